@@ -1,1 +1,5 @@
-//! placeholder
+//! What the wire says: the client events, the records, the envelopes, the refusals and their limits.
+//!
+//! Pure data: no I/O, no clock, no actors. Everything here can be used by a server, a client and a load generator alike.
+
+pub mod id;
