@@ -1,0 +1,3 @@
+//! The account: profile, sessions, contacts, memberships.
+
+pub mod profile;

@@ -1,0 +1,4 @@
+//! The conversation: its rows, its rules, its audience, and the actor that owns them.
+
+pub mod rules;
+pub mod state;

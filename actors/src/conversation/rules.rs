@@ -1,0 +1,224 @@
+//! What every rule is given and what it answers with. One function per event lies in `rules/<noun>.rs`.
+//!
+//! Pure: no actor, no store, no clock, no randomness. A rule that lacks a fact says which ([`Stop::Needs`]); the owner
+//! fetches it and asks again, and asking again changes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rill_proto::classificator::InitMode;
+use rill_proto::id::{AccountId, SectionId};
+use rill_proto::refusal::Refusal;
+use serde_json::Value;
+
+use crate::account::profile::Profile;
+use crate::effect::Effect;
+use crate::conversation::state::{Change, Message, Slot, State};
+use crate::store::{Aggregate, Direction, Stamp};
+
+pub mod conv;
+pub mod message;
+
+/// Why a rule did not come to a decision.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stop {
+    /// The event is refused; nothing changes.
+    Refused(Refusal),
+    /// The owner must fetch this first.
+    Needs(Need),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What a rule answers with.
+pub type Judged<T> = Result<T, Stop>;
+
+/// A fact that is not in the state.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Need {
+    /// One slot.
+    Slot(u64),
+    /// A stretch of slots.
+    Slots(Stretch),
+    /// What everybody may know of an account.
+    Profile(AccountId),
+}
+
+/// Slots `from..=to`, at most `limit`, read in a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Stretch {
+    /// Lowest slot.
+    pub from: u64,
+    /// Highest slot.
+    pub to: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// True reads from the top downwards.
+    pub descending: bool,
+}
+
+impl Stretch {
+    /// The direction as the store names it.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        if self.descending { Direction::Descending } else { Direction::Ascending }
+    }
+}
+
+/// What the owner gives to a rule besides the state.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Unix seconds.
+    pub now: i64,
+    /// The stamp that this change will carry.
+    pub stamp: Stamp,
+    /// Who holds an editing lock that has not expired, by message number.
+    pub locks: BTreeMap<u64, AccountId>,
+    /// Slots that were fetched; `None` when there is no such slot.
+    pub slots: HashMap<u64, Option<Slot>>,
+    /// Stretches that were fetched, in their order of reading.
+    pub stretches: BTreeMap<Stretch, Vec<(u64, Slot)>>,
+    /// Profiles that were fetched; `None` when there is no such account.
+    pub profiles: HashMap<AccountId, Option<Profile>>,
+}
+
+impl Facts {
+    /// A slot, from the newest ones in memory or from what was fetched.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`] when the owner must fetch it.
+    pub fn slot<'a>(&'a self, state: &'a State, nr: u64) -> Judged<Option<&'a Slot>> {
+        if let Ok(at) = state.recent.binary_search_by_key(&nr, |(recent, _)| *recent) {
+            return Ok(Some(&state.recent[at].1));
+        }
+        if nr == 0 || state.head.as_ref().is_none_or(|head| nr > head.last_message_nr) {
+            return Ok(None);
+        }
+        self.slots.get(&nr).map(Option::as_ref).ok_or(Stop::Needs(Need::Slot(nr)))
+    }
+
+    /// A stretch of slots, from memory where the newest ones cover it.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`] when the owner must fetch it.
+    pub fn stretch(&self, state: &State, wanted: Stretch) -> Judged<Vec<(u64, Slot)>> {
+        let covered = state.recent.front().is_none_or(|(first, _)| *first <= wanted.from);
+        if covered {
+            let within = state.recent.iter().filter(|(nr, _)| (wanted.from..=wanted.to).contains(nr)).cloned();
+            let mut slots: Vec<_> = within.collect();
+            if wanted.descending {
+                slots.reverse();
+            }
+            slots.truncate(wanted.limit);
+            return Ok(slots);
+        }
+        self.stretches.get(&wanted).cloned().ok_or(Stop::Needs(Need::Slots(wanted)))
+    }
+
+    /// What everybody may know of an account; `None` when there is no such account.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`] when the owner must fetch it.
+    pub fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
+        self.profiles.get(&account_id).map(Option::as_ref).ok_or(Stop::Needs(Need::Profile(account_id)))
+    }
+}
+
+/// What a rule decided: new rows, consequences, and who is told what.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Decision {
+    /// New row values in the order in which they are folded; empty when nothing durable changes.
+    pub changes: Vec<Change>,
+    /// Consequences for other aggregates.
+    pub effects: Vec<(Aggregate, Effect)>,
+    /// What happens to pens, locks and activations.
+    pub soft: Vec<Soft>,
+    /// `identifier` of the request record.
+    pub identifier: Value,
+    /// What the session that asked is answered with, in order.
+    pub answer: Vec<News>,
+    /// What other sessions are told, in order.
+    pub news: Vec<(Reach, News)>,
+}
+
+/// Something to tell; it becomes one record in each viewer's own form.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    /// The viewer's `conv` record.
+    Header(Header),
+    /// A message, as a flow item when the slot is given.
+    Message {
+        /// Its content.
+        message: Box<Message>,
+        /// `flow_message_nr`: the slot of the revision that this tells of.
+        flow: Option<u64>,
+    },
+    /// What others may see of a member: pen, read mark, join.
+    Activity(AccountId),
+    /// A member's `contact` record.
+    Contact(AccountId),
+    /// A section of the board.
+    Section(SectionId),
+    /// An editing lock, taken or (`None`) free.
+    Lock {
+        /// The message.
+        message_nr: u64,
+        /// Who edits it.
+        holder: Option<AccountId>,
+    },
+}
+
+/// Which form of the `conv` record, and what it says beside the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// The key set (conversations.md §5.1).
+    pub keys: Keys,
+    /// `fw_message_nr`, where this answer says one.
+    pub fw: Option<u64>,
+    /// `bw_message_nr`, where this answer says one.
+    pub bw: Option<u64>,
+    /// The viewer's membership was cut off or begun anew.
+    pub is_reset: bool,
+}
+
+/// The key sets U, F and N.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keys {
+    /// U: counters and own view.
+    Update,
+    /// F: U and the facts.
+    Full,
+    /// N: F and what a fresh client needs.
+    Init(InitMode),
+}
+
+/// Whom a piece of news reaches, among those who are online.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// The other sessions of the account that asked.
+    Own,
+    /// All sessions of the other present members.
+    Others,
+    /// All sessions of one account, member or not.
+    Account(AccountId),
+    /// Sessions of other members that activated the conversation (conversations.md §8).
+    Activated,
+}
+
+/// What is remembered in memory only (websocket.md, promise 6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Soft {
+    /// The session that asked hears pens and locks for ten minutes.
+    Activate,
+    /// The account writes, for thirty seconds.
+    Pen(AccountId),
+    /// The account does not write.
+    PenOff(AccountId),
+    /// The account edits a message, for thirty seconds.
+    Lock(u64, AccountId),
+    /// Nobody edits the message.
+    Unlock(u64),
+}
