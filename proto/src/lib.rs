@@ -3,3 +3,4 @@
 //! Pure data: no I/O, no clock, no actors. Everything here can be used by a server, a client and a load generator alike.
 
 pub mod id;
+pub mod markup;
