@@ -14,11 +14,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use actix::Addr;
 use bytes::Bytes;
-use rill_proto::id::AccountId;
 use rill_proto::record::conv::View;
 use tokio::sync::Notify;
 
 use crate::account::contact::ContactBook;
+use crate::account::login::Login;
 use crate::conversation::audience::Template;
 use crate::piece::Piece;
 use crate::presence::Lane;
@@ -222,10 +222,10 @@ impl Hub {
     }
 
     /// Opens a lane for a session of an account.
-    pub fn open(&mut self, account_id: AccountId, kind: Kind, session: Addr<Session>, sink: Box<dyn Sink>) -> Lane {
+    pub fn open(&mut self, login: &Login, kind: Kind, session: Addr<Session>, sink: Box<dyn Sink>) -> Lane {
         let key = self.next_key;
         self.next_key += 1;
-        let lane = Lane::new(self.worker, key, account_id);
+        let lane = Lane::new(self.worker, key, login.account_id, login.token);
         self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
         lane
     }
