@@ -13,11 +13,11 @@ use uuid::Uuid;
 const ID: &str = "9f6e1c1e-5c0b-4a8e-8f3f-0a1b2c3d4e5f";
 
 fn id() -> Uuid {
-    ID.parse().unwrap()
+    ID.parse().expect("ID is a UUID")
 }
 
 fn decode_text(name: &str, params: &str) -> Result<ClientEvent, Refusal> {
-    let params = RawValue::from_string(params.to_owned()).unwrap();
+    let params = RawValue::from_string(params.to_owned()).expect("the test gives JSON");
     ClientEvent::decode(&format!("urn:fleep:client:{name}"), &params)
 }
 
@@ -187,6 +187,16 @@ fn a_limit_counts_characters_and_not_bytes() {
 }
 
 #[test]
+fn what_people_write_is_not_in_the_debug_form() {
+    let event = decode(
+        "account:change_password",
+        json!({"password": "pw-new", "old_password": "pw-old"}),
+    )
+    .unwrap();
+    assert!(!format!("{event:?}").contains("pw-"));
+}
+
+#[test]
 fn an_unknown_urn_is_refused() {
     for urn in [
         "urn:fleep:client:conv:explode",
@@ -325,7 +335,10 @@ fn good_params(specs: &[ParamSpec], deep: bool) -> Value {
 
 fn decode_spec(event: &EventSpec, params: &Value) -> Result<ClientEvent, Refusal> {
     decode(
-        event.urn.strip_prefix("urn:fleep:client:").unwrap(),
+        event
+            .urn
+            .strip_prefix("urn:fleep:client:")
+            .expect("every URN has the prefix"),
         params.clone(),
     )
 }
