@@ -33,6 +33,9 @@ mod migration;
 mod pending;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 /// Marks a folder as ours, and carries the lock against a second process.
 const MARKER: &str = "rill-store";
 
