@@ -26,7 +26,10 @@ use super::{
     Store, StoreFault, StoreFuture, UniqueKey,
 };
 
+pub use self::backup::{BackupError, RestoreError, restore};
+
 mod admission;
+mod backup;
 mod engine;
 mod keys;
 mod migration;
