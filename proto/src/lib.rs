@@ -8,4 +8,5 @@ pub mod field;
 pub mod id;
 pub mod limits;
 pub mod markup;
+pub mod record;
 pub mod refusal;
