@@ -1,4 +1,6 @@
 //! The conversation: its rows, its rules, its audience, and the actor that owns them.
 
+pub mod audience;
+pub mod counters;
 pub mod rules;
 pub mod state;
