@@ -9,4 +9,5 @@ pub mod field;
 pub mod id;
 pub mod limits;
 pub mod markup;
+pub mod record;
 pub mod refusal;
