@@ -18,6 +18,10 @@ macro_rules! ids {
             }
         }
 
+        impl crate::field::Param for $name {
+            const KIND: crate::field::Kind = crate::field::Kind::Uuid;
+        }
+
         impl From<Uuid> for $name {
             fn from(id: Uuid) -> Self {
                 Self(id)

@@ -2,4 +2,9 @@
 //!
 //! Pure data: no I/O, no clock, no actors. Everything here can be used by a server, a client and a load generator alike.
 
+pub mod classificator;
+pub mod event;
+pub mod field;
 pub mod id;
+pub mod limits;
+pub mod refusal;

@@ -1,0 +1,178 @@
+//! The closed sets of words that params choose from.
+//!
+//! Not here: the words that only records carry.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::{Serialize, Serializer};
+
+use crate::field::{Kind, Param};
+
+/// The bound that the catalogue puts on a word of a closed set, in characters.
+const WORD_CHARS_MAX: usize = 1024;
+
+/// A word of a closed set.
+trait Word: Copy {
+    const WORDS: &'static [&'static str];
+    fn from_wire(word: &str) -> Option<Self>;
+}
+
+struct WordVisitor<T>(std::marker::PhantomData<T>);
+
+impl<T: Word> Visitor<'_> for WordVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one of {}", T::WORDS.join(", "))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<T, E> {
+        T::from_wire(word).ok_or_else(|| E::invalid_value(Unexpected::Str(word), &self))
+    }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])+ $name:ident { $($(#[$word_doc:meta])+ $word:ident = $wire:literal,)+ })+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $name {
+            $($(#[$word_doc])+ $word,)+
+        }
+
+        impl $name {
+            /// The word as the wire has it.
+            pub const fn wire(self) -> &'static str {
+                match self {
+                    $(Self::$word => $wire,)+
+                }
+            }
+        }
+
+        impl Word for $name {
+            const WORDS: &'static [&'static str] = &[$($wire),+];
+
+            fn from_wire(word: &str) -> Option<Self> {
+                match word {
+                    $($wire => Some(Self::$word),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl Param for $name {
+            const KIND: Kind = Kind::Text;
+            const MAX_LEN: Option<usize> = Some(WORD_CHARS_MAX);
+            const OPTIONS: &'static [&'static str] = Self::WORDS;
+
+            fn from_default(text: &str) -> Option<Self> {
+                Self::from_wire(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(WordVisitor(std::marker::PhantomData))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.wire())
+            }
+        }
+    )+};
+}
+
+words! {
+    /// How a conversation deals with mail.
+    ConvType {
+        /// An announcement list.
+        List = "cct_list",
+        /// Members cannot take part by mail.
+        NoMail = "cct_no_mail",
+        /// Members can take part by mail.
+        Default = "cct_default",
+    }
+
+    /// How a one-to-one conversation deals with mail; the subset of [`ConvType`] that a dialog may have.
+    DialogType {
+        /// The other can take part by mail.
+        Default = "cct_default",
+        /// The other cannot take part by mail.
+        NoMail = "cct_no_mail",
+    }
+
+    /// How a member is alerted to new messages of a conversation.
+    AlertLevel {
+        /// Muted until unmuted.
+        Never = "never",
+        /// Alerted to every message.
+        Default = "default",
+        /// Muted until read.
+        UntilRead = "until_read",
+        /// A passive member: alerted to mentions only.
+        Passive = "passive",
+    }
+
+    /// How much of a conversation a sync brings.
+    InitMode {
+        /// Header, a window of messages, sections, pins, files, contacts.
+        Full = "ic_full",
+        /// The header only.
+        Header = "ic_header",
+        /// The header and the message that the conversation list shows.
+        Tiny = "ic_tiny",
+    }
+
+    /// How often unread messages are mailed.
+    EmailInterval {
+        /// At most once an hour.
+        Hourly = "hourly",
+        /// Not at all.
+        Never = "never",
+        /// At most once a day.
+        Daily = "daily",
+    }
+
+    /// The kind of device that a push token belongs to.
+    DeviceType {
+        /// An Android device.
+        Android = "android",
+        /// An iOS device.
+        Ios = "ios",
+    }
+
+    /// A setting of an organisation that is on or off.
+    OrganisationFlag {
+        /// Members cannot log in with a password.
+        EnforceNoPassword = "enforce_no_password",
+        /// Members are not found by the global search of people.
+        HideMembers = "hide_members",
+        /// Files of managed conversations are deleted after a time.
+        DeleteFiles = "delete_files",
+        /// Members cannot hide their presence.
+        EnforcePresence = "enforce_presence",
+        /// Members create managed conversations by default.
+        CreatePremiumConversations = "create_premium_conversations",
+        /// A banner in conversations that have members from outside.
+        ShowOutsideMembersBanner = "show_outside_members_banner",
+        /// A banner in conversations that are not managed.
+        ShowNotManagedBanner = "show_not_managed_banner",
+    }
+
+    /// The kind of a section of an account's own task board.
+    MySectionType {
+        /// A section of tasks, the only kind there is.
+        MyTask = "urn:fleep:my_section:mk_section_type:my_task",
+    }
+}
+
+impl From<DialogType> for ConvType {
+    fn from(dialog: DialogType) -> Self {
+        match dialog {
+            DialogType::Default => Self::Default,
+            DialogType::NoMail => Self::NoMail,
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The events on a conversation as a whole: its life, members, settings, own view, presence and syncs (conversations.md §6 to §8).
+//!
+//! Not here: the rules that these events obey; they are with the owner of the state.
+
+use crate::classificator::{AlertLevel, ConvType};
+use crate::field::{Cursor, Limit, Text};
+use crate::id::{AccountId, ConversationId, LabelId, TeamId};
+
+events! {
+    "conv", owner [Conversation conversation_id];
+
+    /// Receive the others' activity in a conversation for ten minutes.
+    "activate" Activate {
+        conversation_id: ConversationId,
+    }
+
+    /// Make members of a managed conversation its admins.
+    "add_admins" AddAdmins {
+        conversation_id: ConversationId,
+        account_ids: Vec<AccountId>,
+    }
+
+    /// Add members; an account that is a member already is passed over.
+    "add_members" AddMembers {
+        conversation_id: ConversationId,
+        account_ids: Vec<AccountId>,
+        is_business: Option<bool>,
+    }
+
+    /// Add a team, and with it all of its members.
+    "add_team" AddTeam {
+        conversation_id: ConversationId,
+        team_id: TeamId,
+    }
+
+    /// Hide the conversation from the caller's list until something newer is posted.
+    "archive" Archive {
+        conversation_id: ConversationId,
+        show_message_nr: i64,
+    }
+
+    /// Join, or rejoin, a conversation that has autojoin enabled.
+    "autojoin" Autojoin {
+        conversation_id: ConversationId,
+    }
+
+    /// Delete a managed conversation for everybody; only an admin can.
+    "conv_deleted_by_admin" ConvDeletedByAdmin {
+        conversation_id: ConversationId,
+    }
+
+    /// Disable autojoin: the link no longer lets anyone in.
+    "conv_disable_autojoin" ConvDisableAutojoin {
+        conversation_id: ConversationId,
+    }
+
+    /// Stop disclosing the history to new members of itself.
+    "conv_disable_disclose" ConvDisableDisclose {
+        conversation_id: ConversationId,
+    }
+
+    /// Disable link previews. The wire name is spelt like this.
+    "conv_disable_url_previw" ConvDisableUrlPreviw {
+        conversation_id: ConversationId,
+    }
+
+    /// Enable autojoin: anyone with the link can join.
+    "conv_enable_autojoin" ConvEnableAutojoin {
+        conversation_id: ConversationId,
+    }
+
+    /// Disclose the conversation's history to every new member.
+    "conv_enable_disclose" ConvEnableDisclose {
+        conversation_id: ConversationId,
+    }
+
+    /// Enable link previews.
+    "conv_enable_url_preview" ConvEnableUrlPreview {
+        conversation_id: ConversationId,
+    }
+
+    /// Create a conversation.
+    "create" Create [NewConversation] {
+        topic: Text<256> = "",
+        account_ids: Option<Vec<AccountId>>,
+        team_ids: Option<Vec<TeamId>>,
+        /// Anyone can join by the conversation's autojoin link.
+        is_autojoin: bool = "False",
+        /// Earlier content is disclosed to everybody who joins.
+        is_disclose: bool = "False",
+        is_invite: bool = "False",
+        is_list: bool = "False",
+        /// The organisation's admins can manage this conversation.
+        is_managed: bool = "False",
+        mk_conv_type: ConvType = "cct_default",
+        is_business: bool = "False",
+    }
+
+    /// Drop the conversation and its history so far from the caller's own list.
+    "delete" Delete {
+        conversation_id: ConversationId,
+    }
+
+    /// Let every member write again.
+    "disable_admin_write_only" DisableAdminWriteOnly {
+        conversation_id: ConversationId,
+    }
+
+    /// Stop telling the conversation when a task is done.
+    "disable_done_notifications" DisableDoneNotifications {
+        conversation_id: ConversationId,
+    }
+
+    /// Switch off the caller's push and e-mail notifications of a conversation.
+    "disable_notifications" DisableNotifications {
+        conversation_id: ConversationId,
+    }
+
+    /// Disclose the conversation's history to given members or teams.
+    "disclose" Disclose {
+        conversation_id: ConversationId,
+        account_ids: Option<Vec<AccountId>>,
+        team_ids: Option<Vec<TeamId>>,
+    }
+
+    /// Let only admins write.
+    "enable_admin_write_only" EnableAdminWriteOnly {
+        conversation_id: ConversationId,
+    }
+
+    /// Tell the conversation when a task is done.
+    "enable_done_notifications" EnableDoneNotifications {
+        conversation_id: ConversationId,
+    }
+
+    /// Switch on the caller's push and e-mail notifications of a conversation.
+    "enable_notifications" EnableNotifications {
+        conversation_id: ConversationId,
+    }
+
+    /// Put the caller's writing pen away.
+    "end_writing" EndWriting {
+        conversation_id: ConversationId,
+    }
+
+    /// Make a new conversation of a dialog's members and others; the dialog stays as it is.
+    "fork" Fork {
+        /// The dialog that is forked into a larger conversation.
+        conversation_id: ConversationId,
+        account_ids: Option<Vec<AccountId>>,
+        team_ids: Option<Vec<TeamId>>,
+        is_managed: bool = "False",
+        mk_conv_type: ConvType = "cct_no_mail",
+    }
+
+    /// Fetch the conversation's header, contacts and sections, without messages.
+    "get" Get {
+        conversation_id: ConversationId,
+    }
+
+    /// Remove members of a managed conversation together with their access to its content.
+    "kick_members" KickMembers {
+        conversation_id: ConversationId,
+        account_ids: Vec<AccountId>,
+    }
+
+    /// Leave the conversation.
+    "leave" Leave {
+        conversation_id: ConversationId,
+    }
+
+    /// Mark the whole conversation read, up to the last message that the client shows.
+    "mark_read" MarkRead {
+        conversation_id: ConversationId,
+        show_message_nr: i64,
+        old_message_nr: Option<i64>,
+        from_message_nr: Option<i64>,
+    }
+
+    /// Mark the conversation unread from a message on.
+    "mark_unread" MarkUnread {
+        conversation_id: ConversationId,
+        inbox_message_nr: i64,
+        old_message_nr: Option<i64>,
+        from_message_nr: Option<i64>,
+    }
+
+    /// Mute the conversation until the caller unmutes it.
+    "mute" Mute {
+        conversation_id: ConversationId,
+    }
+
+    /// Mute the conversation for a number of seconds.
+    "mute_until" MuteUntil {
+        conversation_id: ConversationId,
+        snooze_interval: i64,
+    }
+
+    /// Mute the conversation until the caller has read it.
+    "mute_until_read" MuteUntilRead {
+        conversation_id: ConversationId,
+    }
+
+    /// Fetch the next batch of pinned messages.
+    "pin:sync" PinSync {
+        conversation_id: ConversationId,
+        sync_cursor: Cursor<PinCursor> = "NULL",
+        /// Batch size between 1 and 100.
+        limit: Limit<20>,
+    }
+
+    /// Take the admin role from members of a managed conversation.
+    "remove_admins" RemoveAdmins {
+        conversation_id: ConversationId,
+        account_ids: Vec<AccountId>,
+    }
+
+    /// Remove members; they keep what they could read.
+    "remove_members" RemoveMembers {
+        conversation_id: ConversationId,
+        account_ids: Vec<AccountId>,
+    }
+
+    /// Remove a team, and the members who are in only through it.
+    "remove_team" RemoveTeam {
+        conversation_id: ConversationId,
+        team_id: TeamId,
+    }
+
+    /// Set how the caller is alerted to new messages of a conversation.
+    "set_alert_level" SetAlertLevel {
+        conversation_id: ConversationId,
+        mk_alert_level: AlertLevel,
+    }
+
+    /// Set the name of the conversation's call room.
+    "set_default_call_room" SetDefaultCallRoom {
+        conversation_id: ConversationId,
+        default_call_room: Text<1024>,
+    }
+
+    /// Replace the caller's own labels on a conversation.
+    "set_labels" SetLabels {
+        conversation_id: ConversationId,
+        label_ids: Vec<LabelId>,
+    }
+
+    /// Let only admins manage the conversation's settings and members.
+    "set_managed" SetManaged {
+        conversation_id: ConversationId,
+    }
+
+    /// Become a passive member, who is alerted to mentions only.
+    "set_passive" SetPassive {
+        conversation_id: ConversationId,
+    }
+
+    /// Set the caller's read mark to a message, forward or backward.
+    "set_read_message_nr" SetReadMessageNr {
+        conversation_id: ConversationId,
+        message_nr: i64,
+        old_message_nr: Option<i64>,
+        from_message_nr: Option<i64>,
+    }
+
+    /// Set the snooze interval in seconds; 0 unmutes, -1, -2, -3 stand for never, until read, passive.
+    "set_snooze" SetSnooze {
+        conversation_id: ConversationId,
+        snooze_interval: i64,
+    }
+
+    /// Set the conversation's topic.
+    "set_topic" SetTopic {
+        conversation_id: ConversationId,
+        topic: Text<1024>,
+    }
+
+    /// Set how the conversation deals with mail.
+    "set_type" SetType {
+        conversation_id: ConversationId,
+        mk_conv_type: ConvType,
+    }
+
+    /// Give the conversation's settings back to all members; only an admin can.
+    "set_unmanaged" SetUnmanaged {
+        conversation_id: ConversationId,
+    }
+
+    /// Show the caller's writing pen to the others for 30 seconds.
+    "set_writing" SetWriting {
+        conversation_id: ConversationId,
+    }
+
+    /// Fetch older messages, those below an edge.
+    "sync_backward" SyncBackward {
+        conversation_id: ConversationId,
+        bw_message_nr: i64,
+    }
+
+    /// Fetch the next batch of the file drawer, newest first.
+    "sync_files" SyncFiles {
+        conversation_id: ConversationId,
+        sync_cursor: Cursor<FilesCursor> = "NULL",
+        /// Batch size between 1 and 100.
+        limit: Limit<20>,
+    }
+
+    /// Fetch the next batch of the file drawer; the state also says what is held already.
+    "sync_files:2" SyncFiles2 {
+        conversation_id: ConversationId,
+        file_sync_state: Option<FileSyncState>,
+        /// Batch size between 1 and 100.
+        limit: Limit<20>,
+    }
+
+    /// Fetch what happened after an edge, revisions included.
+    "sync_forward" SyncForward {
+        conversation_id: ConversationId,
+        fw_message_nr: i64,
+    }
+
+    /// Fetch the conversation with the messages round the caller's read mark.
+    "sync_initial" SyncInitial {
+        conversation_id: ConversationId,
+    }
+
+    /// Show an archived conversation in the caller's list again.
+    "unarchive" Unarchive {
+        conversation_id: ConversationId,
+    }
+
+    /// Undo every kind of mute.
+    "unmute" Unmute {
+        conversation_id: ConversationId,
+    }
+
+    /// Have the server fetch a file for a conversation; the `upload` record follows by poll.
+    "upload_external" UploadExternal {
+        conversation_id: ConversationId,
+        file_url: Text<2048>,
+        file_name: Text<2048>,
+        file_size: i64 = "0",
+        file_origin: Option<Text<1024>>,
+        upload_id: Option<Text<1024>>,
+    }
+}
+
+params! {
+    /// Where [`PinSync`] goes on.
+    PinCursor {
+        conversation_id: ConversationId,
+        pin_weight: Option<f64>,
+    }
+}
+
+params! {
+    /// Where [`SyncFiles`] goes on.
+    FilesCursor {
+        conversation_id: ConversationId,
+        message_nr: Option<i64>,
+    }
+}
+
+params! {
+    /// How much of the file drawer the client holds.
+    FileSyncState {
+        limit: FilesHeld,
+        sync_cursor: Cursor<Files2Cursor>,
+    }
+}
+
+params! {
+    /// The newest end of what the client holds.
+    FilesHeld {
+        message_nr: i64,
+    }
+}
+
+params! {
+    /// Where [`SyncFiles2`] goes on.
+    Files2Cursor {
+        conversation_id: ConversationId,
+        message_nr: i64,
+    }
+}
