@@ -7,4 +7,5 @@ pub mod event;
 pub mod field;
 pub mod id;
 pub mod limits;
+pub mod markup;
 pub mod refusal;

@@ -1,0 +1,335 @@
+//! The last step of fan-out: one hub per worker thread, holding the lanes of that worker's sessions.
+//!
+//! Owned here: the inboxes through which every other thread reaches a hub, and the hub's pass over them. A lane's queue
+//! and the frames that are made of it are in `hub/lane.rs`. Not here: sockets (a [`Sink`] is the gateway's), and who may
+//! see what (decided before an item is put in).
+//!
+//! A pass reads the watermark first, empties the inbox second, and flushes each lane that got something once. That order
+//! is what makes the watermark true for every frame of the pass.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use actix::Addr;
+use bytes::Bytes;
+use rill_proto::id::AccountId;
+use rill_proto::record::conv::View;
+use tokio::sync::Notify;
+
+use crate::account::contact::ContactBook;
+use crate::conversation::audience::Template;
+use crate::piece::Piece;
+use crate::presence::Lane;
+use crate::session::Session;
+use crate::store::Stamp;
+use crate::watermark::Watermark;
+
+mod lane;
+
+pub use lane::{Kind, LANE_BYTES_MAX};
+use lane::Queue;
+
+/// How many items may wait in a hub's inbox. A pass takes all of them and never waits for an owner, so a full inbox
+/// empties within milliseconds; the owner that meets one waits for that long. 65,536 items of a shared batch are some
+/// ten megabytes at the very most.
+pub const INBOX_ITEMS_MAX: usize = 65_536;
+
+/// Why a session is closed (websocket.md, "Closing").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// The account was closed, or the session logged out.
+    Policy = 1008,
+    /// An internal fault.
+    Fault = 1011,
+    /// The node is draining.
+    Draining = 1012,
+    /// The node is overloaded.
+    Overloaded = 1013,
+    /// The client sends faster than it may, or reads too slowly.
+    TooFast = 4429,
+}
+
+/// Where a lane's frames go: a socket or a long poll.
+pub trait Sink {
+    /// Whether it can take frames now. While it cannot, the lane keeps them.
+    fn is_ready(&self) -> bool;
+
+    /// Takes the frames that lie in `bytes` at `frames`, in order, in as few writes as it can.
+    fn send(&mut self, bytes: &[u8], frames: &[std::ops::Range<usize>]);
+
+    /// HTTP only: the answer to one `event/store` call.
+    fn answer(&mut self, frame: u64, body: &[u8]);
+
+    /// The client may send again: fewer of its frames are under way than the bound.
+    fn resume(&mut self);
+
+    /// Ends the session from outside.
+    fn close(&mut self, code: CloseCode, reason: &str);
+}
+
+/// News for many lanes of one worker: the records once, and what completes them for each lane.
+#[derive(Debug)]
+pub struct Fanout {
+    /// The records, shared by all lanes and all workers.
+    pub batch: Arc<[Template]>,
+    /// The lanes, each with its part of a `conv` record when the batch has one.
+    pub lanes: Vec<(Lane, Option<Arc<View>>)>,
+}
+
+/// What owners and sessions put into a hub's inbox.
+#[derive(Debug)]
+pub enum Item {
+    /// News for many.
+    Fanout(Fanout),
+    /// Records for one.
+    Pieces(Lane, Vec<Piece>),
+    /// The outcome of one event of one client frame.
+    Answer {
+        /// Who asked.
+        lane: Lane,
+        /// Which frame of that session.
+        frame: u64,
+        /// Which event of that frame.
+        index: u16,
+        /// The request record.
+        request: Bytes,
+        /// What the event changed, or what was asked for.
+        pieces: Vec<Piece>,
+    },
+    /// The viewer's private contact rows, which complete contact records.
+    Contacts(Lane, Arc<ContactBook>),
+    /// How much of a sync has been put in, below 1.
+    Progress(Lane, f32),
+    /// The sync is complete: everything up to this stamp has been put in.
+    Live(Lane, Stamp),
+    /// The session must end.
+    Close(Lane, CloseCode, String),
+}
+
+impl Item {
+    fn worker(&self) -> Option<u16> {
+        match self {
+            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane.worker()),
+            Self::Pieces(lane, _)
+            | Self::Answer { lane, .. }
+            | Self::Contacts(lane, _)
+            | Self::Progress(lane, _)
+            | Self::Live(lane, _)
+            | Self::Close(lane, ..) => Some(lane.worker()),
+        }
+    }
+}
+
+/// The inboxes of all hubs of a node.
+#[derive(Debug)]
+pub struct Inboxes(Vec<Inbox>);
+
+#[derive(Debug, Default)]
+struct Inbox {
+    items: Mutex<Vec<Item>>,
+    room: Condvar,
+    wake: Notify,
+}
+
+impl Inboxes {
+    /// One inbox for each worker.
+    #[must_use]
+    pub fn new(workers: u16) -> Arc<Self> {
+        Arc::new(Self((0..workers).map(|_| Inbox::default()).collect()))
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Puts an item into the inbox of the worker that it is for. Called by owners, on their own threads; a full inbox
+    /// makes them wait, which is the back-pressure from the workers to the owners.
+    pub fn put(&self, item: Item) {
+        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
+            return;
+        };
+        let items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = inbox
+            .room
+            .wait_while(items, |items| items.len() >= INBOX_ITEMS_MAX)
+            .unwrap_or_else(PoisonError::into_inner);
+        items.push(item);
+        drop(items);
+        inbox.wake.notify_one();
+    }
+
+    fn take(&self, worker: u16, into: &mut Vec<Item>) {
+        let inbox = &self.0[usize::from(worker)];
+        let mut items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *items, into);
+        drop(items);
+        inbox.room.notify_all();
+    }
+
+    async fn wait(&self, worker: u16) {
+        self.0[usize::from(worker)].wake.notified().await;
+    }
+}
+
+/// A worker's lanes. Lives on its worker's thread and is never sent.
+pub struct Hub {
+    worker: u16,
+    inboxes: Arc<Inboxes>,
+    watermark: Arc<Watermark>,
+    lanes: HashMap<u64, Queue>,
+    next_key: u64,
+    dirty: Vec<u64>,
+    scratch: Scratch,
+}
+
+/// Buffers that every flush uses again, so that an idle lane owns none.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    frames: Vec<std::ops::Range<usize>>,
+    items: Vec<Item>,
+}
+
+/// After a pass with more than this the scratch buffer is given back; ordinary passes keep theirs.
+const SCRATCH_KEPT_MAX: usize = 256 * 1024;
+
+impl Hub {
+    /// The hub of a worker, and the task that runs its passes; to be called on the worker's thread.
+    #[must_use]
+    pub fn start(worker: u16, inboxes: Arc<Inboxes>, watermark: Arc<Watermark>) -> Rc<RefCell<Self>> {
+        let hub = Rc::new(RefCell::new(Self {
+            worker,
+            inboxes: Arc::clone(&inboxes),
+            watermark,
+            lanes: HashMap::new(),
+            next_key: 0,
+            dirty: Vec::new(),
+            scratch: Scratch::default(),
+        }));
+        let running = Rc::clone(&hub);
+        actix::spawn(async move {
+            loop {
+                inboxes.wait(worker).await;
+                running.borrow_mut().pass();
+            }
+        });
+        hub
+    }
+
+    /// Opens a lane for a session of an account.
+    pub fn open(&mut self, account_id: AccountId, kind: Kind, session: Addr<Session>, sink: Box<dyn Sink>) -> Lane {
+        let key = self.next_key;
+        self.next_key += 1;
+        let lane = Lane::new(self.worker, key, account_id);
+        self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
+        lane
+    }
+
+    /// Forgets a lane and all that waits in it.
+    pub fn close(&mut self, lane: &Lane) {
+        lane.bury();
+        self.lanes.remove(&lane.key());
+    }
+
+    /// A sync begins, for a client that has applied everything up to `base`.
+    pub fn sync(&mut self, lane: &Lane, base: Stamp) {
+        if let Some(queue) = self.lanes.get_mut(&lane.key()) {
+            queue.sync(base);
+        }
+    }
+
+    /// A client frame with so many events is about to be dispatched.
+    pub fn submitted(&mut self, lane: &Lane, frame: u64, events: usize) {
+        if let Some(queue) = self.lanes.get_mut(&lane.key()) {
+            queue.submitted(frame, events);
+        }
+    }
+
+    /// How many frames of a lane are under way.
+    #[must_use]
+    pub fn under_way(&self, lane: &Lane) -> usize {
+        self.lanes.get(&lane.key()).map_or(0, Queue::under_way)
+    }
+
+    /// What the poll that comes next must present, for an HTTP lane that is in step with its client.
+    #[must_use]
+    pub fn expected_horizon(&self, lane: &Lane) -> Option<i64> {
+        self.lanes.get(&lane.key()).and_then(Queue::expected_horizon)
+    }
+
+    /// The sink of a lane can take frames again.
+    pub fn ready(&mut self, lane: &Lane) {
+        let horizon = self.watermark.current();
+        self.flush(lane.key(), horizon);
+    }
+
+    /// How many lanes there are.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Ends every session of this worker.
+    pub fn close_all(&mut self, code: CloseCode, reason: &str) {
+        for queue in self.lanes.values_mut() {
+            queue.end(code, reason);
+        }
+    }
+
+    fn pass(&mut self) {
+        let horizon = self.watermark.current();
+        let mut items = std::mem::take(&mut self.scratch.items);
+        self.inboxes.take(self.worker, &mut items);
+        for item in items.drain(..) {
+            self.accept(item);
+        }
+        self.scratch.items = items;
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            self.flush(key, horizon);
+        }
+        self.dirty = dirty;
+        if self.scratch.bytes.capacity() > SCRATCH_KEPT_MAX {
+            self.scratch = Scratch::default();
+        }
+    }
+
+    fn accept(&mut self, item: Item) {
+        match item {
+            Item::Fanout(fanout) => {
+                for (lane, view) in fanout.lanes {
+                    self.with(&lane, |queue| queue.batch(Arc::clone(&fanout.batch), view));
+                }
+            }
+            Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
+            Item::Answer { lane, frame, index, request, pieces } => {
+                self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
+            }
+            Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
+            Item::Progress(lane, progress) => self.with(&lane, |queue| queue.progress(progress)),
+            Item::Live(lane, stamp) => self.with(&lane, |queue| queue.live(stamp)),
+            Item::Close(lane, code, reason) => self.with(&lane, |queue| queue.end(code, &reason)),
+        }
+    }
+
+    fn with(&mut self, lane: &Lane, change: impl FnOnce(&mut Queue)) {
+        let Some(queue) = self.lanes.get_mut(&lane.key()) else {
+            return;
+        };
+        change(queue);
+        if queue.mark_dirty() {
+            self.dirty.push(lane.key());
+        }
+    }
+
+    fn flush(&mut self, key: u64, horizon: Stamp) {
+        if let Some(queue) = self.lanes.get_mut(&key) {
+            queue.flush(horizon, &mut self.scratch.bytes, &mut self.scratch.frames);
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! A lane: the bounded queue in front of one session's sink, and the frames that are made of it (websocket.md, "Frames
+//! from the server").
+//!
+//! Records leave in the order in which they were put in. Everything between the answers of two client frames becomes
+//! one push. The answers of a frame with several events are held together: from its first answer to its last nothing
+//! leaves, and then one frame carries all that was queued in between, so that no record overtakes another.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use actix::Addr;
+use bytes::Bytes;
+use rill_proto::record::conv::View;
+
+use super::{CloseCode, Sink};
+use crate::account::contact::ContactBook;
+use crate::conversation::audience::Template;
+use crate::piece::{Piece, Viewer};
+use crate::presence::Lane;
+use crate::session::{Answered, Session};
+use crate::store::Stamp;
+
+/// How many bytes may wait for a client that does not read. A megabyte is a thousand messages: half a minute of a busy
+/// room for a client that stalls, and small enough that a thousand stalled ones do not hurt. Full: the session ends with
+/// 4429 and catches up when it comes back; a long poll's queue is dropped and its next poll catches up.
+pub const LANE_BYTES_MAX: usize = 1 << 20;
+
+/// A push grows up to this size before another one is begun: large enough that framing costs nothing, small enough for
+/// every client's frame limit.
+const PUSH_BYTES_MAX: usize = 256 * 1024;
+
+/// The progress of a sync that is not complete: only its last frame says 1 (websocket.md, "Opening").
+const PROGRESS_MAX: f32 = 0.99;
+
+/// Which transport a lane serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A WebSocket: answers and pushes go the same way.
+    Socket,
+    /// HTTP: answers go to their own response, and everything goes to the poll as well.
+    Http,
+}
+
+/// One entry of the queue.
+enum Queued {
+    Piece(Piece),
+    Batch(Arc<[Template]>, Option<Arc<View>>),
+    /// What follows, up to the next `End`, belongs to one answer.
+    Begin,
+    End(Vec<Bytes>),
+    /// The sync is complete.
+    Live(Stamp),
+}
+
+/// A frame with several events whose answers are being collected.
+struct Collecting {
+    frame: u64,
+    requests: Vec<Option<Bytes>>,
+    /// HTTP only: the records for its own response.
+    pieces: Vec<Piece>,
+    /// Socket only: the place of its `Begin` in the queue, counted from the first entry ever queued.
+    begin: Option<u64>,
+}
+
+enum Phase {
+    /// Nothing was asked for: an HTTP session that only stores events.
+    Silent,
+    /// The initial sync or a catch-up is under way.
+    Syncing { base: Stamp, progress: f32, chunk: i64 },
+    Live,
+}
+
+/// A lane's queue.
+pub(super) struct Queue {
+    lane: Lane,
+    kind: Kind,
+    session: Addr<Session>,
+    sink: Box<dyn Sink>,
+    book: Option<Arc<ContactBook>>,
+    entries: VecDeque<Queued>,
+    /// How many entries have ever left, so that places in the queue stay valid.
+    left: u64,
+    bytes: usize,
+    phase: Phase,
+    /// The last horizon that the client was told.
+    horizon: Stamp,
+    collecting: Option<Collecting>,
+    under_way: usize,
+    dirty: bool,
+    ended: bool,
+}
+
+impl Queue {
+    pub(super) fn new(lane: Lane, kind: Kind, session: Addr<Session>, sink: Box<dyn Sink>) -> Self {
+        Self {
+            lane,
+            kind,
+            session,
+            sink,
+            book: None,
+            entries: VecDeque::new(),
+            left: 0,
+            bytes: 0,
+            phase: Phase::Silent,
+            horizon: 0,
+            collecting: None,
+            under_way: 0,
+            dirty: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn sync(&mut self, base: Stamp) {
+        self.clear();
+        self.horizon = base;
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
+    }
+
+    pub(super) fn submitted(&mut self, frame: u64, events: usize) {
+        self.under_way += 1;
+        if events > 1 {
+            self.collecting =
+                Some(Collecting { frame, requests: vec![None; events], pieces: Vec::new(), begin: None });
+        }
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    pub(super) fn expected_horizon(&self) -> Option<i64> {
+        match &self.phase {
+            Phase::Silent => None,
+            Phase::Syncing { base: 0, chunk, .. } => Some(-chunk),
+            Phase::Syncing { base, .. } => Some(wire(*base)),
+            Phase::Live => Some(wire(self.horizon)),
+        }
+    }
+
+    /// True the first time since the last flush.
+    pub(super) fn mark_dirty(&mut self) -> bool {
+        !std::mem::replace(&mut self.dirty, true)
+    }
+
+    pub(super) fn contacts(&mut self, book: Arc<ContactBook>) {
+        self.book = Some(book);
+    }
+
+    pub(super) fn progress(&mut self, now: f32) {
+        if let Phase::Syncing { progress, .. } = &mut self.phase {
+            *progress = now;
+        }
+    }
+
+    pub(super) fn live(&mut self, stamp: Stamp) {
+        if matches!(self.phase, Phase::Syncing { .. }) {
+            self.push(Queued::Live(stamp));
+        }
+    }
+
+    pub(super) fn batch(&mut self, batch: Arc<[Template]>, view: Option<Arc<View>>) {
+        if self.listens() {
+            self.bytes += batch.iter().map(Template::size_hint).sum::<usize>();
+            self.push(Queued::Batch(batch, view));
+        }
+    }
+
+    pub(super) fn pieces(&mut self, pieces: Vec<Piece>) {
+        if self.listens() {
+            self.extend(pieces);
+        }
+    }
+
+    pub(super) fn answer(&mut self, frame: u64, index: u16, request: Bytes, pieces: Vec<Piece>) {
+        match self.collecting.take() {
+            Some(collecting) if collecting.frame == frame => self.collect(collecting, index, request, pieces),
+            other => {
+                self.collecting = other;
+                self.complete(frame, vec![request], pieces);
+            }
+        }
+    }
+
+    fn collect(&mut self, mut collecting: Collecting, index: u16, request: Bytes, pieces: Vec<Piece>) {
+        if let Some(slot) = collecting.requests.get_mut(usize::from(index)) {
+            *slot = Some(request);
+        }
+        match self.kind {
+            Kind::Http => collecting.pieces.extend(pieces),
+            Kind::Socket => {
+                if collecting.begin.is_none() {
+                    collecting.begin = Some(self.left + self.entries.len() as u64);
+                    self.push(Queued::Begin);
+                }
+                self.extend(pieces);
+            }
+        }
+        if collecting.requests.iter().all(Option::is_some) {
+            let requests = collecting.requests.into_iter().flatten().collect();
+            match self.kind {
+                Kind::Http => self.complete(collecting.frame, requests, collecting.pieces),
+                Kind::Socket => {
+                    self.push(Queued::End(requests));
+                    self.finished();
+                }
+            }
+        } else {
+            self.collecting = Some(collecting);
+        }
+        self.tell(Answered::Event(index));
+    }
+
+    /// All events of a frame are answered.
+    fn complete(&mut self, frame: u64, requests: Vec<Bytes>, pieces: Vec<Piece>) {
+        match self.kind {
+            Kind::Socket => {
+                self.push(Queued::Begin);
+                self.extend(pieces);
+                self.push(Queued::End(requests));
+            }
+            Kind::Http => {
+                let mut body = Vec::from(b"{\"requests\":".as_slice());
+                write_list(&requests, &mut body);
+                body.extend_from_slice(b",\"stream\":[");
+                let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+                for (at, piece) in pieces.iter().enumerate() {
+                    separate(&mut body, at == 0);
+                    piece.write(&viewer, &mut body);
+                }
+                body.extend_from_slice(b"]}");
+                self.sink.answer(frame, &body);
+                if self.listens() {
+                    self.extend(pieces);
+                    self.extend(requests.into_iter().map(Piece::Shared).collect());
+                }
+            }
+        }
+        self.finished();
+    }
+
+    fn finished(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.sink.resume();
+        if self.under_way == 0 {
+            self.tell(Answered::All);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "bounded: a session has at most a frame's events under way")]
+    fn tell(&self, answered: Answered) {
+        self.session.do_send(answered);
+    }
+
+    pub(super) fn end(&mut self, code: CloseCode, reason: &str) {
+        if !self.ended {
+            self.ended = true;
+            self.clear();
+            self.sink.close(code, reason);
+        }
+    }
+
+    fn listens(&self) -> bool {
+        !self.ended && !matches!(self.phase, Phase::Silent)
+    }
+
+    fn extend(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            self.bytes += piece.size_hint();
+            self.push(Queued::Piece(piece));
+        }
+    }
+
+    fn push(&mut self, entry: Queued) {
+        if !self.ended {
+            self.entries.push_back(entry);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.left += self.entries.len() as u64;
+        self.entries = VecDeque::new();
+        self.bytes = 0;
+    }
+
+    /// Gives everything that may leave to the sink, if it can take it.
+    pub(super) fn flush(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
+        self.dirty = false;
+        if self.entries.is_empty() || self.ended {
+            return;
+        }
+        if !self.sink.is_ready() {
+            if self.bytes > LANE_BYTES_MAX {
+                self.overflow();
+            }
+            return;
+        }
+        bytes.clear();
+        frames.clear();
+        self.compose(watermark, bytes, frames);
+        if !frames.is_empty() {
+            self.sink.send(bytes, frames);
+        }
+    }
+
+    fn overflow(&mut self) {
+        match self.kind {
+            Kind::Socket => self.end(CloseCode::TooFast, "slow reader: the queue of this session is full"),
+            Kind::Http => {
+                self.clear();
+                self.phase = Phase::Silent;
+            }
+        }
+    }
+
+    /// The first place in the queue that must not leave yet.
+    fn held_from(&self) -> u64 {
+        self.collecting
+            .as_ref()
+            .and_then(|collecting| collecting.begin)
+            .unwrap_or(self.left + self.entries.len() as u64)
+    }
+
+    fn compose(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
+        let held = self.held_from();
+        let mut frame = Composer { bytes, frames, start: None, records: 0, in_answer: false };
+        // An HTTP response is one frame; what does not fit into it waits for the next poll.
+        while self.left < held && !(self.kind == Kind::Http && !frame.frames.is_empty()) {
+            let Some(entry) = self.entries.pop_front() else { break };
+            self.left += 1;
+            let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+            match entry {
+                Queued::Piece(piece) => frame.piece(&piece, &viewer),
+                Queued::Batch(batch, view) => frame.batch(&batch, view.as_ref(), &viewer),
+                Queued::Begin => {
+                    if frame.is_open() {
+                        frame.finish(&[], &self.tail(None));
+                    }
+                    frame.open();
+                    frame.in_answer = true;
+                }
+                Queued::End(requests) => {
+                    let mut tail = self.tail(self.is_last(held).then_some(watermark));
+                    tail.progress = None;
+                    frame.finish(&requests, &tail);
+                }
+                Queued::Live(stamp) => {
+                    self.phase = Phase::Live;
+                    self.horizon = self.horizon.max(stamp);
+                    frame.finish(&[], &Tail { horizon: wire(self.horizon), progress: Some(1.0) });
+                }
+            }
+            if frame.is_large() {
+                frame.finish(&[], &self.tail(None));
+            }
+        }
+        if frame.is_open() {
+            frame.finish(&[], &self.tail(self.is_last(held).then_some(watermark)));
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+            self.bytes = 0;
+        }
+    }
+
+    /// Nothing waits behind what has been taken out, so a frame that ends here may carry the watermark.
+    fn is_last(&self, held: u64) -> bool {
+        self.left >= held && self.entries.is_empty()
+    }
+
+    fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
+        match &mut self.phase {
+            Phase::Syncing { base, progress, chunk } => {
+                *chunk += 1;
+                // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
+                let horizon = match (self.kind, *base) {
+                    (Kind::Http, 0) => -*chunk,
+                    (Kind::Http | Kind::Socket, base) => wire(base),
+                };
+                Tail { horizon, progress: Some(progress.min(PROGRESS_MAX)) }
+            }
+            Phase::Live | Phase::Silent => {
+                self.horizon = self.horizon.max(watermark.unwrap_or(0));
+                Tail { horizon: wire(self.horizon), progress: None }
+            }
+        }
+    }
+}
+
+/// A stamp as clients see it. Stamps fit in 53 bits.
+fn wire(stamp: Stamp) -> i64 {
+    i64::try_from(stamp).unwrap_or(i64::MAX)
+}
+
+/// What stands behind the records of a frame.
+struct Tail {
+    horizon: i64,
+    progress: Option<f32>,
+}
+
+impl Tail {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"event_horizon\":");
+        out.extend_from_slice(self.horizon.to_string().as_bytes());
+        if let Some(progress) = self.progress {
+            out.extend_from_slice(format!(",\"sync_progress\":{progress:.2}").as_bytes());
+        }
+        out.push(b'}');
+    }
+}
+
+/// Writes records into frames. A frame is `{"stream":[…],"requests":[…],"event_horizon":n}`, the requests in answers only.
+struct Composer<'a> {
+    bytes: &'a mut Vec<u8>,
+    frames: &'a mut Vec<Range<usize>>,
+    start: Option<usize>,
+    records: usize,
+    in_answer: bool,
+}
+
+impl Composer<'_> {
+    fn is_open(&self) -> bool {
+        self.start.is_some()
+    }
+
+    fn is_large(&self) -> bool {
+        !self.in_answer && self.start.is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
+    }
+
+    fn open(&mut self) {
+        if self.start.is_none() {
+            self.start = Some(self.bytes.len());
+            self.records = 0;
+            self.bytes.extend_from_slice(b"{\"stream\":[");
+        }
+    }
+
+    fn next_record(&mut self) {
+        self.open();
+        separate(self.bytes, self.records == 0);
+        self.records += 1;
+    }
+
+    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
+        self.next_record();
+        piece.write(viewer, self.bytes);
+    }
+
+    fn batch(&mut self, batch: &[Template], view: Option<&Arc<View>>, viewer: &Viewer<'_>) {
+        for template in batch {
+            match (template, view) {
+                (Template::Same(piece), _) => self.piece(piece, viewer),
+                (Template::PerViewer { shared, .. }, Some(view)) => {
+                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
+                }
+                (Template::PerViewer { .. }, None) => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, requests: &[Bytes], tail: &Tail) {
+        self.open();
+        self.bytes.push(b']');
+        if self.in_answer {
+            self.bytes.extend_from_slice(b",\"requests\":");
+            write_list(requests, self.bytes);
+        }
+        tail.write(self.bytes);
+        if let Some(start) = self.start.take() {
+            self.frames.push(start..self.bytes.len());
+        }
+        self.in_answer = false;
+    }
+}
+
+fn write_list(records: &[Bytes], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (at, record) in records.iter().enumerate() {
+        separate(out, at == 0);
+        out.extend_from_slice(record);
+    }
+    out.push(b']');
+}
+
+fn separate(out: &mut Vec<u8>, first: bool) {
+    if !first {
+        out.push(b',');
+    }
+}

@@ -1,0 +1,218 @@
+//! The append loop that every owner shares: what was decided waits here until it is durable, and leaves in order.
+//!
+//! While appends are under way an owner goes on deciding. Whatever it decides (answers to reads and refusals too)
+//! queues up behind the appends before it, so that nothing leaves that rests on something not yet durable. A failed
+//! append fails everything behind it: the owner drops its memory and loads afresh. There is no rollback.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::hub::Item;
+use crate::node::Node;
+use crate::piece::Piece;
+use crate::presence::Lane;
+use crate::store::{Aggregate, Append, EffectId, OutboxEntry, RowKey, UniqueKey};
+use crate::watermark::Issued;
+
+/// How many appends of one owner may be under way. Enough to keep the writer's batches full from a single busy
+/// conversation, and so few that a failure throws little away. Full: the owner keeps what comes in its backlog.
+pub const APPENDS_UNDER_WAY_MAX: usize = 256;
+
+/// Rows and keys that a decision changes; the journal adds version and stamp.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Rows to insert or replace.
+    pub put: Vec<(RowKey, Bytes)>,
+    /// Rows to remove.
+    pub remove: Vec<RowKey>,
+    /// Unique keys to claim.
+    pub claim: Vec<(UniqueKey, Bytes)>,
+    /// Unique keys to let go.
+    pub release: Vec<UniqueKey>,
+    /// Consequences for other aggregates.
+    pub outbox: Vec<(Aggregate, Bytes)>,
+}
+
+/// Where an outcome goes.
+pub enum Reply {
+    /// An event of a client frame.
+    Event {
+        /// The session's lane.
+        lane: Lane,
+        /// Which frame of the session.
+        frame: u64,
+        /// Which event of the frame.
+        index: u16,
+        /// Makes the request record of a fault, should it come to that.
+        fault: Box<dyn FnOnce() -> Bytes + Send>,
+        /// The request record.
+        request: Bytes,
+        /// The records of the answer.
+        pieces: Vec<Piece>,
+    },
+    /// An order from inside: told whether it is durable.
+    Order(Box<dyn FnOnce(bool) + Send>),
+    /// Nobody waits.
+    None,
+}
+
+/// What leaves when a decision is durable.
+pub struct Departure {
+    /// Records for lanes, ready to go.
+    pub items: Vec<Item>,
+    /// To whom the outcome goes.
+    pub reply: Reply,
+    /// An effect of another aggregate that this decision has applied.
+    pub settles: Option<EffectId>,
+    /// Keeps the watermark below this change until everything has been put into the inboxes.
+    pub issued: Option<Issued>,
+}
+
+impl Departure {
+    /// An outcome without news.
+    #[must_use]
+    pub fn reply(reply: Reply) -> Self {
+        Self { items: Vec::new(), reply, settles: None, issued: None }
+    }
+}
+
+struct Pending {
+    departure: Departure,
+    /// The effects of its append, with their ids.
+    effects: Vec<OutboxEntry>,
+    /// It has an append that is not durable yet.
+    is_open: bool,
+}
+
+/// An owner's appends under way.
+pub struct Journal {
+    node: Arc<Node>,
+    aggregate: Aggregate,
+    version: u64,
+    pending: VecDeque<Pending>,
+    under_way: usize,
+}
+
+impl Journal {
+    /// The journal of an aggregate that was loaded at a version (0: it does not exist).
+    #[must_use]
+    pub fn new(node: Arc<Node>, aggregate: Aggregate, version: u64) -> Self {
+        Self { node, aggregate, version, pending: VecDeque::new(), under_way: 0 }
+    }
+
+    /// The version after everything that has been decided.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether another append may be begun.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.under_way < APPENDS_UNDER_WAY_MAX
+    }
+
+    /// Nothing waits to become durable.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Lets something leave that changes nothing: at once, or behind the appends under way.
+    pub fn pass(&mut self, departure: Departure) {
+        if self.pending.is_empty() {
+            depart(&self.node, departure, Vec::new());
+        } else {
+            self.pending.push_back(Pending { departure, effects: Vec::new(), is_open: false });
+        }
+    }
+
+    /// Begins an append. `appended` is called from the store's thread when it has succeeded or failed; the owner then
+    /// calls [`Journal::appended`] or [`Journal::failed`].
+    pub fn append(
+        &mut self,
+        rows: Rows,
+        departure: Departure,
+        appended: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let version = self.version + 1;
+        let effects = (0_u16..).zip(&rows.outbox).map(|(index, (target, payload))| OutboxEntry {
+            id: EffectId { source: self.aggregate, version, index },
+            target: *target,
+            payload: payload.clone(),
+        });
+        let effects = effects.collect();
+        let append = Append {
+            aggregate: self.aggregate,
+            expected_version: self.version,
+            stamp: departure.issued.as_ref().map_or(0, Issued::stamp),
+            put: rows.put,
+            remove: rows.remove,
+            claim: rows.claim,
+            release: rows.release,
+            outbox: rows.outbox,
+        };
+        self.version = version;
+        self.under_way += 1;
+        self.pending.push_back(Pending { departure, effects, is_open: true });
+        let aggregate = self.aggregate;
+        self.node.store.append(
+            append,
+            Box::new(move |outcome| {
+                if let Err(error) = &outcome {
+                    tracing::error!(?aggregate, %error, "an append failed; its owner loads afresh");
+                }
+                appended(outcome.is_ok());
+            }),
+        );
+    }
+
+    /// The oldest append under way is durable: it leaves, and whatever waited behind it alone.
+    pub fn appended(&mut self) {
+        if let Some(oldest) = self.pending.iter_mut().find(|pending| pending.is_open) {
+            oldest.is_open = false;
+            self.under_way -= 1;
+        }
+        while self.pending.front().is_some_and(|pending| !pending.is_open) {
+            if let Some(pending) = self.pending.pop_front() {
+                depart(&self.node, pending.departure, pending.effects);
+            }
+        }
+    }
+
+    /// An append failed: everything that waits is answered with a fault that is safe to retry. The owner must load
+    /// afresh and make a new journal; answers of appends that still come belong to this one and are ignored.
+    pub fn failed(self) {
+        for pending in self.pending {
+            match pending.departure.reply {
+                Reply::Event { lane, frame, index, fault, .. } => {
+                    self.node.inboxes.put(Item::Answer { lane, frame, index, request: fault(), pieces: Vec::new() });
+                }
+                Reply::Order(told) => told(false),
+                Reply::None => {}
+            }
+        }
+    }
+}
+
+fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
+    for item in departure.items {
+        node.inboxes.put(item);
+    }
+    match departure.reply {
+        Reply::Event { lane, frame, index, request, pieces, .. } => {
+            node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
+        }
+        Reply::Order(told) => told(true),
+        Reply::None => {}
+    }
+    drop(departure.issued);
+    if let Some(effect) = departure.settles {
+        node.store.settle(effect);
+    }
+    for effect in effects {
+        node.carry(effect);
+    }
+}

@@ -1,0 +1,270 @@
+//! What the actors of one node share: store, stamps, hubs, presence, settings, and the directory that finds an owner.
+//!
+//! Not here: any state of a conversation or an account. An owner is found or started; whoever finds a retired one asks
+//! again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
+use dashmap::DashMap;
+use rill_proto::id::{AccountId, ConversationId};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::conversation::Conversation;
+use crate::conversation::audience::Site;
+use crate::hub::Inboxes;
+use crate::metrics::Metrics;
+use crate::presence::Presence;
+use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
+use crate::watermark::{Issued, Watermark};
+
+/// How many messages may wait for an owner. At 50,000 decisions a second that is some 20 ms of work; more than that in
+/// front of one conversation means that its clients must slow down. Full: the event is refused with 503, safe to retry.
+pub const MAILBOX_MAX: usize = 1_024;
+
+/// How often effects are tried again whose target could not take them.
+const CARRY_AGAIN: Duration = Duration::from_millis(200);
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// After how long without work an owner gives its memory back.
+    pub idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        // A minute: a conversation that is talked in stays, one that is not costs nothing.
+        Self { idle: Duration::from_secs(60) }
+    }
+}
+
+/// One node.
+pub struct Node {
+    /// Where appends last.
+    pub store: Arc<dyn Store>,
+    /// Stamps.
+    pub watermark: Arc<Watermark>,
+    /// The hubs' inboxes.
+    pub inboxes: Arc<Inboxes>,
+    /// Who is online here.
+    pub presence: Presence,
+    /// Names that records carry.
+    pub site: Site,
+    /// Settings.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Metrics,
+    conversations: DashMap<ConversationId, Addr<Conversation>>,
+    accounts: DashMap<AccountId, Addr<Account>>,
+    arbiters: Vec<ArbiterHandle>,
+    next_arbiter: AtomicUsize,
+    again: Mutex<Vec<OutboxEntry>>,
+}
+
+/// Why a message did not reach its owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// Its mailbox is full.
+    #[error("the owner has too much to do")]
+    Full,
+}
+
+impl Node {
+    /// A node over a store, with owners spread over the given threads.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        inboxes: Arc<Inboxes>,
+        site: Site,
+        settings: Settings,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Arc<Self> {
+        assert!(!arbiters.is_empty(), "owners need a thread");
+        Arc::new(Self {
+            watermark: Watermark::new(store.last_stamp()),
+            store,
+            inboxes,
+            presence: Presence::default(),
+            site,
+            settings,
+            metrics: Metrics::default(),
+            conversations: DashMap::new(),
+            accounts: DashMap::new(),
+            arbiters,
+            next_arbiter: AtomicUsize::new(0),
+            again: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Carries what an earlier run did not settle, and goes on carrying. Call it before the first session comes.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn resume(self: &Arc<Self>) -> Result<(), StoreFault> {
+        for entry in self.store.outbox().await? {
+            self.carry(entry);
+        }
+        let node = Arc::clone(self);
+        self.arbiters[0].spawn(async move {
+            loop {
+                tokio::time::sleep(CARRY_AGAIN).await;
+                let entries = std::mem::take(&mut *node.again.lock().unwrap_or_else(PoisonError::into_inner));
+                for entry in entries {
+                    node.carry(entry);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Unix time in microseconds.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The next stamp.
+    #[must_use]
+    pub fn issue(&self) -> Issued {
+        self.watermark.issue(self.now_us())
+    }
+
+    /// Unix time in seconds, as records carry it.
+    #[must_use]
+    pub fn now_s(&self) -> i64 {
+        i64::try_from(self.now_us() / 1_000_000).unwrap_or(i64::MAX)
+    }
+
+    /// An id that follows from the installation's secret and a name: the same for the same name, and not to be guessed
+    /// by others.
+    #[must_use]
+    pub fn derived_id(&self, kind: &str, name: &[u8]) -> Uuid {
+        let secret = Uuid::new_v5(&Uuid::NAMESPACE_OID, &self.store.secret());
+        let space = Uuid::new_v5(&secret, kind.as_bytes());
+        Uuid::new_v5(&space, name)
+    }
+
+    /// Sends to a conversation, starting its actor when it is not there.
+    ///
+    /// # Errors
+    /// Its mailbox is full.
+    pub fn to_conversation<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Conversation: Handler<M>,
+        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
+    {
+        deliver(
+            &self.conversations,
+            id,
+            message,
+            || {
+                let node = Arc::clone(self);
+                Conversation::start_in_arbiter(self.arbiter(), move |ctx| {
+                    ctx.set_mailbox_capacity(MAILBOX_MAX);
+                    Conversation::new(node, id)
+                })
+            },
+        )
+    }
+
+    /// Sends to an account, starting its actor when it is not there.
+    ///
+    /// # Errors
+    /// Its mailbox is full.
+    pub fn to_account<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Account: Handler<M>,
+        <Account as Actor>::Context: ToEnvelope<Account, M>,
+    {
+        deliver(
+            &self.accounts,
+            id,
+            message,
+            || {
+                let node = Arc::clone(self);
+                Account::start_in_arbiter(self.arbiter(), move |ctx| {
+                    ctx.set_mailbox_capacity(MAILBOX_MAX);
+                    Account::new(node, id)
+                })
+            },
+        )
+    }
+
+    /// Whether a conversation's actor is in memory (or on its way there).
+    #[must_use]
+    pub fn is_active(&self, id: ConversationId) -> bool {
+        self.conversations.contains_key(&id)
+    }
+
+    /// How many conversations and accounts are in memory.
+    #[must_use]
+    pub fn active(&self) -> (usize, usize) {
+        (self.conversations.len(), self.accounts.len())
+    }
+
+    /// A conversation's actor retires: whoever looks for it from now on starts another one.
+    pub(crate) fn retire_conversation(&self, id: ConversationId, addr: &Addr<Conversation>) {
+        self.conversations.remove_if(&id, |_, known| known == addr);
+    }
+
+    /// An account's actor retires.
+    pub(crate) fn retire_account(&self, id: AccountId, addr: &Addr<Account>) {
+        self.accounts.remove_if(&id, |_, known| known == addr);
+    }
+
+    /// Carries an effect to its target; one that cannot take it now gets it a little later.
+    pub fn carry(self: &Arc<Self>, entry: OutboxEntry) {
+        let carried = match entry.target {
+            Aggregate::Conversation(id) => self.to_conversation(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Account(id) => self.to_account(id, crate::effect::Apply(entry.clone())),
+        };
+        if carried.is_err() {
+            self.carry_again(entry);
+        }
+    }
+
+    /// An effect could not be applied: it is tried again.
+    pub fn carry_again(&self, entry: OutboxEntry) {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    fn arbiter(&self) -> &ArbiterHandle {
+        &self.arbiters[self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len()]
+    }
+}
+
+/// Finds or starts the owner and puts the message into its mailbox. No guard of the map is held while sending.
+fn deliver<K, A, M>(
+    owners: &DashMap<K, Addr<A>>,
+    id: K,
+    message: M,
+    start: impl Fn() -> Addr<A>,
+) -> Result<(), Unreachable>
+where
+    K: std::hash::Hash + Eq + Copy,
+    A: Actor + Handler<M>,
+    M: Message<Result = ()> + Send + 'static,
+    A::Context: ToEnvelope<A, M>,
+{
+    let mut message = message;
+    loop {
+        let known = owners.get(&id).map(|addr| addr.clone());
+        let addr = known.unwrap_or_else(|| owners.entry(id).or_insert_with(&start).clone());
+        match addr.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(actix::prelude::SendError::Full(_)) => return Err(Unreachable::Full),
+            Err(actix::prelude::SendError::Closed(back)) => {
+                owners.remove_if(&id, |_, known| *known == addr);
+                message = back;
+            }
+        }
+    }
+}

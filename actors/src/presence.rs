@@ -1,0 +1,104 @@
+//! Which accounts are online on this node, and through which lanes.
+//!
+//! A lane registers before its session asks for anything, and is dead from the moment its socket is gone; whoever holds
+//! a dead lane drops it when he meets it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dashmap::DashMap;
+use rill_proto::id::AccountId;
+
+/// The way to one live session: the worker whose hub holds its lane, and the place there. Cheap to clone, good to send.
+#[derive(Clone, Debug)]
+pub struct Lane(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    alive: AtomicBool,
+    worker: u16,
+    key: u64,
+    account_id: AccountId,
+}
+
+impl Lane {
+    /// A lane that its hub has just opened.
+    #[must_use]
+    pub fn new(worker: u16, key: u64, account_id: AccountId) -> Self {
+        Self(Arc::new(Place { alive: AtomicBool::new(true), worker, key, account_id }))
+    }
+
+    /// Whose session it is.
+    #[must_use]
+    pub fn account_id(&self) -> AccountId {
+        self.0.account_id
+    }
+
+    /// The worker whose hub holds it.
+    #[must_use]
+    pub fn worker(&self) -> u16 {
+        self.0.worker
+    }
+
+    /// Its place in that hub; never used twice.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        self.0.key
+    }
+
+    /// Whether its session still exists.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.alive.load(Ordering::Acquire)
+    }
+
+    /// Its session is gone, or is about to go.
+    pub fn bury(&self) {
+        self.0.alive.store(false, Ordering::Release);
+    }
+}
+
+impl PartialEq for Lane {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Lane {}
+
+/// Accounts and their lanes.
+#[derive(Debug, Default)]
+pub struct Presence {
+    lanes: DashMap<AccountId, Vec<Lane>>,
+}
+
+impl Presence {
+    /// A session came; from now on whoever becomes active finds its lane.
+    pub fn arrive(&self, lane: Lane) {
+        self.lanes.entry(lane.account_id()).or_default().push(lane);
+    }
+
+    /// A session went.
+    pub fn depart(&self, lane: &Lane) {
+        lane.bury();
+        if let Some(mut lanes) = self.lanes.get_mut(&lane.account_id()) {
+            lanes.retain(Lane::is_alive);
+        }
+        self.lanes.remove_if(&lane.account_id(), |_, lanes| lanes.is_empty());
+    }
+
+    /// The live lanes of an account.
+    #[must_use]
+    pub fn of(&self, account_id: AccountId) -> Vec<Lane> {
+        self.lanes
+            .get(&account_id)
+            .map(|lanes| lanes.iter().filter(|lane| lane.is_alive()).cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// How many accounts are online.
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.lanes.len()
+    }
+}

@@ -1,0 +1,58 @@
+//! What the next commit will write, and what the store looks like with it already in place.
+//!
+//! One value per key: within a batch the engine gives all writes the same sequence number, so a key must be in there
+//! once. Deliberately not here: who may write what (`admission`).
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::engine::{Engine, Space};
+use crate::store::StoreFault;
+
+/// Writes that wait for their commit.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// By keyspace and key; `None` is a removal.
+    changes: [HashMap<Vec<u8>, Option<Bytes>>; Space::ALL.len()],
+}
+
+impl Pending {
+    /// Inserts or replaces.
+    pub(super) fn put(&mut self, space: Space, key: Vec<u8>, value: Bytes) {
+        self.changes[usize::from(space.number())].insert(key, Some(value));
+    }
+
+    /// Removes what the store or an earlier [`Pending::put`] has.
+    pub(super) fn remove(&mut self, space: Space, key: Vec<u8>) {
+        self.changes[usize::from(space.number())].insert(key, None);
+    }
+
+    /// A value as it will be after the commit.
+    pub(super) fn get(&self, engine: &Engine, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
+        match self.changes[usize::from(space.number())].get(key) {
+            Some(change) => Ok(change.clone()),
+            None => Ok(engine
+                .get(space, key)?
+                .map(|value| Bytes::copy_from_slice(&value))),
+        }
+    }
+
+    /// Writes everything atomically; see [`Engine::commit`] for `durable`.
+    pub(super) fn commit(self, engine: &Engine, durable: bool) -> Result<(), StoreFault> {
+        let rows = self.changes.iter().map(HashMap::len).sum();
+        if rows == 0 {
+            return Ok(());
+        }
+        let mut batch = engine.batch(rows);
+        for (space, changes) in Space::ALL.into_iter().zip(self.changes) {
+            for (key, change) in changes {
+                match change {
+                    Some(value) => batch.insert(engine.space(space), key, &value[..]),
+                    None => batch.remove(engine.space(space), key),
+                }
+            }
+        }
+        engine.commit(batch, durable)
+    }
+}
