@@ -1,6 +1,6 @@
-//! The closed sets of words that params choose from.
+//! The closed sets of words that params choose from and records carry.
 //!
-//! Not here: the words that only records carry.
+//! Not here: the words of record kinds that nothing writes yet.
 
 use std::fmt;
 
@@ -175,4 +175,52 @@ impl From<DialogType> for ConvType {
             DialogType::NoMail => Self::NoMail,
         }
     }
+}
+
+impl Default for AlertLevel {
+    fn default() -> Self {
+        Self::Default
+    }
+}
+
+/// `mk_account_status` (protocol.md §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// Known by its e-mail address only, never registered.
+    New,
+    /// Registered.
+    Active,
+    /// A secondary address of another account.
+    Alias,
+    /// Its owner closed it.
+    Closed,
+    /// Blocked.
+    Banned,
+}
+
+/// `mk_message_state` (protocol.md §4.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum MessageState {
+    /// A person's message on no board.
+    #[serde(rename = "urn:fleep:message:mk_message_state:plain")]
+    Plain,
+    /// The server wrote it.
+    #[serde(rename = "urn:fleep:message:mk_message_state:system")]
+    System,
+    /// Its content is gone for good.
+    #[serde(rename = "urn:fleep:message:mk_message_state:deleted")]
+    Deleted,
+    /// On the pinboard.
+    #[serde(rename = "urn:fleep:message:mk_message_state:pinned")]
+    Pinned,
+    /// Was on the pinboard.
+    #[serde(rename = "urn:fleep:message:mk_message_state:unpinned")]
+    Unpinned,
+    /// An open task.
+    #[serde(rename = "urn:fleep:message:mk_message_state:todo")]
+    Todo,
+    /// A completed task.
+    #[serde(rename = "urn:fleep:message:mk_message_state:done")]
+    Done,
 }
