@@ -393,3 +393,6 @@ fn is_timeout(error: &std::io::Error) -> bool {
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;
