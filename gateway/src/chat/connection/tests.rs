@@ -40,6 +40,7 @@ impl Rig {
         let (stream, _) = self.listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut cookie = None;
+        #[expect(clippy::result_large_err, reason = "the callback's type is the crate's")]
         let look = |request: &tungstenite::handshake::server::Request, response| {
             cookie = request.headers().get("cookie").cloned();
             Ok(response)
@@ -206,11 +207,19 @@ fn leaving_closes_the_connection_and_ends_the_thread() {
     let rig = Rig::started();
     let (mut peer, _) = rig.accepted(7);
     rig.until_link(|link| *link == Link::Live);
+    let last = rig.store("message:add_plain");
     rig.line.commands.send(Command::Leave).unwrap();
+    assert_eq!(
+        ids(&peer.hear()),
+        [last.id.to_string()],
+        "what was sent before leaving is sent"
+    );
     let Message::Close(Some(close)) = peer.0.read().unwrap() else {
         panic!("no close frame")
     };
     assert_eq!(close.code, CloseCode::Normal);
+    while peer.0.read().is_ok() {}
+    drop(peer);
     assert!(matches!(
         rig.line.news.recv_timeout(PATIENCE),
         Err(RecvTimeoutError::Disconnected)

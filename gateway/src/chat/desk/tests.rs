@@ -419,6 +419,18 @@ fn leaving_lets_go_of_the_lock_and_the_pen() {
 }
 
 #[test]
+fn leaving_with_a_text_under_way_has_to_be_asked_for_twice() {
+    let mut seat = Seat::taken();
+    seat.types("x");
+    seat.does(Action::Enter);
+    seat.does(Action::Leave);
+    seat.does(Action::Escape);
+    seat.does(Action::Leave);
+    assert!(seat.desk.notice.starts_with("A text is not confirmed yet"));
+    assert!(!seat.desk.act(Action::Leave, &seat.picture, seat.now));
+}
+
+#[test]
 fn no_key_does_harm_on_an_empty_desk() {
     let me = AccountId(Uuid::parse_str(ME).unwrap());
     let mut seat = Seat {
