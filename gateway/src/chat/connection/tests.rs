@@ -49,6 +49,7 @@ impl Rig {
         assert_eq!(cookie.unwrap(), "token_id=the-token");
         let hello = peer.hear();
         peer.say(json!({ "stream": [{ "mk_rec_type": "contact" }], "event_horizon": horizon, "sync_progress": 0.5 }));
+        peer.hear_nothing_yet();
         peer.say(json!({ "stream": [], "event_horizon": horizon, "sync_progress": 1.0 }));
         (peer, hello)
     }
@@ -80,6 +81,12 @@ impl Peer {
     fn hear(&mut self) -> Value {
         let text = self.0.read().unwrap().into_text().unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Whatever the client had sent by now would come before its pong.
+    fn hear_nothing_yet(&mut self) {
+        self.0.send(Message::Ping(Default::default())).unwrap();
+        assert!(matches!(self.0.read().unwrap(), Message::Pong(_)));
     }
 
     fn say(&mut self, frame: Value) {
