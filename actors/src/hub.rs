@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::account::contact::ContactBook;
 use crate::account::login::Login;
+use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::Piece;
 use crate::presence::Lane;
@@ -103,10 +104,11 @@ pub enum Item {
     Part(Lane, u64, Vec<Piece>),
     /// The viewer's private contact rows, which complete contact records.
     Contacts(Lane, Arc<ContactBook>),
-    /// How much of a sync has been put in, below 1.
-    Progress(Lane, f32),
-    /// The sync is complete: everything up to this stamp has been put in.
-    Live(Lane, Stamp),
+    /// How much of a sync has been put in, below 1. The token is dropped when everything before it has left the lane, so
+    /// that whoever syncs puts in no more than the client takes.
+    Progress(Lane, f32, Token),
+    /// The sync with this number is complete: everything up to this stamp has been put in.
+    Live(Lane, u32, Stamp),
     /// The session must end.
     Close(Lane, CloseCode, String),
 }
@@ -119,8 +121,8 @@ impl Item {
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
             | Self::Contacts(lane, _)
-            | Self::Progress(lane, _)
-            | Self::Live(lane, _)
+            | Self::Progress(lane, ..)
+            | Self::Live(lane, ..)
             | Self::Close(lane, ..) => Some(lane.worker()),
         }
     }
@@ -239,11 +241,9 @@ impl Hub {
         self.lanes.remove(&lane.key());
     }
 
-    /// A sync begins, for a client that has applied everything up to `base`.
-    pub fn sync(&mut self, lane: &Lane, base: Stamp) {
-        if let Some(queue) = self.lanes.get_mut(&lane.key()) {
-            queue.sync(base);
-        }
+    /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
+    pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
+        self.lanes.get_mut(&lane.key()).map_or(0, |queue| queue.sync(base))
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
@@ -315,8 +315,8 @@ impl Hub {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }
             Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
-            Item::Progress(lane, progress) => self.with(&lane, |queue| queue.progress(progress)),
-            Item::Live(lane, stamp) => self.with(&lane, |queue| queue.live(stamp)),
+            Item::Progress(lane, progress, token) => self.with(&lane, |queue| queue.progress(progress, token)),
+            Item::Live(lane, number, stamp) => self.with(&lane, |queue| queue.live(number, stamp)),
             Item::Close(lane, code, reason) => self.with(&lane, |queue| queue.end(code, &reason)),
         }
     }

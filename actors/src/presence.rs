@@ -54,6 +54,12 @@ impl Lane {
         self.0.key
     }
 
+    /// A number that no other lane of the node has had.
+    #[must_use]
+    pub fn key_of_node(&self) -> u64 {
+        self.0.key << 16 | u64::from(self.0.worker)
+    }
+
     /// Whether its session still exists.
     #[must_use]
     pub fn is_alive(&self) -> bool {

@@ -21,7 +21,6 @@ use rill_proto::id::{ConversationId, RequestId};
 use rill_proto::record::{self, request::Request};
 use rill_proto::refusal::Refusal;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use crate::account;
 use crate::account::login::Login;
@@ -232,11 +231,11 @@ impl Session {
     }
 
     fn listen(&mut self, horizon: u64, skip_hidden: bool) {
-        self.hub.borrow_mut().sync(&self.lane, horizon);
+        let number = self.hub.borrow_mut().sync(&self.lane, horizon);
         if !self.node.presence.of(self.lane.account_id()).contains(&self.lane) {
             self.node.presence.arrive(self.lane.clone());
         }
-        let sync = account::Sync { lane: self.lane.clone(), horizon, skip_hidden };
+        let sync = account::Sync { lane: self.lane.clone(), number, horizon, skip_hidden };
         if self.node.to_account(self.lane.account_id(), sync).is_err() {
             let reason = format!("{}", OVERLOADED_RETRY.as_millis());
             self.node.inboxes.put(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));

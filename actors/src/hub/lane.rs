@@ -15,6 +15,7 @@ use rill_proto::record::conv::View;
 
 use super::{CloseCode, Sink};
 use crate::account::contact::ContactBook;
+use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
@@ -49,6 +50,8 @@ enum Queued {
     /// What follows, up to the next `End`, belongs to one answer.
     Begin,
     End(Vec<Bytes>),
+    /// So much of the sync lies before this.
+    Progress(f32, Token),
     /// The sync is complete.
     Live(Stamp),
 }
@@ -85,6 +88,8 @@ pub(super) struct Queue {
     phase: Phase,
     /// The last horizon that the client was told.
     horizon: Stamp,
+    /// How many syncs have begun.
+    syncs: u32,
     collecting: Option<Collecting>,
     under_way: usize,
     dirty: bool,
@@ -104,6 +109,7 @@ impl Queue {
             bytes: 0,
             phase: Phase::Silent,
             horizon: 0,
+            syncs: 0,
             collecting: None,
             under_way: 0,
             dirty: false,
@@ -111,10 +117,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn sync(&mut self, base: Stamp) {
+    pub(super) fn sync(&mut self, base: Stamp) -> u32 {
         self.clear();
         self.horizon = base;
+        self.syncs += 1;
         self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
+        self.syncs
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
@@ -147,14 +155,14 @@ impl Queue {
         self.book = Some(book);
     }
 
-    pub(super) fn progress(&mut self, now: f32) {
-        if let Phase::Syncing { progress, .. } = &mut self.phase {
-            *progress = now;
+    pub(super) fn progress(&mut self, progress: f32, token: Token) {
+        if matches!(self.phase, Phase::Syncing { .. }) {
+            self.push(Queued::Progress(progress, token));
         }
     }
 
-    pub(super) fn live(&mut self, stamp: Stamp) {
-        if matches!(self.phase, Phase::Syncing { .. }) {
+    pub(super) fn live(&mut self, number: u32, stamp: Stamp) {
+        if number == self.syncs && matches!(self.phase, Phase::Syncing { .. }) {
             self.push(Queued::Live(stamp));
         }
     }
@@ -355,6 +363,12 @@ impl Queue {
                     let mut tail = self.tail(self.is_last(held).then_some(watermark));
                     tail.progress = None;
                     frame.finish(&requests, &tail);
+                }
+                Queued::Progress(now, token) => {
+                    if let Phase::Syncing { progress, .. } = &mut self.phase {
+                        *progress = now;
+                    }
+                    drop(token);
                 }
                 Queued::Live(stamp) => {
                     self.phase = Phase::Live;
