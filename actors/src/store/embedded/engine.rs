@@ -8,6 +8,7 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
+use super::journal;
 use crate::store::StoreFault;
 
 /// Memory for blocks read from disk. A conversation's tail is a handful of blocks of 4 KiB: room for thousands.
@@ -160,21 +161,18 @@ impl Engine {
 
     /// A batch to fill for [`Engine::commit`].
     pub(super) fn batch(&self, rows: usize) -> OwnedWriteBatch {
-        OwnedWriteBatch::with_capacity(self.database.clone(), rows)
+        OwnedWriteBatch::with_capacity(self.database.clone(), rows + 1)
     }
 
-    /// Writes a batch atomically. With `durable` it is on disk afterwards; without, it gets there with the next that is.
+    /// Writes a batch atomically; it is on disk afterwards. One batch at a time: the journal's inspection depends on it.
     ///
     /// `SyncData` is enough: the journal is written before the memory tables see anything, `fdatasync` also writes the
     /// metadata that is needed to find the data again (size, extents), and the engine syncs the folder when it makes a
     /// journal.
-    pub(super) fn commit(&self, batch: OwnedWriteBatch, durable: bool) -> Result<(), StoreFault> {
-        let mode = if durable {
-            PersistMode::SyncData
-        } else {
-            PersistMode::Buffer
-        };
-        match calm(|| batch.durability(Some(mode)).commit()) {
+    pub(super) fn commit(&self, mut batch: OwnedWriteBatch) -> Result<(), StoreFault> {
+        let next = self.database.seqno().to_be_bytes();
+        batch.insert(self.space(Space::Meta), journal::ORDER_KEY, next);
+        match calm(|| batch.durability(Some(PersistMode::SyncData)).commit()) {
             Ok(result) => result.map_err(fault),
             Err(panic) => Err(StoreFault(panic)),
         }
