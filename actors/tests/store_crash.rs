@@ -3,6 +3,8 @@
 //! The rule of both: what the store serves afterwards was really written, in full and in order; what was acknowledged
 //! before a kill is all there; and damage that the store notices is an error, never a panic.
 
+#![allow(clippy::unwrap_used, reason = "all of this file is a test")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -218,12 +218,15 @@ fn read(
         reason,
     };
     // A file that ends early is damaged; any other error is the system's.
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::UnexpectedEof => damaged("it ends early"),
-        _ => RestoreError::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
+    let unreadable = |source: io::Error| {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            damaged("it ends early")
+        } else {
+            RestoreError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }
+        }
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut file = Hashing {
