@@ -27,7 +27,7 @@ const CHATS: u64 = 5;
 const IN_FLIGHT: usize = 40;
 
 /// Kills in a row, over the same folder.
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 8;
 
 fn chat(number: u64) -> ConversationId {
     ConversationId(Uuid::from_u128(number.into()))
@@ -186,7 +186,7 @@ fn what_was_acknowledged_outlives_a_kill() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // The moment is a number of acknowledgements, so that each round has some, plus a bit of time.
-        let enough = 1 + dice.roll(2000);
+        let enough = 1 + dice.roll(1500);
         let mut heard = 0;
         let mut hear = |line: &str| {
             let Some(rest) = line.strip_prefix("acknowledged ") else {
@@ -228,7 +228,7 @@ fn what_was_acknowledged_outlives_a_kill() {
     }
 }
 
-/// A store with some hundred appends in several batches, closed or as a kill would leave it; and its journal.
+/// Fills a store with some hundred appends in at least sixty batches, and answers the version of each conversation.
 fn written(folder: &Path) -> Vec<u64> {
     let store = Embedded::open(folder).unwrap();
     for version in 1..=60 {

@@ -91,7 +91,8 @@ pub enum OpenError {
         /// What went wrong.
         reason: StoreFault,
     },
-    /// The store's files contradict each other.
+    /// The store's files contradict each other, or what was acknowledged is missing from them. Nothing was changed; the
+    /// way out is a backup.
     #[error("the store in {} is damaged: {reason}", path.display())]
     Damaged {
         /// The folder.
