@@ -91,8 +91,7 @@ pub enum OpenError {
         /// What went wrong.
         reason: StoreFault,
     },
-    /// The store's files contradict each other, or what was acknowledged is missing from them. Nothing was changed; the
-    /// way out is a backup.
+    /// The store's files contradict each other, or a part of what was acknowledged is unreadable. The way out is a backup.
     #[error("the store in {} is damaged: {reason}", path.display())]
     Damaged {
         /// The folder.
