@@ -18,8 +18,8 @@ use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::{Header, Keys, News};
-use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
 use crate::conversation::state;
+use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
 use crate::piece::Piece;
 
 /// Stamps count microseconds.
@@ -58,7 +58,7 @@ impl Template {
     #[must_use]
     pub fn size_hint(&self) -> usize {
         /// An ordinary viewer part.
-        const VIEW_BYTES: usize = 704;
+        const VIEW_BYTES: usize = 512;
         match self {
             Self::Same(piece) => piece.size_hint(),
             Self::PerViewer { shared, .. } => shared.len() + VIEW_BYTES,
@@ -85,9 +85,12 @@ pub fn template(
                 named: named(state, header.keys),
             });
         }
-        News::Message { message, flow } => {
-            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
-        }
+        News::Message { message, flow } => Piece::ForProfile(message_bytes(
+            state,
+            message,
+            *flow,
+            locks.get(&message.message_nr).copied(),
+        )),
         News::Activity(account_id) => {
             let member = state.members.get(account_id)?;
             let record = activity::Activity {
@@ -106,7 +109,11 @@ pub fn template(
         }
         News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id)?),
         News::Lock { message_nr, holder } => {
-            let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
+            let record = lock::Lock {
+                conversation_id,
+                message_nr: *message_nr,
+                lock_account_id: *holder,
+            };
             Piece::Shared(record::complete(&record).into())
         }
     };
@@ -146,9 +153,16 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
 pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Piece> {
     match template {
         Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
-        Template::PerViewer { shared, header, named } => {
+        Template::PerViewer {
+            shared,
+            header,
+            named,
+        } => {
             let view = view_naming(state, viewer, *header, named)?;
-            Some(Piece::Conv { shared: shared.clone(), view: Arc::new(view) })
+            Some(Piece::Conv {
+                shared: shared.clone(),
+                view: Arc::new(view),
+            })
         }
     }
 }
@@ -233,12 +247,20 @@ fn named(state: &State, keys: Keys) -> Option<Arc<[Named]>> {
     let present = in_place_order(state, Member::is_present);
     let names = present.into_iter().filter_map(|account_id| {
         let display_name = state.members.get(&account_id)?.profile.display_name.clone();
-        Some(Named { account_id, display_name })
+        Some(Named {
+            account_id,
+            display_name,
+        })
     });
     Some(names.collect())
 }
 
-fn view_naming(state: &State, viewer: AccountId, header: Header, named: &Option<Arc<[Named]>>) -> Option<View> {
+fn view_naming(
+    state: &State,
+    viewer: AccountId,
+    header: Header,
+    named: &Option<Arc<[Named]>>,
+) -> Option<View> {
     let head = state.head.as_ref()?;
     let member = state.members.get(&viewer)?;
     let counters = Counters::of(state, head, member);
@@ -268,7 +290,11 @@ fn view_naming(state: &State, viewer: AccountId, header: Header, named: &Option<
         snooze_time: member.snooze_time,
         full: full(member, &counters, viewer, header.keys, named),
         label_ids,
-        teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
+        teams: if member.is_present() {
+            head.teams.clone()
+        } else {
+            Vec::new()
+        },
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
@@ -288,7 +314,10 @@ fn full(
     let init = match keys {
         Keys::Update => return None,
         Keys::Full => None,
-        Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
+        Keys::Init(mode) => Some(Init {
+            mode,
+            begin_message_nr: counters.begin,
+        }),
     };
     let labels = settable_names(viewer, &member.label_ids);
     Some(Box::new(Full {
@@ -369,3 +398,6 @@ fn section_bytes(state: &State, section_id: SectionId) -> Option<Bytes> {
     };
     Some(record::complete(&record).into())
 }
+
+#[cfg(test)]
+mod tests;
