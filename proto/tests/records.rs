@@ -26,9 +26,9 @@ fn id(nr: u128) -> String {
 }
 
 fn parse(bytes: &[u8]) -> Value {
-    let text = std::str::from_utf8(bytes).unwrap();
+    let text = std::str::from_utf8(bytes).expect("records are UTF-8");
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    for key in value.as_object().unwrap().keys() {
+    for key in value.as_object().expect("a record is an object").keys() {
         assert_eq!(
             text.matches(&format!("\"{key}\":")).count(),
             1,
@@ -39,7 +39,12 @@ fn parse(bytes: &[u8]) -> Value {
 }
 
 fn keys(record: &Value) -> BTreeSet<&str> {
-    record.as_object().unwrap().keys().map(String::as_str).collect()
+    record
+        .as_object()
+        .expect("a record is an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 fn first_text() -> message::Shared<'static> {
