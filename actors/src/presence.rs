@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
 use rill_proto::id::AccountId;
+use uuid::Uuid;
 
 /// The way to one live session: the worker whose hub holds its lane, and the place there. Cheap to clone, good to send.
 #[derive(Clone, Debug)]
@@ -19,13 +20,20 @@ struct Place {
     worker: u16,
     key: u64,
     account_id: AccountId,
+    token: Uuid,
 }
 
 impl Lane {
-    /// A lane that its hub has just opened.
+    /// A lane that its hub has just opened, for a session that logged in with a token (its name, not itself).
     #[must_use]
-    pub fn new(worker: u16, key: u64, account_id: AccountId) -> Self {
-        Self(Arc::new(Place { alive: AtomicBool::new(true), worker, key, account_id }))
+    pub fn new(worker: u16, key: u64, account_id: AccountId, token: Uuid) -> Self {
+        Self(Arc::new(Place { alive: AtomicBool::new(true), worker, key, account_id, token }))
+    }
+
+    /// The name of the login token.
+    #[must_use]
+    pub fn token(&self) -> Uuid {
+        self.0.token
     }
 
     /// Whose session it is.

@@ -1,0 +1,36 @@
+//! The JSON texts of system messages (conversations.md §3.1): compact, keys in the order of the catalogue.
+
+use rill_proto::id::{AccountId, OrganisationId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// `create`: who was there from the beginning, without the creator.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Create {
+    pub(super) members: Vec<AccountId>,
+    pub(super) topic: String,
+    pub(super) org_name: Option<String>,
+    pub(super) organisation_id: Option<OrganisationId>,
+}
+
+/// `add` and `kick`: whom it concerns.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Members {
+    pub(super) members: Vec<AccountId>,
+}
+
+/// `topic`: what it is now.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Topic {
+    pub(super) topic: String,
+}
+
+/// The text of a body.
+pub(super) fn text(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("strings, ids and lists of ids are always JSON")
+}
+
+/// A body from its text; `None` when another version of this server wrote it in another form.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}

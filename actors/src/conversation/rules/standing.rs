@@ -1,0 +1,57 @@
+//! Who asks: the preconditions that every event of a conversation begins with (conversations.md §4.2, §12).
+
+use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
+
+use crate::conversation::state::{Head, Member, State};
+
+/// The caller and the conversation, for events that an ex-member may ask as well.
+///
+/// # Errors
+/// `not_member` when there is no such conversation, or the caller never was in it; which of the two is not told.
+pub(super) fn viewer(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
+    let head = state.head.as_ref().ok_or_else(Refusal::not_member)?;
+    let member = state.members.get(&caller).ok_or_else(Refusal::not_member)?;
+    Ok((head, member))
+}
+
+/// The caller and the conversation, for events of present members.
+///
+/// # Errors
+/// As [`viewer`], and `has_left` for an ex-member.
+pub(super) fn member(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
+    let (head, member) = viewer(state, caller)?;
+    if member.is_present() {
+        Ok((head, member))
+    } else {
+        Err(Refusal::has_left())
+    }
+}
+
+/// A present member who may change members and settings: anybody, or in a managed conversation its admins.
+///
+/// # Errors
+/// As [`member`], and `no_permission` for who is no admin of a managed conversation.
+pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
+    let (head, member) = member(state, caller)?;
+    if head.organisation_id.is_some() && !head.admins.contains(&caller) {
+        return Err(Refusal::no_permission(
+            "Only admins can change this conversation.",
+        ));
+    }
+    Ok((head, member))
+}
+
+/// A present member who may post.
+///
+/// # Errors
+/// As [`member`], and `no_permission` when only admins may write.
+pub(super) fn writer(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
+    let (head, member) = member(state, caller)?;
+    if head.is_admin_write_only && !head.admins.contains(&caller) {
+        return Err(Refusal::no_permission(
+            "Only admins can write in this conversation.",
+        ));
+    }
+    Ok((head, member))
+}
