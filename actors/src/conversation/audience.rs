@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::{Header, Keys, News};
+use crate::conversation::rules::{Header, Keys, News, dialog};
 use crate::conversation::state;
 use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
 use crate::piece::Piece;
@@ -54,6 +54,16 @@ pub enum Template {
 }
 
 impl Template {
+    /// The viewer's fields of a header; `None` for a piece that has none, and for somebody who never was a member. Cheaper
+    /// than [`view`] for many viewers: the names of the members are gathered once.
+    #[must_use]
+    pub fn view(&self, state: &State, viewer: AccountId) -> Option<View> {
+        match self {
+            Self::Same(_) => None,
+            Self::PerViewer { header, named, .. } => view_naming(state, viewer, *header, named.as_ref()),
+        }
+    }
+
     /// About how many bytes one viewer's record takes, without names and labels.
     #[must_use]
     pub fn size_hint(&self) -> usize {
@@ -123,7 +133,7 @@ pub fn template(
 /// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
 #[must_use]
 pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
-    view_naming(state, viewer, header, &named(state, header.keys))
+    view_naming(state, viewer, header, named(state, header.keys).as_ref())
 }
 
 /// Whether a viewer may see what the news tells (conversations.md §4.3, §8). A pure question of membership: how far the
@@ -153,15 +163,11 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
 pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Piece> {
     match template {
         Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
-        Template::PerViewer {
-            shared,
-            header,
-            named,
-        } => {
-            let view = view_naming(state, viewer, *header, named)?;
+        Template::PerViewer { shared, .. } => {
+            let view = Arc::new(template.view(state, viewer)?);
             Some(Piece::Conv {
                 shared: shared.clone(),
-                view: Arc::new(view),
+                view,
             })
         }
     }
@@ -259,7 +265,7 @@ fn view_naming(
     state: &State,
     viewer: AccountId,
     header: Header,
-    named: &Option<Arc<[Named]>>,
+    named: Option<&Arc<[Named]>>,
 ) -> Option<View> {
     let head = state.head.as_ref()?;
     let member = state.members.get(&viewer)?;
@@ -309,7 +315,7 @@ fn full(
     counters: &Counters,
     viewer: AccountId,
     keys: Keys,
-    named: &Option<Arc<[Named]>>,
+    named: Option<&Arc<[Named]>>,
 ) -> Option<Box<Full>> {
     let init = match keys {
         Keys::Update => return None,
@@ -322,16 +328,18 @@ fn full(
     let labels = settable_names(viewer, &member.label_ids);
     Some(Box::new(Full {
         can_post: counters.can_post,
-        named: named.clone(),
+        named: named.cloned(),
         labels: (!labels.is_empty()).then_some(labels),
         init,
     }))
 }
 
-/// Two members and no topic (conversations.md §4.4).
 fn is_dialog(state: &State, head: &Head) -> bool {
-    let present = || state.members.values().filter(|member| member.is_present());
-    head.topic.is_empty() && present().take(3).count() == 2
+    let members = state
+        .members
+        .iter()
+        .map(|(account_id, member)| (*account_id, member));
+    dialog::pair(&head.topic, members).is_some()
 }
 
 /// A timed snooze is over once anything happened after its end: the state has no other clock than its last change.
