@@ -102,7 +102,12 @@ fn parse(bytes: &[u8]) -> Value {
 }
 
 fn keys(record: &Value) -> BTreeSet<&str> {
-    record.as_object().unwrap().keys().map(String::as_str).collect()
+    record
+        .as_object()
+        .expect("a record is an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 fn shared_update() -> Shared<'static> {
