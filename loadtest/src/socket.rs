@@ -244,9 +244,9 @@ impl Socket {
         self.picture
     }
 
-    /// The user, and the raw WebSocket for a reader of its own (the load's workers).
-    pub(crate) fn into_parts(self) -> (User, WebSocket<TcpStream>) {
-        (self.user, self.web)
+    /// The raw WebSocket, for a reader of its own (the load's).
+    pub(crate) fn into_web(self) -> WebSocket<TcpStream> {
+        self.web
     }
 
     fn send(&mut self, message: Message) -> Result<(), Failure> {

@@ -118,9 +118,11 @@ pub(crate) fn post_with(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let failed = |error: ureq::Error| match error {
-        ureq::Error::Timeout(_) => Failure::timed_out(format!("answer to {path}"), wait),
-        other => Failure::Io(format!("{path}: {other}")),
+    let failed = |error: ureq::Error| {
+        if matches!(error, ureq::Error::Timeout(_)) {
+            return Failure::timed_out(format!("answer to {path}"), wait);
+        }
+        Failure::Io(format!("{path}: {error}"))
     };
     let mut response = request
         .config()
@@ -152,6 +154,27 @@ pub(crate) fn post_with(
     })
 }
 
+/// The value of an `Authorization` header for HTTP Basic (RFC 7617).
+#[must_use]
+pub fn basic_auth(user: &str, password: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::from("Basic ");
+    for group in format!("{user}:{password}").into_bytes().chunks(3) {
+        let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let sextet = (bits >> (18 - 6 * place)) & 63;
+            // A group of n bytes fills n + 1 places; the rest is padding.
+            encoded.push(if place <= group.len() {
+                char::from(ALPHABET[sextet as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    encoded
+}
+
 impl User {
     /// Registers an account by the open registration and logs it in.
     pub fn register(base_url: &str, email: &str, password: &str, name: &str) -> Result<Self, Failure> {
@@ -161,7 +184,7 @@ impl User {
         Self::login(base_url, email, password)
     }
 
-    /// Registers an account by the provisioning call with HTTP Basic credentials (already in base64) and logs it in.
+    /// Registers an account by the provisioning call and logs it in. `basic` is a [`basic_auth`] value.
     pub fn provision(
         base_url: &str,
         basic: &str,
@@ -171,13 +194,7 @@ impl User {
     ) -> Result<Self, Failure> {
         let path = "/sys/account/register";
         let body = json!({"email": email, "password": password, "display_name": name});
-        http_post(
-            base_url,
-            path,
-            &[("Authorization", &format!("Basic {basic}"))],
-            &body,
-        )?
-        .ok(path)?;
+        http_post(base_url, path, &[("Authorization", basic)], &body)?.ok(path)?;
         Self::login(base_url, email, password)
     }
 
@@ -299,6 +316,15 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn basic_credentials_are_those_of_the_rfc() {
+        assert_eq!(
+            basic_auth("Aladdin", "open sesame"),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
+        assert_eq!(basic_auth("a", "b"), "Basic YTpi");
+    }
 
     #[test]
     fn a_cookie_is_found_among_its_attributes() {
