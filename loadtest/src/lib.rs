@@ -5,6 +5,8 @@
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
 
 pub mod failure;
+#[cfg(test)]
+mod fake;
 pub mod load;
 pub mod picture;
 pub mod poll;

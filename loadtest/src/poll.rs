@@ -134,6 +134,11 @@ impl Session for PollSession {
             .collect())
     }
 
+    fn settle(&mut self) -> Result<(), Failure> {
+        while !self.poll(false)?.is_empty() {}
+        Ok(())
+    }
+
     fn receive(&mut self, wait: Duration) -> Result<Vec<Record>, Failure> {
         // A poll given up half-way loses nothing: the same horizon is asked for again.
         match self.poll_within(true, wait) {

@@ -147,6 +147,10 @@ pub trait Session {
     /// Waits up to `wait` for something to arrive and applies it. Nothing in time is no failure: the list is empty then.
     fn receive(&mut self, wait: Duration) -> Result<Vec<Record>, Failure>;
 
+    /// Takes in what the server has for this session by now, so that the picture can be judged: over a WebSocket everything before
+    /// the pong of a ping, by long poll until a poll brings nothing.
+    fn settle(&mut self) -> Result<(), Failure>;
+
     /// Submits one event and waits for its answer.
     fn request(&mut self, urn: &str, params: Value) -> Result<Answer, Failure> {
         let mut answers = self.request_events(&[Event::new(urn, params)])?;

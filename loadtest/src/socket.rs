@@ -64,6 +64,8 @@ pub struct Socket {
     web: WebSocket<TcpStream>,
     picture: Picture,
     answers: HashMap<String, Answer>,
+    /// Pings sent by [`Session::settle`], so that no pong is taken for another's.
+    pings: i64,
 }
 
 impl Socket {
@@ -76,6 +78,7 @@ impl Socket {
             web,
             picture,
             answers: HashMap::new(),
+            pings: 0,
         })
     }
 
@@ -291,6 +294,11 @@ impl Session for Socket {
             .iter()
             .map(|event| self.answer(event.client_req_id))
             .collect()
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.pings += 1;
+        self.ping_pong(self.pings)
     }
 
     fn receive(&mut self, wait: Duration) -> Result<Vec<Record>, Failure> {
