@@ -32,6 +32,8 @@ const FIXED_OF_MESSAGE: [&str; 6] = [
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
     horizon: i64,
+    /// The highest horizon of the connection under way, which none of its later frames may fall below.
+    floor: i64,
     /// Everything but messages, by kind and key.
     records: BTreeMap<(String, String), Record>,
     /// By conversation and `message_nr`.
@@ -108,6 +110,11 @@ impl Picture {
         };
     }
 
+    /// Begins another connection. The horizon never goes down on one; another node's may lawfully be lower.
+    pub fn begin_connection(&mut self) {
+        self.floor = 0;
+    }
+
     /// Begins what belongs together: a frame, a poll's answer, a whole sync. A gap in it is none when a header in it shows it.
     pub fn begin_batch(&mut self) {
         self.flows.values_mut().for_each(Flow::begin_batch);
@@ -134,12 +141,13 @@ impl Picture {
         }
         if let Some(horizon) = event_horizon {
             // Negative horizons count the chunks of an initial sync; their order means nothing.
-            if horizon > 0 && self.horizon > horizon {
+            if horizon > 0 && self.floor > horizon {
                 self.violations.push(Violation::HorizonFell {
-                    from: self.horizon,
+                    from: self.floor,
                     to: horizon,
                 });
             }
+            self.floor = self.floor.max(horizon);
             self.horizon = horizon;
         }
     }

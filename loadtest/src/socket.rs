@@ -84,6 +84,7 @@ impl Socket {
 
     /// Sends the hello with the picture's horizon.
     pub fn hello(&mut self, poll_flags: &[&str]) -> Result<(), Failure> {
+        self.picture.begin_connection();
         let hello = json!({
             "ticket": self.user.ticket, "api_version": API_VERSION,
             "event_horizon": self.picture.horizon(), "poll_flags": poll_flags,

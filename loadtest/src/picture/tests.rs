@@ -179,6 +179,10 @@ fn a_falling_horizon_is_convicted() {
     let mut picture = created();
     picture.apply_frame(&[], Some(9));
     assert_eq!(picture.verify(), [Violation::HorizonFell { from: 10, to: 9 }]);
+    let mut moved = created();
+    moved.begin_connection();
+    moved.apply_frame(&[], Some(9));
+    assert_eq!(moved.verify(), []);
     let mut initial = Picture::at(0);
     for chunk in [-1, -2, 40] {
         initial.apply_frame(&[], Some(chunk));
