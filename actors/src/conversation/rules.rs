@@ -237,8 +237,8 @@ pub struct Decision {
     pub news: Vec<(Reach, News)>,
 }
 
-/// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see the message of a slot
-/// is not sent it; the header that tells him of the slot then carries `fw_message_nr`, or his client would wait for it.
+/// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see a message is not sent it;
+/// his client finds that a slot is missing and syncs forward over it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum News {
     /// The viewer's `conv` record.

@@ -54,9 +54,10 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     let facts_changed = head.facts_stamp > horizon && (is_present || member.stamp > horizon);
     if facts_changed || member.stamp > horizon || !missed.is_empty() {
         let keys = if facts_changed { Keys::Full } else { Keys::Update };
+        // No edge: where the client's is, only the client knows. It moves it along the slots that follow.
         news.push(News::Header(Header {
             keys,
-            fw: Some(top),
+            fw: None,
             bw: None,
             is_reset: false,
         }));
