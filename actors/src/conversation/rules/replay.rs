@@ -101,6 +101,11 @@ impl Replay {
         self.carry_out(|state, facts| decide(state, caller, &event, facts))
     }
 
+    /// What the answer would be; nothing is carried out, so the state may have been bent by hand.
+    pub(super) fn judge_only(&self, caller: AccountId, event: ClientEvent) -> Result<Decision, Refusal> {
+        self.judge(|state, facts| decide(state, caller, &event, facts))
+    }
+
     pub(super) fn open_dialog(
         &mut self,
         caller: AccountId,
