@@ -317,3 +317,31 @@ pub enum Soft {
     /// Nobody edits the message.
     Unlock(u64),
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::event::{ClientEvent, conv, message};
+    use rill_proto::refusal::Refusal;
+
+    use super::replay::*;
+
+    #[test]
+    fn what_is_not_carried_out_yet_says_so() {
+        let mut replay = Replay::with(&[BOB]);
+        let mute = conv::Event::Mute(conv::Mute {
+            conversation_id: CONVERSATION,
+        });
+        let pin = message::SetPinned {
+            conversation_id: CONVERSATION,
+            message_nr: 1,
+            from_message_nr: None,
+        };
+        for event in [
+            ClientEvent::Conv(mute),
+            ClientEvent::Message(message::Event::SetPinned(pin)),
+        ] {
+            let urn = event.urn();
+            assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
+        }
+    }
+}

@@ -178,7 +178,10 @@ mod tests {
         let decision = replay.ask(ALICE, create("Harvest", &[BOB])).unwrap();
         let expected = r#"{"members":["00000000-0000-0000-0000-000000000002"],"topic":"Harvest","org_name":null,"organisation_id":null}"#;
         assert_eq!(replay.message(1).message, expected);
-        assert_eq!((replay.message(1).inbox_nr, replay.message(1).prev_message_nr), (0, 0));
+        assert_eq!(
+            (replay.message(1).inbox_nr, replay.message(1).prev_message_nr),
+            (0, 0)
+        );
         assert_eq!(decision.identifier["conversation_id"], CONVERSATION.to_string());
         assert_eq!(replay.head().mk_conv_type, ConvType::Default);
         assert_eq!(replay.head().topic_message_nr, 1);
@@ -199,7 +202,9 @@ mod tests {
     #[test]
     fn the_creator_doubles_strangers_and_closed_accounts_are_dropped() {
         let mut replay = Replay::nothing();
-        replay.ask(ALICE, create("", &[ALICE, BOB, NOBODY, BOB, CLOSED])).unwrap();
+        replay
+            .ask(ALICE, create("", &[ALICE, BOB, NOBODY, BOB, CLOSED]))
+            .unwrap();
         assert_eq!(replay.present(), [ALICE, BOB]);
     }
 
@@ -208,39 +213,72 @@ mod tests {
         let replay = Replay::with(&[]);
         let mut sections: Vec<_> = replay.state.sections.values().collect();
         sections.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let found = sections.iter().map(|section| (section.name.as_str(), section.subtype, section.weight));
+        let found = sections
+            .iter()
+            .map(|section| (section.name.as_str(), section.subtype, section.weight));
         let to_do = ("To Do", SectionSubtype::Default, 4_294_967_296.0);
-        assert_eq!(found.collect::<Vec<_>>(), [to_do, ("Archived", SectionSubtype::Archived, 0.0)]);
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [to_do, ("Archived", SectionSubtype::Archived, 0.0)]
+        );
     }
 
     #[test]
     fn a_list_is_a_list() {
         let mut replay = Replay::nothing();
-        replay.ask(ALICE, event(conv::Create { is_list: true, ..founding("", &[]) })).unwrap();
+        replay
+            .ask(
+                ALICE,
+                event(conv::Create {
+                    is_list: true,
+                    ..founding("", &[])
+                }),
+            )
+            .unwrap();
         assert_eq!(replay.head().mk_conv_type, ConvType::List);
     }
 
     #[test]
     fn a_newcomer_sees_the_history_where_it_is_disclosed() {
         let mut replay = Replay::nothing();
-        replay.ask(ALICE, event(conv::Create { is_disclose: true, ..founding("", &[]) })).unwrap();
+        replay
+            .ask(
+                ALICE,
+                event(conv::Create {
+                    is_disclose: true,
+                    ..founding("", &[])
+                }),
+            )
+            .unwrap();
         replay.post(ALICE, "before");
         replay.ask(ALICE, add(&[BOB])).unwrap();
         let bob = replay.counters(BOB);
-        assert_eq!((bob.join, bob.begin, bob.read, bob.unread, bob.inbox_message_nr), (1, 3, 2, 0, 2));
+        assert_eq!(
+            (bob.join, bob.begin, bob.read, bob.unread, bob.inbox_message_nr),
+            (1, 3, 2, 0, 2)
+        );
         assert!(lines(&replay.catch_up(BOB, 0)).contains(&"message 2".to_owned()));
     }
 
     #[test]
     fn what_cannot_be_had_is_refused() {
         let mut replay = Replay::nothing();
-        let teams = conv::Create { team_ids: Some(vec![TeamId(Uuid::nil())]), ..founding("", &[]) };
+        let teams = conv::Create {
+            team_ids: Some(vec![TeamId(Uuid::nil())]),
+            ..founding("", &[])
+        };
         assert_eq!(replay.ask(ALICE, event(teams)), Err(Refusal::not_found("Team")));
-        let managed = conv::Create { is_managed: true, ..founding("", &[]) };
+        let managed = conv::Create {
+            is_managed: true,
+            ..founding("", &[])
+        };
         assert_eq!(replay.ask(ALICE, event(managed)).unwrap_err().status, 431);
         let many: Vec<_> = (0..=ACCOUNTS_PER_CALL_MAX as u128).map(account).collect();
         assert_eq!(replay.ask(ALICE, create("", &many)).unwrap_err().status, 400);
-        assert_eq!(replay.ask(NOBODY, create("", &[])), Err(Refusal::not_found("Account")));
+        assert_eq!(
+            replay.ask(NOBODY, create("", &[])),
+            Err(Refusal::not_found("Account"))
+        );
         replay.ask(ALICE, create("", &[])).unwrap();
         assert_eq!(replay.ask(ALICE, create("", &[])).unwrap_err().status, 400);
     }

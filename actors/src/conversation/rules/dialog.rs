@@ -97,12 +97,21 @@ mod tests {
     #[test]
     fn a_dialog_that_does_not_exist_is_begun_with_both() {
         let mut replay = Replay::nothing();
-        let decision = replay.open_dialog(ALICE, BOB, Some(ConvType::NoMail)).unwrap().unwrap();
+        let decision = replay
+            .open_dialog(ALICE, BOB, Some(ConvType::NoMail))
+            .unwrap()
+            .unwrap();
         assert_eq!(replay.present(), [ALICE, BOB]);
         assert_eq!(replay.head().mk_conv_type, ConvType::NoMail);
         let dialog = ["alice dialog bob true", "bob dialog alice true"];
         assert_eq!(effects(&decision)[2..], dialog);
-        let init = ["contact bob", "conv Init(Full) fw 1 bw 1", "message 1", "section", "section"];
+        let init = [
+            "contact bob",
+            "conv Init(Full) fw 1 bw 1",
+            "message 1",
+            "section",
+            "section",
+        ];
         assert_eq!(lines(&decision.answer), init);
     }
 
@@ -112,7 +121,12 @@ mod tests {
         replay.post(ALICE, "hello");
         let decision = replay.open_dialog(BOB, ALICE, None).unwrap().unwrap();
         assert!(decision.changes.is_empty());
-        let init = ["contact alice", "conv Init(Full) fw 2 bw 1", "message 1", "message 2"];
+        let init = [
+            "contact alice",
+            "conv Init(Full) fw 2 bw 1",
+            "message 1",
+            "message 2",
+        ];
         assert_eq!(lines(&decision.answer)[..4], init);
     }
 
@@ -140,6 +154,9 @@ mod tests {
         let mut replay = Replay::nothing();
         assert_eq!(replay.open_dialog(ALICE, ALICE, None).unwrap_err().status, 431);
         assert_eq!(replay.open_dialog(ALICE, CLOSED, None).unwrap_err().status, 431);
-        assert_eq!(replay.open_dialog(ALICE, NOBODY, None), Err(Refusal::not_found("Account")));
+        assert_eq!(
+            replay.open_dialog(ALICE, NOBODY, None),
+            Err(Refusal::not_found("Account"))
+        );
     }
 }

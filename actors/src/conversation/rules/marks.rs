@@ -222,14 +222,21 @@ mod tests {
         let decision = replay.ask(BOB, mark_unread(3, None, None)).unwrap();
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert!(told(&decision, Reach::Others).is_empty());
-        assert_eq!((replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr), (2, 3));
+        assert_eq!(
+            (replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr),
+            (2, 3)
+        );
     }
 
     #[test]
     fn reading_again_changes_nothing() {
         let mut replay = three_posts();
         replay.ask(BOB, mark_read(4, None, None)).unwrap();
-        for event in [mark_read(4, None, None), mark_read(2, None, None), conv_mark_read(4, None, None)] {
+        for event in [
+            mark_read(4, None, None),
+            mark_read(2, None, None),
+            conv_mark_read(4, None, None),
+        ] {
             let decision = replay.ask(BOB, event).unwrap();
             assert!(decision.changes.is_empty() && decision.news.is_empty());
             assert_eq!(lines(&decision.answer), ["conv Update"]);
@@ -247,7 +254,11 @@ mod tests {
         assert_eq!(replay.counters(BOB).read, 4);
         replay.ask(ALICE, add(&[DON])).unwrap();
         replay.ask(DON, set_read(0, None, None)).unwrap();
-        assert_eq!(replay.counters(DON).read, 4, "nothing below message 5 is open to him");
+        assert_eq!(
+            replay.counters(DON).read,
+            4,
+            "nothing below message 5 is open to him"
+        );
     }
 
     #[test]
@@ -277,14 +288,21 @@ mod tests {
         replay.ask(BOB, mark_read(4, Some(1), None)).unwrap();
         assert_eq!(replay.counters(BOB).read, 4);
         replay.ask(BOB, set_read(1, Some(4), None)).unwrap();
-        assert_eq!(replay.counters(BOB).read, 1, "a client that knows the horizon moves it back");
+        assert_eq!(
+            replay.counters(BOB).read,
+            1,
+            "a client that knows the horizon moves it back"
+        );
     }
 
     #[test]
     fn a_client_that_lags_gets_the_message_to_show() {
         let mut replay = three_posts();
         let decision = replay.ask(BOB, conv_mark_read(2, None, None)).unwrap();
-        assert_eq!(lines(&decision.answer), ["conv Init(Tiny) fw 4 bw 3", "message 3"]);
+        assert_eq!(
+            lines(&decision.answer),
+            ["conv Init(Tiny) fw 4 bw 3", "message 3"]
+        );
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert_eq!(replay.counters(BOB).read, 2);
     }
@@ -294,7 +312,10 @@ mod tests {
         let mut replay = three_posts();
         for event in [mark_read(4, None, Some(2)), conv_mark_read(3, None, Some(2))] {
             let decision = replay.ask(BOB, event).unwrap();
-            assert_eq!(lines(&decision.answer), ["conv Update fw 4", "message 3", "message 4"]);
+            assert_eq!(
+                lines(&decision.answer),
+                ["conv Update fw 4", "message 3", "message 4"]
+            );
         }
     }
 
@@ -305,7 +326,10 @@ mod tests {
         for mark in [mark_read, mark_unread, set_read, conv_mark_read, conv_mark_unread] {
             assert_eq!(replay.ask(JIL, mark(2, None, None)), Err(Refusal::not_member()));
             assert_eq!(replay.ask(BOB, mark(2, None, None)), Err(Refusal::has_left()));
-            assert_eq!(Replay::nothing().ask(ALICE, mark(2, None, None)), Err(Refusal::not_member()));
+            assert_eq!(
+                Replay::nothing().ask(ALICE, mark(2, None, None)),
+                Err(Refusal::not_member())
+            );
         }
     }
 }

@@ -353,16 +353,28 @@ mod tests {
         let decision = replay.ask(ALICE, add(&[CHARLIE, BOB])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Add);
         assert_eq!(replay.body(3), json!({ "members": [BOB, CHARLIE] }));
-        let told_alice = ["contact charlie", "conv Full", "message 3 flow 4", "activity charlie"];
+        let told_alice = [
+            "contact charlie",
+            "conv Full",
+            "message 3 flow 4",
+            "activity charlie",
+        ];
         assert_eq!(lines(&decision.answer), told_alice);
         assert_eq!(told(&decision, Reach::Own), told_alice);
         assert_eq!(told(&decision, Reach::Others), told_alice);
         let charlie = replay.counters(CHARLIE);
-        assert_eq!((charlie.join, charlie.begin, charlie.send, charlie.read), (3, 3, 3, 2));
+        assert_eq!(
+            (charlie.join, charlie.begin, charlie.send, charlie.read),
+            (3, 3, 3, 2)
+        );
         assert_eq!(replay.counters(ALICE).read, 3, "a merge moves nobody's horizon");
 
         replay.ask(BOB, add(&[DON])).unwrap();
-        assert_eq!(replay.body(5), json!({ "members": [DON] }), "another person's is not merged");
+        assert_eq!(
+            replay.body(5),
+            json!({ "members": [DON] }),
+            "another person's is not merged"
+        );
         replay.post(BOB, "hello");
         replay.ask(BOB, add(&[JIL])).unwrap();
         assert_eq!(replay.message(7).kind, MessageKind::Add);
@@ -397,14 +409,28 @@ mod tests {
         let decision = replay.ask(ALICE, remove(&[BOB, JIL])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Kick);
         assert_eq!(replay.body(3), json!({ "members": [BOB] }));
-        assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3", "activity alice"]);
-        assert_eq!(told(&decision, Reach::Account(BOB)), ["conv Init(Full) fw 3 bw 3 reset", "message 3"]);
+        assert_eq!(
+            told(&decision, Reach::Others),
+            ["conv Full", "message 3", "activity alice"]
+        );
+        assert_eq!(
+            told(&decision, Reach::Account(BOB)),
+            ["conv Init(Full) fw 3 bw 3 reset", "message 3"]
+        );
         let bob = replay.counters(BOB);
-        assert_eq!((bob.read, bob.show, bob.last, bob.send, bob.unread, bob.can_post), (0, 3, 3, 3, 1, false));
+        assert_eq!(
+            (bob.read, bob.show, bob.last, bob.send, bob.unread, bob.can_post),
+            (0, 3, 3, 3, 1, false)
+        );
         replay.post(ALICE, "without him");
         assert_eq!(replay.counters(BOB), bob, "his view stands still");
         let late = lines(&replay.catch_up(BOB, horizon));
-        let init = ["conv Init(Full) fw 3 bw 1 reset", "message 1", "message 2", "message 3"];
+        let init = [
+            "conv Init(Full) fw 3 bw 1 reset",
+            "message 1",
+            "message 2",
+            "message 3",
+        ];
         assert_eq!(late, [&["contact alice", "contact charlie"], &init[..]].concat());
         assert!(replay.catch_up(BOB, replay.stamp).is_empty());
     }
@@ -413,7 +439,10 @@ mod tests {
     fn who_removes_nobody_but_himself_leaves() {
         let mut replay = Replay::with(&[BOB, CHARLIE]);
         replay.ask(BOB, remove(&[BOB])).unwrap();
-        assert_eq!((replay.message(2).kind, replay.message(2).message.as_str()), (MessageKind::Leave, ""));
+        assert_eq!(
+            (replay.message(2).kind, replay.message(2).message.as_str()),
+            (MessageKind::Leave, "")
+        );
         replay.ask(ALICE, remove(&[ALICE, CHARLIE])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Kick);
         assert!(replay.present().is_empty());
@@ -439,7 +468,11 @@ mod tests {
         assert_eq!(told(&decision, Reach::Own), ["conv Full", "message 3"]);
         assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3"]);
         let late = lines(&replay.catch_up(BOB, replay.stamp - 1));
-        assert_eq!(late, ["conv Full", "message 3"], "his other sessions need not start afresh");
+        assert_eq!(
+            late,
+            ["conv Full", "message 3"],
+            "his other sessions need not start afresh"
+        );
     }
 
     #[test]

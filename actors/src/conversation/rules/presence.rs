@@ -69,7 +69,11 @@ mod tests {
     fn activating_answers_with_who_has_read_something() {
         let mut replay = Replay::with(&[BOB, CHARLIE]);
         let decision = replay.ask(BOB, activate()).unwrap();
-        assert_eq!(lines(&decision.answer), ["activity alice"], "Charlie has read nothing");
+        assert_eq!(
+            lines(&decision.answer),
+            ["activity alice"],
+            "Charlie has read nothing"
+        );
         assert_eq!(decision.soft, [Soft::Activate]);
         assert!(decision.changes.is_empty());
     }

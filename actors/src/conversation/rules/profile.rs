@@ -43,7 +43,11 @@ mod tests {
     use crate::conversation::rules::replay::*;
 
     fn renamed(replay: &Replay, version: u64) -> Profile {
-        Profile { version, display_name: "Robert".to_owned(), ..replay.profiles[&BOB].clone() }
+        Profile {
+            version,
+            display_name: "Robert".to_owned(),
+            ..replay.profiles[&BOB].clone()
+        }
     }
 
     #[test]
@@ -53,7 +57,10 @@ mod tests {
         let decision = replay.profile_changed(BOB, &new);
         assert_eq!(told(&decision, Reach::Others), ["contact bob", "conv Full"]);
         assert_eq!(replay.state.members[&BOB].profile, new);
-        assert_eq!(lines(&replay.catch_up(ALICE, horizon)), ["contact bob", "conv Full"]);
+        assert_eq!(
+            lines(&replay.catch_up(ALICE, horizon)),
+            ["contact bob", "conv Full"]
+        );
 
         replay.ask(ALICE, set_topic("Harvest")).unwrap();
         let (new, horizon) = (renamed(&replay, 3), replay.stamp);

@@ -86,9 +86,19 @@ mod tests {
         assert_eq!(replay.message(3).inbox_nr, -1);
         assert_eq!(replay.head().topic_message_nr, 3);
         assert_eq!(lines(&decision.answer), ["conv Full", "message 3"]);
-        assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3", "activity bob"]);
-        assert_eq!((replay.counters(BOB).read, replay.counters(BOB).unread), (3, 0), "it marks all as read");
-        assert_eq!((replay.counters(CHARLIE).read, replay.counters(CHARLIE).unread), (0, 1));
+        assert_eq!(
+            told(&decision, Reach::Others),
+            ["conv Full", "message 3", "activity bob"]
+        );
+        assert_eq!(
+            (replay.counters(BOB).read, replay.counters(BOB).unread),
+            (3, 0),
+            "it marks all as read"
+        );
+        assert_eq!(
+            (replay.counters(CHARLIE).read, replay.counters(CHARLIE).unread),
+            (0, 1)
+        );
     }
 
     #[test]
@@ -98,7 +108,10 @@ mod tests {
         replay.ask(BOB, set_topic("Harvest")).unwrap();
         replay.ask(BOB, set_topic("Frost")).unwrap();
         assert_eq!(replay.message(3).message, r#"{"topic":"Frost"}"#);
-        assert_eq!((replay.head().topic_message_nr, replay.head().show_message_nr), (4, 3));
+        assert_eq!(
+            (replay.head().topic_message_nr, replay.head().show_message_nr),
+            (4, 3)
+        );
         replay.ask(ALICE, set_topic("Snow")).unwrap();
         assert_eq!(replay.message(5).message, r#"{"topic":"Snow"}"#);
     }
@@ -109,7 +122,10 @@ mod tests {
         replay.ask(ALICE, set_topic("Harvest")).unwrap();
         replay.ask(ALICE, add(&[BOB])).unwrap();
         replay.ask(ALICE, set_topic("Frost")).unwrap();
-        assert_eq!((replay.head().last_message_nr, replay.head().show_message_nr), (4, 1));
+        assert_eq!(
+            (replay.head().last_message_nr, replay.head().show_message_nr),
+            (4, 1)
+        );
         assert_eq!(replay.body(1)["topic"], "Frost");
     }
 
@@ -126,9 +142,15 @@ mod tests {
     fn a_topic_ends_a_dialog_and_its_removal_makes_one() {
         let mut replay = Replay::with(&[BOB]);
         let decision = replay.ask(BOB, set_topic("Harvest")).unwrap();
-        assert_eq!(effects(&decision), ["alice dialog bob false", "bob dialog alice false"]);
+        assert_eq!(
+            effects(&decision),
+            ["alice dialog bob false", "bob dialog alice false"]
+        );
         let decision = replay.ask(BOB, set_topic("")).unwrap();
-        assert_eq!(effects(&decision), ["alice dialog bob true", "bob dialog alice true"]);
+        assert_eq!(
+            effects(&decision),
+            ["alice dialog bob true", "bob dialog alice true"]
+        );
     }
 
     #[test]
@@ -142,7 +164,10 @@ mod tests {
         head.admins = vec![ALICE];
         for event in [set_topic("x"), add(&[DON]), remove(&[ALICE])] {
             let refused = replay.ask(CHARLIE, event).unwrap_err();
-            assert_eq!(refused, Refusal::no_permission("Only admins can change this conversation."));
+            assert_eq!(
+                refused,
+                Refusal::no_permission("Only admins can change this conversation.")
+            );
         }
     }
 }
