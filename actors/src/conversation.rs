@@ -1,5 +1,76 @@
 //! The conversation: its rows, its rules, its audience, and the actor that owns them.
+//!
+//! Here are the messages that its owner takes; the owner itself is in `owner`. What is decided is in `rules`; who is told
+//! is in `audience` and `fanout`.
 
+use std::sync::Arc;
+
+use actix::Message;
+use rill_proto::classificator::{DialogType, InitMode};
+use rill_proto::id::AccountId;
+
+use crate::presence::Lane;
+use crate::session::Submit;
+use crate::store::Stamp;
+
+pub mod audience;
 pub mod counters;
+pub mod fanout;
+mod owner;
+pub mod repeat;
+pub mod rows;
 pub mod rules;
+pub mod soft;
 pub mod state;
+
+pub use owner::Conversation;
+
+/// Opens the one-to-one conversation of the caller and another account, or makes it.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct OpenDialog {
+    /// The `contact:get_dialog` that asks.
+    pub submit: Submit,
+    /// The other one.
+    pub other: AccountId,
+    /// The kind that a new one gets.
+    pub mk_conv_type: Option<DialogType>,
+    /// How many conversations of the two have been found to be no dialog any more.
+    pub attempt: u32,
+}
+
+/// Brings a session up to date and subscribes it: first connect, reconnect, gap and joining are all this.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Visit {
+    /// The session.
+    pub lane: Lane,
+    /// Everything up to here it has applied; 0 for nothing.
+    pub horizon: Stamp,
+    /// Archived conversations are left out when nothing of them was ever sent.
+    pub skip_hidden: bool,
+    /// The session has been told already if it was greeted since it last had to start afresh.
+    pub unless_greeted: bool,
+    /// Dropped when the records have been put in.
+    pub token: Token,
+}
+
+/// Asks for the conversation in an init form, as a part of an answer.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Peek {
+    /// The session.
+    pub lane: Lane,
+    /// The frame whose answer it is a part of.
+    pub frame: u64,
+    /// The form.
+    pub mode: InitMode,
+    /// Dropped when the records have been put in.
+    pub token: Token,
+}
+
+/// Something that whoever asked keeps count of: when the last clone is dropped, everybody has done his part.
+pub type Token = Arc<dyn Part>;
+
+/// See [`Token`].
+pub trait Part: Send + Sync + std::fmt::Debug {}

@@ -168,6 +168,86 @@ words! {
     }
 }
 
+/// `mk_message_type` of the messages that the server writes so far (protocol.md §4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageType {
+    /// A person's text.
+    Text,
+    /// The conversation was created.
+    Create,
+    /// Members were added.
+    Add,
+    /// Members were removed.
+    Kick,
+    /// The author left.
+    Leave,
+    /// The topic was set.
+    Topic,
+}
+
+/// `mk_section_subtype` (protocol.md §4.13).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum SectionSubtype {
+    /// "To Do".
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:default")]
+    Default,
+    /// "Archived".
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:archived")]
+    Archived,
+    /// Made by a member.
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:user")]
+    User,
+}
+
+/// `mk_label_type` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum LabelType {
+    /// Made by the account's owner.
+    #[serde(rename = "user_label")]
+    User,
+    /// Every account has it; it cannot be renamed or removed.
+    #[serde(rename = "system_label")]
+    System,
+}
+
+/// `mk_label_status` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelStatus {
+    /// In use.
+    Active,
+    /// Gone; clients drop it.
+    Removed,
+}
+
+/// `mk_label_subtype` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelSubtype {
+    /// Set by the owner with a star.
+    Starred,
+    /// Conversations that are neither muted nor archived.
+    Recent,
+    /// Muted conversations.
+    Muted,
+    /// Conversations with something unread.
+    Unread,
+    /// Topicless conversations of two.
+    #[serde(rename = "1:1 conversations")]
+    OneToOne,
+    /// Conversations with e-mail-only members.
+    Email,
+    /// Set by the owner; mutes.
+    Spam,
+    /// Conversations that the owner put away.
+    Archived,
+    /// Conversations of a team.
+    TeamLabel,
+    /// Named by the owner.
+    User,
+}
+
 impl From<DialogType> for ConvType {
     fn from(dialog: DialogType) -> Self {
         match dialog {
@@ -177,6 +257,10 @@ impl From<DialogType> for ConvType {
     }
 }
 
+#[expect(
+    clippy::derivable_impls,
+    reason = "the macro that declares the words derives no default"
+)]
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

@@ -1,0 +1,173 @@
+//! Logging in and out: what the gateway asks of accounts before there is a session.
+//!
+//! Not here: passwords themselves (the gateway hashes and verifies them) and cookies. Tokens and tickets are kept by
+//! names that follow from them and from the installation's secret, never in the clear.
+
+use std::sync::Arc;
+
+use actix::Message;
+use bytes::Bytes;
+use rill_proto::classificator::AccountStatus;
+use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::account::state::Head;
+use crate::node::Node;
+use crate::store::{Aggregate, RowKey, StoreFault, UniqueKey};
+
+/// A token that was found valid. Its ticket must match as well ([`Login::admits`]) before anything is done for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Login {
+    /// Whose session it is.
+    pub account_id: AccountId,
+    /// The token's name.
+    pub token: Uuid,
+    /// The ticket's name.
+    pub ticket: Uuid,
+}
+
+impl Login {
+    /// Whether the ticket belongs to the token.
+    #[must_use]
+    pub fn admits(&self, node: &Node, ticket: &str) -> bool {
+        self.ticket == ticket_name(node, ticket)
+    }
+}
+
+/// What stands between a login and its account.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The account.
+    pub account_id: AccountId,
+    /// Only an active account may log in.
+    pub status: AccountStatus,
+    /// The stored hash; `None` when it never had a password.
+    pub password_hash: Option<String>,
+}
+
+/// Answers of an account to an order.
+pub type OrderReply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Registers the account, or refuses with 431 when it is registered already.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Register {
+    /// Lower case.
+    pub email: String,
+    /// As argon2 writes it.
+    pub password_hash: String,
+    /// Not empty.
+    pub display_name: String,
+    /// Lower case, 6 to 30 characters; claimed for good.
+    pub fleep_address: Option<String>,
+    /// Told when it is durable.
+    pub reply: OrderReply<AccountId>,
+}
+
+/// Makes a login session durable.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct OpenSession {
+    /// The token as the client will present it.
+    pub token_id: Uuid,
+    /// The ticket as the client will present it.
+    pub ticket: String,
+    /// Told the own `contact` record when it is durable.
+    pub reply: OrderReply<OwnContact>,
+}
+
+/// The caller's own record and what login answers are made of.
+#[derive(Clone, Debug)]
+pub struct OwnContact {
+    /// The account.
+    pub account_id: AccountId,
+    /// Its name.
+    pub display_name: String,
+    /// Its address.
+    pub email: String,
+    /// The complete `contact` record, own form.
+    pub record: Bytes,
+}
+
+/// Ends a login session: the token is worth nothing any more, and its live connections end with 1008.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct CloseSession {
+    /// The token's name.
+    pub token: Uuid,
+    /// Told when it is durable.
+    pub reply: OrderReply<()>,
+}
+
+/// Asks for the own record (`account/sync`).
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct AskOwnContact {
+    /// Told the record.
+    pub reply: OrderReply<OwnContact>,
+}
+
+/// Which account an e-mail address belongs to, or would belong to.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn account_of(node: &Arc<Node>, email: &str) -> Result<AccountId, StoreFault> {
+    let holder = node.store.holder(UniqueKey::Email(email.to_owned())).await?;
+    let held = holder.and_then(|value| Uuid::from_slice(&value).ok());
+    Ok(AccountId(
+        held.unwrap_or_else(|| node.derived_id("account", email.as_bytes())),
+    ))
+}
+
+/// What is needed to check a password: by e-mail address, or by Fleep address where there is no `@`.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn credentials(node: &Arc<Node>, name: &str) -> Result<Option<Credentials>, StoreFault> {
+    let account_id = if name.contains('@') {
+        account_of(node, name).await?
+    } else {
+        let holder = node.store.holder(UniqueKey::Address(name.to_owned())).await?;
+        match holder.and_then(|value| Uuid::from_slice(&value).ok()) {
+            Some(id) => AccountId(id),
+            None => return Ok(None),
+        }
+    };
+    let row = node
+        .store
+        .row(Aggregate::Account(account_id), RowKey::Head)
+        .await?;
+    let head = row.and_then(|row| serde_json::from_slice::<Head>(&row).ok());
+    Ok(head.map(|head| Credentials {
+        account_id,
+        status: head.profile.status,
+        password_hash: head.password_hash,
+    }))
+}
+
+/// The login that a token stands for, if it does.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn login_of(node: &Arc<Node>, token_id: Uuid) -> Result<Option<Login>, StoreFault> {
+    let holder = node
+        .store
+        .holder(UniqueKey::Token(token_name(node, token_id)))
+        .await?;
+    Ok(holder.and_then(|value| serde_json::from_slice(&value).ok()))
+}
+
+/// Names a token in rows and keys.
+#[must_use]
+pub fn token_name(node: &Node, token_id: Uuid) -> Uuid {
+    node.derived_id("token", token_id.as_bytes())
+}
+
+/// Names a ticket in rows.
+#[must_use]
+pub fn ticket_name(node: &Node, ticket: &str) -> Uuid {
+    node.derived_id("ticket", ticket.as_bytes())
+}

@@ -1,0 +1,505 @@
+//! The session: one connection of an account (a socket, or the HTTP calls made with one login token).
+//!
+//! Owned here: the order in which a client's frames are carried out, its rate, and its long polls. It owns no socket (its
+//! lane's sink has that) and no state of any account or conversation.
+//!
+//! Order (websocket.md, "Frames from the client"): frames with one event go out at once; their owners' mailboxes keep
+//! their order. A frame with several events runs alone: it begins when everything before it is answered, each run of
+//! events for the same owner goes out together, and the next run waits for the answers of the one before.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
+use bytes::Bytes;
+use rill_proto::envelope::Submission;
+use rill_proto::event::{self, ClientEvent, Owner};
+use rill_proto::id::{ConversationId, RequestId};
+use rill_proto::record::{self, request::Request};
+use rill_proto::refusal::Refusal;
+use tokio::sync::oneshot;
+
+use crate::account;
+use crate::account::login::Login;
+use crate::hub::{CloseCode, Hub, Item, Kind, Sink};
+use crate::node::Node;
+use crate::presence::Lane;
+
+mod http;
+mod rate;
+
+pub use http::HttpSink;
+pub use rate::{EVENTS_BURST_MAX, EVENTS_PER_SECOND_MAX};
+
+/// How many events of one session may wait to be dispatched. More than a client needs who waits for answers now and
+/// then, and a megabyte of ordinary messages. Full: the socket is not read until answers have left.
+pub const FRAMES_UNDER_WAY_MAX: usize = 256;
+
+/// How long a poll waits for something new: clients give up after 80 s and expect an answer within 75 (protocol.md §1.4).
+pub const POLL_WAIT: Duration = Duration::from_secs(60);
+
+/// An HTTP session without a call for so long is forgotten; its next poll catches up from its horizon.
+pub const HTTP_IDLE: Duration = Duration::from_secs(120);
+
+/// The session of one client.
+pub struct Session {
+    node: Arc<Node>,
+    hub: Rc<RefCell<Hub>>,
+    lane: Lane,
+    http: Option<Rc<RefCell<http::Responses>>>,
+    frames: VecDeque<Frame>,
+    running: Option<Running>,
+    next_frame: u64,
+    rate: rate::Rate,
+    poll_timer: Option<SpawnHandle>,
+    last_call: Instant,
+}
+
+/// A client frame: its events, in order.
+struct Frame {
+    number: u64,
+    events: VecDeque<Submission>,
+}
+
+impl Frame {
+    /// It has several events, or one whose answer comes from several owners.
+    fn runs_alone(&self) -> bool {
+        let several_owners = |submission: &Submission| {
+            matches!(
+                submission.event,
+                Ok(ClientEvent::Account(event::account::Event::SyncConversations(_)))
+            )
+        };
+        self.events.len() != 1 || self.events.iter().any(several_owners)
+    }
+}
+
+/// The frame that runs now, alone.
+struct Running {
+    frame: Frame,
+    next_index: u16,
+    outstanding: usize,
+}
+
+/// One event on its way to its owner.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Submit {
+    /// Who asked; the caller is the lane's account.
+    pub lane: Lane,
+    /// Which of its frames.
+    pub frame: u64,
+    /// Which event of the frame.
+    pub index: u16,
+    /// Makes a retry safe.
+    pub request_id: RequestId,
+    /// What is asked for.
+    pub event: ClientEvent,
+}
+
+impl Submit {
+    /// The request record of an outcome of this event.
+    #[must_use]
+    pub fn record(&self, outcome: Result<&serde_json::Value, &Refusal>) -> Bytes {
+        record(Some(self.request_id), None, self.event.urn(), outcome)
+    }
+
+    /// The answer to this event.
+    #[must_use]
+    pub fn answer(&self, outcome: Result<&serde_json::Value, &Refusal>) -> Item {
+        let request = self.record(outcome);
+        Item::Answer {
+            lane: self.lane.clone(),
+            frame: self.frame,
+            index: self.index,
+            request,
+            pieces: Vec::new(),
+        }
+    }
+}
+
+fn record(
+    id: Option<RequestId>,
+    echo: Option<&str>,
+    urn: &str,
+    outcome: Result<&serde_json::Value, &Refusal>,
+) -> Bytes {
+    let id = id.map(|id| id.to_string());
+    let refusal = outcome.err();
+    record::complete(&Request {
+        client_req_id: id.as_deref().or(echo),
+        mk_event_type: Some(urn),
+        status_code: Some(refusal.map_or(200, |refusal| refusal.status)),
+        error_id: refusal.map(|refusal| refusal.error_id),
+        error_message: refusal.map(|refusal| refusal.error_message.as_str()),
+        identifier: outcome.ok(),
+        conversation_id: None,
+        result_message_nr: None,
+    })
+    .into()
+}
+
+/// The client asks to be told everything after a horizon, and then whatever happens.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Listen {
+    /// The last horizon that it has applied; 0 for none.
+    pub horizon: u64,
+    /// Leave archived conversations out of an initial sync.
+    pub skip_hidden: bool,
+}
+
+/// Events of one client frame.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Events(pub Vec<Submission>);
+
+/// Events of one `event/store` call, and where its response goes.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct StoreCall {
+    /// The events.
+    pub stream: Vec<Submission>,
+    /// Gets the response's body.
+    pub reply: oneshot::Sender<Bytes>,
+}
+
+/// A long poll, and where its response goes.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct PollCall {
+    /// The last horizon that the client has applied; below zero in the middle of an initial sync.
+    pub horizon: i64,
+    /// Wait for something new.
+    pub wait: bool,
+    /// Leave archived conversations out of an initial sync.
+    pub skip_hidden: bool,
+    /// Gets the response's body.
+    pub reply: oneshot::Sender<Bytes>,
+}
+
+/// Answers have been put into the lane.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub enum Answered {
+    /// An event of the frame that runs alone.
+    Event(u16),
+    /// No frame is under way any more.
+    All,
+}
+
+/// The connection is gone.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct End;
+
+impl Session {
+    /// A session on a socket; the sink writes to it. To be called on the worker's thread.
+    pub fn on_socket(
+        node: Arc<Node>,
+        hub: Rc<RefCell<Hub>>,
+        login: &Login,
+        sink: Box<dyn Sink>,
+    ) -> (Addr<Self>, Lane) {
+        Self::open(node, hub, login, Kind::Socket, sink, None)
+    }
+
+    /// The session of an HTTP client. To be called on a worker's thread; its messages may come from any.
+    pub fn on_http(node: Arc<Node>, hub: Rc<RefCell<Hub>>, login: &Login) -> (Addr<Self>, Lane) {
+        let responses = Rc::new(RefCell::new(http::Responses::default()));
+        let sink = Box::new(HttpSink::new(Rc::clone(&responses)));
+        Self::open(node, hub, login, Kind::Http, sink, Some(responses))
+    }
+
+    fn open(
+        node: Arc<Node>,
+        hub: Rc<RefCell<Hub>>,
+        login: &Login,
+        kind: Kind,
+        sink: Box<dyn Sink>,
+        http: Option<Rc<RefCell<http::Responses>>>,
+    ) -> (Addr<Self>, Lane) {
+        node.metrics.sessions_opened.add(1);
+        let mut opened = None;
+        let addr = Self::create(|ctx| {
+            ctx.set_mailbox_capacity(FRAMES_UNDER_WAY_MAX);
+            let lane = hub.borrow_mut().open(login, kind, ctx.address(), sink);
+            opened = Some(lane.clone());
+            Self {
+                node,
+                hub,
+                lane,
+                http,
+                frames: VecDeque::new(),
+                running: None,
+                next_frame: 0,
+                rate: rate::Rate::new(Instant::now()),
+                poll_timer: None,
+                last_call: Instant::now(),
+            }
+        });
+        (addr, opened.expect("the context is made before `create` returns"))
+    }
+
+    fn listen(&mut self, horizon: u64, skip_hidden: bool) {
+        let number = self.hub.borrow_mut().sync(&self.lane, horizon);
+        if !self.node.presence.of(self.lane.account_id()).contains(&self.lane) {
+            self.node.presence.arrive(self.lane.clone());
+        }
+        let sync = account::Sync {
+            lane: self.lane.clone(),
+            number,
+            horizon,
+            skip_hidden,
+        };
+        if self.node.to_account(self.lane.account_id(), sync).is_err() {
+            let reason = format!("{}", OVERLOADED_RETRY.as_millis());
+            self.node
+                .inboxes
+                .put(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));
+        }
+    }
+
+    fn accept(&mut self, number: u64, stream: Vec<Submission>) {
+        self.frames.push_back(Frame {
+            number,
+            events: stream.into(),
+        });
+        self.go_on();
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_frame += 1;
+        self.next_frame
+    }
+
+    fn go_on(&mut self) {
+        while self.running.is_none() {
+            let Some(frame) = self.frames.front() else { return };
+            let alone = frame.runs_alone();
+            if alone && self.hub.borrow().under_way(&self.lane) > 0 {
+                return;
+            }
+            let Some(mut frame) = self.frames.pop_front() else {
+                return;
+            };
+            self.hub
+                .borrow_mut()
+                .submitted(&self.lane, frame.number, frame.events.len(), alone);
+            if alone {
+                self.running = Some(Running {
+                    frame,
+                    next_index: 0,
+                    outstanding: 0,
+                });
+                self.run();
+            } else if let Some(submission) = frame.events.pop_front() {
+                self.dispatch(frame.number, 0, submission);
+            }
+        }
+    }
+
+    /// Sends out the next run of events for one owner.
+    fn run(&mut self) {
+        let mut owner = None;
+        loop {
+            let Some(running) = &mut self.running else { return };
+            let Some(next) = running.frame.events.front() else {
+                return;
+            };
+            let next_owner = next.event.as_ref().ok().map(ClientEvent::owner);
+            if running.outstanding > 0 && next_owner != owner {
+                return;
+            }
+            owner = next_owner;
+            let Some(submission) = running.frame.events.pop_front() else {
+                return;
+            };
+            let (number, index) = (running.frame.number, running.next_index);
+            running.next_index += 1;
+            running.outstanding += 1;
+            self.dispatch(number, index, submission);
+        }
+    }
+
+    fn dispatch(&mut self, frame: u64, index: u16, submission: Submission) {
+        if let Err((refused, event)) = self.send(frame, index, &submission) {
+            self.node.metrics.events_refused.add(1);
+            let urn = event.as_deref().unwrap_or(&submission.mk_event_type);
+            let echo = submission.client_req_id_echo.as_deref();
+            let request = record(submission.client_req_id, echo, urn, Err(&refused));
+            let lane = self.lane.clone();
+            self.node.inboxes.put(Item::Answer {
+                lane,
+                frame,
+                index,
+                request,
+                pieces: Vec::new(),
+            });
+        }
+    }
+
+    fn send(
+        &mut self,
+        frame: u64,
+        index: u16,
+        submission: &Submission,
+    ) -> Result<(), (Refusal, Option<String>)> {
+        match self.rate.take(Instant::now()) {
+            rate::Verdict::Fine => {}
+            rate::Verdict::Warned => return Err((Refusal::rate_limited(), None)),
+            rate::Verdict::Enough => {
+                let reason = "fast sender: more events than this session may send".to_owned();
+                self.node
+                    .inboxes
+                    .put(Item::Close(self.lane.clone(), CloseCode::TooFast, reason));
+                return Err((Refusal::rate_limited(), None));
+            }
+        }
+        let event = submission.event.clone().map_err(|refusal| (refusal, None))?;
+        let Some(request_id) = submission.client_req_id else {
+            return Err((Refusal::invalid_call("client_req_id", "a UUID is needed"), None));
+        };
+        let caller = self.lane.account_id();
+        let owner = event.owner();
+        let submit = Submit {
+            lane: self.lane.clone(),
+            frame,
+            index,
+            request_id,
+            event,
+        };
+        let sent = match owner {
+            Owner::Conversation(id) => self.node.to_conversation(id, submit),
+            Owner::NewConversation => self.node.to_conversation(self.created_by(request_id), submit),
+            Owner::Caller | Owner::Dialog(_) => self.node.to_account(caller, submit),
+            Owner::Team(_) | Owner::Organisation(_) => {
+                return Err((Refusal::not_supported(submit.event.urn()), None));
+            }
+        };
+        sent.map_err(|_| (Refusal::unavailable(), None))
+    }
+
+    /// The id of the conversation that a `conv:create` makes: the same for the same request, so that a retry finds it.
+    fn created_by(&self, request_id: RequestId) -> ConversationId {
+        let mut name = [0; 32];
+        name[..16].copy_from_slice(self.lane.account_id().0.as_bytes());
+        name[16..].copy_from_slice(request_id.0.as_bytes());
+        ConversationId(self.node.derived_id("conversation", &name))
+    }
+}
+
+/// When a client that met an overloaded node may come back.
+const OVERLOADED_RETRY: Duration = Duration::from_secs(2);
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.http.is_some() {
+            ctx.run_interval(HTTP_IDLE / 4, |session, ctx| {
+                let waits = session
+                    .http
+                    .as_ref()
+                    .is_some_and(|http| http.borrow().is_waiting());
+                if !waits && session.last_call.elapsed() > HTTP_IDLE {
+                    ctx.stop();
+                }
+            });
+        }
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.node.presence.depart(&self.lane);
+        self.hub.borrow_mut().close(&self.lane);
+    }
+}
+
+impl Handler<Listen> for Session {
+    type Result = ();
+
+    fn handle(&mut self, listen: Listen, _: &mut Self::Context) {
+        self.listen(listen.horizon, listen.skip_hidden);
+    }
+}
+
+impl Handler<Events> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Events(stream): Events, _: &mut Self::Context) {
+        let number = self.number();
+        self.accept(number, stream);
+    }
+}
+
+impl Handler<StoreCall> for Session {
+    type Result = ();
+
+    fn handle(&mut self, call: StoreCall, _: &mut Self::Context) {
+        self.last_call = Instant::now();
+        let number = self.number();
+        if let Some(http) = &self.http {
+            http.borrow_mut().expect_answer(number, call.reply);
+        }
+        self.accept(number, call.stream);
+    }
+}
+
+impl Handler<PollCall> for Session {
+    type Result = ();
+
+    fn handle(&mut self, call: PollCall, ctx: &mut Self::Context) {
+        self.last_call = Instant::now();
+        let Some(http) = self.http.clone() else { return };
+        let in_step = self.hub.borrow().expected_horizon(&self.lane) == Some(call.horizon);
+        if !in_step {
+            self.listen(u64::try_from(call.horizon).unwrap_or(0), call.skip_hidden);
+        }
+        if let Some(timer) = self.poll_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        http.borrow_mut().wait(call.horizon, call.reply);
+        self.hub.borrow_mut().ready(&self.lane);
+        let syncing = !in_step || call.horizon <= 0;
+        if !http.borrow().is_waiting() {
+            return;
+        }
+        if call.wait || syncing {
+            self.poll_timer = Some(ctx.run_later(POLL_WAIT, move |_, _| http.borrow_mut().give_up()));
+        } else {
+            http.borrow_mut().give_up();
+        }
+    }
+}
+
+impl Handler<Answered> for Session {
+    type Result = ();
+
+    fn handle(&mut self, answered: Answered, _: &mut Self::Context) {
+        match answered {
+            Answered::Event(_) => {
+                if let Some(running) = &mut self.running {
+                    running.outstanding -= 1;
+                    if running.outstanding == 0 {
+                        self.run();
+                    }
+                }
+            }
+            Answered::All => {
+                self.running = None;
+                self.go_on();
+            }
+        }
+    }
+}
+
+impl Handler<End> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
