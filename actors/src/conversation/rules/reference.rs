@@ -12,6 +12,15 @@ use crate::conversation::rules::replay::*;
 use crate::conversation::state::Message;
 use crate::store::Stamp;
 
+/// The ways to move a read horizon.
+#[derive(Clone, Debug)]
+enum Mark {
+    Read,
+    Unread,
+    ConvUnread,
+    Set { old: Option<prop::sample::Index> },
+}
+
 /// What somebody does next. Message numbers are picked among the slots there are.
 #[derive(Clone, Debug)]
 enum Act {
@@ -35,20 +44,20 @@ enum Act {
     Topic {
         word: u8,
     },
-    MarkRead {
+    Mark {
         at: prop::sample::Index,
-    },
-    MarkUnread {
-        at: prop::sample::Index,
-    },
-    SetRead {
-        at: prop::sample::Index,
-        old: Option<prop::sample::Index>,
-    },
-    ConvMarkUnread {
-        at: prop::sample::Index,
+        mark: Mark,
     },
     Visit,
+}
+
+fn marks() -> impl Strategy<Value = Mark> {
+    prop_oneof![
+        2 => Just(Mark::Read),
+        1 => Just(Mark::Unread),
+        1 => Just(Mark::ConvUnread),
+        1 => prop::option::of(any::<prop::sample::Index>()).prop_map(|old| Mark::Set { old }),
+    ]
 }
 
 fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
@@ -62,10 +71,7 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         1 => people().prop_map(|whom| Act::Remove { whom }),
         1 => Just(Act::Leave),
         1 => (0..3_u8).prop_map(|word| Act::Topic { word }),
-        2 => at().prop_map(|at| Act::MarkRead { at }),
-        1 => at().prop_map(|at| Act::MarkUnread { at }),
-        1 => (at(), prop::option::of(at())).prop_map(|(at, old)| Act::SetRead { at, old }),
-        1 => at().prop_map(|at| Act::ConvMarkUnread { at }),
+        5 => (at(), marks()).prop_map(|(at, mark)| Act::Mark { at, mark }),
         2 => Just(Act::Visit),
     ];
     prop::collection::vec((0..NAMES.len(), act), 1..60)
@@ -330,10 +336,7 @@ impl Play {
                     self.reference.merge(who, "topic", self.replay.now);
                 }
             }
-            Act::MarkRead { .. }
-            | Act::MarkUnread { .. }
-            | Act::SetRead { .. }
-            | Act::ConvMarkUnread { .. } => self.mark(who, act),
+            Act::Mark { at, mark } => self.mark(who, *at, mark),
             Act::Visit => self.visit(who),
         }
     }
@@ -412,18 +415,14 @@ impl Play {
         }
     }
 
-    fn mark(&mut self, who: usize, act: &Act) {
-        let nr = |at: &prop::sample::Index| i64::try_from(self.pick(*at)).unwrap();
-        let (event, wanted, old) = match act {
-            Act::MarkRead { at } => (mark_read(nr(at), None, None), nr(at), None),
-            Act::MarkUnread { at } => (mark_unread(nr(at), None, None), nr(at) - 1, None),
-            Act::ConvMarkUnread { at } => (conv_mark_unread(nr(at), None, None), nr(at) - 1, None),
-            Act::SetRead { at, old } => (
-                set_read(nr(at), old.as_ref().map(nr), None),
-                nr(at),
-                old.as_ref().map(nr),
-            ),
-            _ => unreachable!("not a mark"),
+    fn mark(&mut self, who: usize, at: prop::sample::Index, mark: &Mark) {
+        let number = |at: prop::sample::Index| i64::try_from(self.pick(at)).unwrap();
+        let nr = number(at);
+        let (event, wanted, old) = match mark {
+            Mark::Read => (mark_read(nr, None, None), nr, None),
+            Mark::Unread => (mark_unread(nr, None, None), nr - 1, None),
+            Mark::ConvUnread => (conv_mark_unread(nr, None, None), nr - 1, None),
+            Mark::Set { old } => (set_read(nr, old.map(number), None), nr, old.map(number)),
         };
         let is_in = self.reference.is_in(who);
         assert_eq!(self.replay.ask(NAMES[who].0, event).is_ok(), is_in);
@@ -435,12 +434,12 @@ impl Play {
         let is_stale = old.is_some_and(|old| old != i64::try_from(counters.read).unwrap());
         let forward = counters.read.max(wanted.min(counters.show));
         let back = counters.read.min(wanted.max(counters.join - 1));
-        match act {
-            Act::MarkRead { .. } => self.reference.read(who, forward, false),
-            Act::SetRead { .. } if wanted >= counters.read => self.reference.read(who, forward, false),
-            Act::SetRead { .. } if is_stale => {}
-            Act::MarkUnread { .. } if counters.read < wanted => {}
-            _ => self.reference.read(who, back, true),
+        match mark {
+            Mark::Read => self.reference.read(who, forward, false),
+            Mark::Set { .. } if wanted >= counters.read => self.reference.read(who, forward, false),
+            Mark::Set { .. } if is_stale => {}
+            Mark::Unread if counters.read < wanted => {}
+            Mark::Set { .. } | Mark::Unread | Mark::ConvUnread => self.reference.read(who, back, true),
         }
     }
 

@@ -189,6 +189,7 @@ impl Replay {
                     "asks for what it has: {wanted:?}"
                 );
             }
+            Need::Outcome(..) => panic!("no rule asks for what came of an event"),
             Need::Profiles(wanted) => {
                 facts
                     .profiles

@@ -390,7 +390,7 @@ mod tests {
         let mut replay = posts_to(2);
         replay.ask(BOB, mark_read(2, None, None)).unwrap();
         for topic in ["a", "b", "c", "d", "e", "f"] {
-            let who = if replay.head().last_message_nr % 2 == 0 {
+            let who = if replay.head().last_message_nr.is_multiple_of(2) {
                 ALICE
             } else {
                 BOB

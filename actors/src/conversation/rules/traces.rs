@@ -15,8 +15,8 @@ macro_rules! shows {
     }};
 }
 
-#[test]
-fn t1_three_posts_reading_unreading_leaving_and_coming_back() {
+/// The first four rows of T1: the creation, three posts, and what Alice and Bob see of them.
+fn t1_three_posts() -> Replay {
     let mut replay = Replay::nothing();
     let decision = replay.ask(ALICE, create("", &[BOB, CHARLIE])).unwrap();
     shows!(replay, ALICE, join 1, begin 1, send 1, read 1, show 1, inbox_message_nr 1, last 1, last_inbox 0);
@@ -45,7 +45,12 @@ fn t1_three_posts_reading_unreading_leaving_and_coming_back() {
     replay.ask(BOB, mark_read(4, None, None)).unwrap();
     shows!(replay, BOB, join 1, send 1, read 4, show 4, inbox_message_nr 4, last 4, last_inbox 3, unread 0);
     shows!(replay, BOB, is_mark_unread Some(false));
+    replay
+}
 
+#[test]
+fn t1_three_posts_reading_unreading_leaving_and_coming_back() {
+    let mut replay = t1_three_posts();
     replay.ask(CHARLIE, conv_mark_read(4, None, None)).unwrap();
     shows!(replay, CHARLIE, join 1, begin 1, send 1, read 4, show 4, inbox_message_nr 4, last 4, last_inbox 3);
     shows!(replay, CHARLIE, unread 0, is_mark_unread Some(false));
