@@ -65,12 +65,7 @@ pub(super) fn forward(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let forward = flow.forward(member, number(event.fw_message_nr), member.top(head), FORWARD)?;
     let keys = if forward.changes_facts() {
         Keys::Full
@@ -99,12 +94,7 @@ pub(super) fn backward(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let below = number(event.bw_message_nr);
     let messages = flow.below(member, below, member.top(head), BACKWARD)?;
     let lowest = messages.first().filter(|_| messages.len() == BACKWARD);
@@ -178,12 +168,7 @@ pub(super) fn load_previous(state: &State, caller: AccountId, nr: u64, facts: &F
 
 fn around(state: &State, caller: AccountId, nr: u64, window: Window, facts: &Facts) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let top = member.top(head);
     let middle = flow
         .seen_message(member, nr)?
@@ -327,6 +312,18 @@ mod tests {
             [vec!["conv Update bw 1".to_owned()], messages(1..=4)].concat()
         );
         assert_eq!(answer(&mut replay, BOB, load_next(3))[1..], messages([4, 155]));
+    }
+
+    #[test]
+    fn a_search_that_skips_revisions_skips_no_message() {
+        let mut replay = posts_to(2);
+        for _ in 0..40 {
+            replay.ask(ALICE, edit(2, "revised")).unwrap();
+        }
+        replay.post(ALICE, "one more");
+        replay.post(ALICE, "and another");
+        let back = answer(&mut replay, BOB, sync_backward(45));
+        assert_eq!(back[2..], messages([1, 2, 43, 44]));
     }
 
     #[test]
