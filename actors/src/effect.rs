@@ -20,7 +20,7 @@ pub enum Effect {
         by: AccountId,
         /// Version of the account's profile that the conversation holds.
         profile_version: u64,
-        /// The conversation's version: an older effect than one that was applied says nothing new.
+        /// The stamp of the change: an older effect than one that was applied says nothing new.
         version: u64,
     },
     /// To an account: whether the conversation is its dialog with another account (two members, no topic).
@@ -31,7 +31,7 @@ pub enum Effect {
         with: AccountId,
         /// It is, or it is no longer.
         is_dialog: bool,
-        /// The conversation's version.
+        /// The stamp of the change, as in [`Effect::Joined`].
         version: u64,
     },
     /// To a conversation: a member's profile changed.

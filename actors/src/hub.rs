@@ -99,6 +99,8 @@ pub enum Item {
         /// What the event changed, or what was asked for.
         pieces: Vec<Piece>,
     },
+    /// Records that belong to the answer of a frame that runs alone; its [`Item::Answer`] follows.
+    Part(Lane, u64, Vec<Piece>),
     /// The viewer's private contact rows, which complete contact records.
     Contacts(Lane, Arc<ContactBook>),
     /// How much of a sync has been put in, below 1.
@@ -114,6 +116,7 @@ impl Item {
         match self {
             Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane.worker()),
             Self::Pieces(lane, _)
+            | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
             | Self::Contacts(lane, _)
             | Self::Progress(lane, _)
@@ -243,10 +246,10 @@ impl Hub {
         }
     }
 
-    /// A client frame with so many events is about to be dispatched.
-    pub fn submitted(&mut self, lane: &Lane, frame: u64, events: usize) {
+    /// A client frame with so many events is about to be dispatched; whether it runs alone.
+    pub fn submitted(&mut self, lane: &Lane, frame: u64, events: usize, alone: bool) {
         if let Some(queue) = self.lanes.get_mut(&lane.key()) {
-            queue.submitted(frame, events);
+            queue.submitted(frame, events, alone);
         }
     }
 
@@ -307,6 +310,7 @@ impl Hub {
                 }
             }
             Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
+            Item::Part(lane, frame, pieces) => self.with(&lane, |queue| queue.part(frame, pieces)),
             Item::Answer { lane, frame, index, request, pieces } => {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }

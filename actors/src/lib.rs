@@ -3,4 +3,5 @@
 pub mod account;
 pub mod conversation;
 pub mod effect;
+pub mod piece;
 pub mod store;

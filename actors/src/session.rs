@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
 use bytes::Bytes;
 use rill_proto::envelope::Submission;
-use rill_proto::event::{ClientEvent, Owner};
+use rill_proto::event::{self, ClientEvent, Owner};
 use rill_proto::id::{ConversationId, RequestId};
-use rill_proto::record::request;
+use rill_proto::record::{self, request::Request};
 use rill_proto::refusal::Refusal;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -65,7 +65,17 @@ struct Frame {
     events: VecDeque<Submission>,
 }
 
-/// The frame with several events that runs now.
+impl Frame {
+    /// It has several events, or one whose answer comes from several owners.
+    fn runs_alone(&self) -> bool {
+        let several_owners = |submission: &Submission| {
+            matches!(submission.event, Ok(ClientEvent::Account(event::account::Event::SyncConversations(_))))
+        };
+        self.events.len() != 1 || self.events.iter().any(several_owners)
+    }
+}
+
+/// The frame that runs now, alone.
 struct Running {
     frame: Frame,
     next_index: u16,
@@ -109,9 +119,19 @@ fn record(
     urn: &str,
     outcome: Result<&serde_json::Value, &Refusal>,
 ) -> Bytes {
-    let mut out = Vec::with_capacity(256);
-    request::write(id, echo, urn, outcome, &mut out);
-    out.into()
+    let id = id.map(|id| id.to_string());
+    let refusal = outcome.err();
+    record::complete(&Request {
+        client_req_id: id.as_deref().or(echo),
+        mk_event_type: Some(urn),
+        status_code: Some(refusal.map_or(200, |refusal| refusal.status)),
+        error_id: refusal.map(|refusal| refusal.error_id),
+        error_message: refusal.map(|refusal| refusal.error_message.as_str()),
+        identifier: outcome.ok(),
+        conversation_id: None,
+        result_message_nr: None,
+    })
+    .into()
 }
 
 /// The client asks to be told everything after a horizon, and then whatever happens.
@@ -236,13 +256,13 @@ impl Session {
     fn go_on(&mut self) {
         while self.running.is_none() {
             let Some(frame) = self.frames.front() else { return };
-            let several = frame.events.len() > 1;
-            if several && self.hub.borrow().under_way(&self.lane) > 0 {
+            let alone = frame.runs_alone();
+            if alone && self.hub.borrow().under_way(&self.lane) > 0 {
                 return;
             }
             let Some(mut frame) = self.frames.pop_front() else { return };
-            self.hub.borrow_mut().submitted(&self.lane, frame.number, frame.events.len());
-            if several {
+            self.hub.borrow_mut().submitted(&self.lane, frame.number, frame.events.len(), alone);
+            if alone {
                 self.running = Some(Running { frame, next_index: 0, outstanding: 0 });
                 self.run();
             } else if let Some(submission) = frame.events.pop_front() {

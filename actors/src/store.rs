@@ -13,6 +13,8 @@ use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod embedded;
 
 /// Microseconds of the hybrid logical clock, strictly rising per node; fits in 53 bits.

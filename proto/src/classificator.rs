@@ -1,6 +1,6 @@
-//! The closed sets of words that params choose from.
+//! The closed sets of words that params choose from and records carry.
 //!
-//! Not here: the words that only records carry.
+//! Not here: the words of record kinds that nothing writes yet.
 
 use std::fmt;
 
@@ -168,6 +168,86 @@ words! {
     }
 }
 
+/// `mk_message_type` of the messages that the server writes so far (protocol.md §4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageType {
+    /// A person's text.
+    Text,
+    /// The conversation was created.
+    Create,
+    /// Members were added.
+    Add,
+    /// Members were removed.
+    Kick,
+    /// The author left.
+    Leave,
+    /// The topic was set.
+    Topic,
+}
+
+/// `mk_section_subtype` (protocol.md §4.13).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum SectionSubtype {
+    /// "To Do".
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:default")]
+    Default,
+    /// "Archived".
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:archived")]
+    Archived,
+    /// Made by a member.
+    #[serde(rename = "urn:fleep:section:mk_section_subtype:user")]
+    User,
+}
+
+/// `mk_label_type` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum LabelType {
+    /// Made by the account's owner.
+    #[serde(rename = "user_label")]
+    User,
+    /// Every account has it; it cannot be renamed or removed.
+    #[serde(rename = "system_label")]
+    System,
+}
+
+/// `mk_label_status` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelStatus {
+    /// In use.
+    Active,
+    /// Gone; clients drop it.
+    Removed,
+}
+
+/// `mk_label_subtype` (protocol.md §4.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelSubtype {
+    /// Set by the owner with a star.
+    Starred,
+    /// Conversations that are neither muted nor archived.
+    Recent,
+    /// Muted conversations.
+    Muted,
+    /// Conversations with something unread.
+    Unread,
+    /// Topicless conversations of two.
+    #[serde(rename = "1:1 conversations")]
+    OneToOne,
+    /// Conversations with e-mail-only members.
+    Email,
+    /// Set by the owner; mutes.
+    Spam,
+    /// Conversations that the owner put away.
+    Archived,
+    /// Conversations of a team.
+    TeamLabel,
+    /// Named by the owner.
+    User,
+}
+
 impl From<DialogType> for ConvType {
     fn from(dialog: DialogType) -> Self {
         match dialog {
@@ -175,4 +255,52 @@ impl From<DialogType> for ConvType {
             DialogType::NoMail => Self::NoMail,
         }
     }
+}
+
+impl Default for AlertLevel {
+    fn default() -> Self {
+        Self::Default
+    }
+}
+
+/// `mk_account_status` (protocol.md §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// Known by its e-mail address only, never registered.
+    New,
+    /// Registered.
+    Active,
+    /// A secondary address of another account.
+    Alias,
+    /// Its owner closed it.
+    Closed,
+    /// Blocked.
+    Banned,
+}
+
+/// `mk_message_state` (protocol.md §4.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum MessageState {
+    /// A person's message on no board.
+    #[serde(rename = "urn:fleep:message:mk_message_state:plain")]
+    Plain,
+    /// The server wrote it.
+    #[serde(rename = "urn:fleep:message:mk_message_state:system")]
+    System,
+    /// Its content is gone for good.
+    #[serde(rename = "urn:fleep:message:mk_message_state:deleted")]
+    Deleted,
+    /// On the pinboard.
+    #[serde(rename = "urn:fleep:message:mk_message_state:pinned")]
+    Pinned,
+    /// Was on the pinboard.
+    #[serde(rename = "urn:fleep:message:mk_message_state:unpinned")]
+    Unpinned,
+    /// An open task.
+    #[serde(rename = "urn:fleep:message:mk_message_state:todo")]
+    Todo,
+    /// A completed task.
+    #[serde(rename = "urn:fleep:message:mk_message_state:done")]
+    Done,
 }

@@ -155,10 +155,14 @@ macro_rules! nouns {
         impl ClientEvent {
             /// Decodes the `params` of an event of this URN. A refusal names the param, what is wrong and what is allowed.
             pub fn decode(urn: &str, params: &RawValue) -> Result<Self, Refusal> {
+                Self::decode_text(urn, params.get())
+            }
+
+            pub(crate) fn decode_text(urn: &str, params: &str) -> Result<Self, Refusal> {
                 let name = urn.strip_prefix(PREFIX).and_then(|name| name.split_once(':'));
                 let decoded = match name {
                     $(Some((stringify!($module), verb)) => {
-                        $module::Event::decode(verb, params.get()).map(|event| event.map(Self::$variant))
+                        $module::Event::decode(verb, params).map(|event| event.map(Self::$variant))
                     })+
                     Some(_) | None => None,
                 };

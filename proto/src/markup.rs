@@ -55,7 +55,10 @@ pub fn render(text: &str, files: &[FileRef<'_>]) -> Rendered {
     }
     out.xml.push_str("</msg>");
     let mentions = out.mentions();
-    Rendered { xml: out.xml, mentions }
+    Rendered {
+        xml: out.xml,
+        mentions,
+    }
 }
 
 fn append_file(out: &mut String, file: &FileRef<'_>) {
@@ -81,4 +84,128 @@ fn without_dropped(text: &str) -> Cow<'_, str> {
 fn is_dropped(c: char) -> bool {
     // The last two are not in the list of §5.2, but no XML document may contain them in any spelling.
     matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{effort, plain_text, render};
+
+    /// Long enough that a search made again and again would overrun the bounds a hundredfold, and short enough for a
+    /// test without optimisation; the bounds hold for the longest message alike.
+    const TEXT_CHARS: usize = 8192;
+
+    /// Look-aheads may read every byte this often: once each for the span at two depths, the link, its description, the
+    /// mention and the code fence, and none may depend on what else is in the text.
+    const LOOKS_MAX: usize = 6;
+
+    /// How much longer the XML may be: one `&` is five bytes, three times over in a described link, and `*a* ` is
+    /// twenty-six bytes.
+    const GROWTH_MAX: usize = 16;
+
+    /// What a search could start at, end at, or start at and never end.
+    const PIECES: &[&str] = &[
+        "*a ",
+        "_a ",
+        "*a _b ",
+        "* a*b ",
+        "*a* ",
+        "*_a_* ",
+        "_*a ",
+        "**",
+        "*",
+        "_ _",
+        "http://a<<",
+        "http://a<<b>>",
+        "http://a<< ",
+        "www.a<<",
+        "www.",
+        "www.-",
+        "http://",
+        "http://-",
+        "http://(",
+        "http://a(",
+        "http://a)",
+        "https://&<<&>>",
+        "@a",
+        "@",
+        "@a@",
+        "x@a@",
+        "@.",
+        "(@.",
+        "((",
+        "((beer)",
+        "(beer)",
+        ":",
+        ":) ",
+        ":::\n",
+        ":::\n:::\n",
+        ":::\na\n",
+        "a\n:::\n",
+        ">",
+        "> \n",
+        "> a\n\n",
+        "a wrote:\n",
+        "a wrote:\n\n",
+        "wrote:",
+        "Am schrieb:\n\n",
+        "Am schrieb ",
+        "\n",
+        " \n",
+        " ",
+        "-",
+        "---\n",
+        "-- \n",
+        "<",
+        "&",
+        "\"",
+        "\r",
+        "õ",
+        "x",
+    ];
+
+    #[test]
+    fn the_work_is_linear_whatever_is_typed() {
+        let mut texts: Vec<String> = PIECES
+            .iter()
+            .map(|piece| piece.chars().cycle().take(TEXT_CHARS).collect())
+            .collect();
+        // A beginning that could be searched an end for, before each of them.
+        for begin in [":::\n", "*a ", "http://a<<", "@a"] {
+            texts.extend(PIECES.iter().map(|piece| {
+                begin
+                    .chars()
+                    .chain(piece.chars().cycle())
+                    .take(TEXT_CHARS)
+                    .collect()
+            }));
+        }
+        for text in texts {
+            effort::take();
+            let xml = render(&text, &[]).xml;
+            let (looked, name) = (effort::take(), text.chars().take(16).collect::<String>());
+            assert!(
+                looked <= LOOKS_MAX * text.len(),
+                "{looked} bytes looked at for {name:?}…"
+            );
+            assert!(
+                xml.len() <= GROWTH_MAX * text.len(),
+                "{} bytes of XML for {name:?}…",
+                xml.len()
+            );
+        }
+    }
+
+    #[test]
+    fn look_aheads_are_counted() {
+        effort::take();
+        render("*a b* c", &[]);
+        assert!(effort::take() > 0);
+    }
+
+    #[test]
+    fn text_that_is_no_message_is_its_own_plain_text() {
+        for text in ["", "<msg", "{\"members\":[]}", "a <b> &amp; c"] {
+            assert_eq!(plain_text(text), text);
+        }
+    }
 }

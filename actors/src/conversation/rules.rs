@@ -3,20 +3,64 @@
 //! Pure: no actor, no store, no clock, no randomness. A rule that lacks a fact says which ([`Stop::Needs`]); the owner
 //! fetches it and asks again, and asking again changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rill_proto::classificator::InitMode;
+use rill_proto::event::ClientEvent;
 use rill_proto::id::{AccountId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
-use crate::effect::Effect;
 use crate::conversation::state::{Change, Message, Slot, State};
+use crate::effect::Effect;
 use crate::store::{Aggregate, Direction, Stamp};
 
-pub mod conv;
-pub mod message;
+mod body;
+mod conv;
+mod create;
+pub mod dialog;
+mod draft;
+mod flow;
+mod marks;
+mod membership;
+mod mention;
+mod message;
+mod presence;
+pub mod profile;
+mod revision;
+mod standing;
+pub mod sync;
+mod topic;
+pub mod visit;
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod traces;
+
+/// Decides an event that names this conversation.
+///
+/// # Errors
+/// [`Stop::Refused`] with what the request record says, or [`Stop::Needs`] with what the owner must fetch first.
+pub fn decide(state: &State, caller: AccountId, event: &ClientEvent, facts: &Facts) -> Judged<Decision> {
+    match event {
+        ClientEvent::Conv(event) => conv::decide(state, caller, event, facts),
+        ClientEvent::Message(event) => message::decide(state, caller, event, facts),
+        // Boards are not kept yet; the rest has other owners and never comes here.
+        ClientEvent::Section(_)
+        | ClientEvent::Account(_)
+        | ClientEvent::Contact(_)
+        | ClientEvent::Label(_)
+        | ClientEvent::MyMessage(_)
+        | ClientEvent::MySection(_)
+        | ClientEvent::Organisation(_)
+        | ClientEvent::Task(_)
+        | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn()).into()),
+    }
+}
 
 /// Why a rule did not come to a decision.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,15 +80,16 @@ impl From<Refusal> for Stop {
 /// What a rule answers with.
 pub type Judged<T> = Result<T, Stop>;
 
-/// A fact that is not in the state.
+/// A fact that is not in the state. A rule demands together what it knows to lack together, so that adding many members
+/// does not take as many rounds.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Need {
-    /// One slot.
-    Slot(u64),
+    /// Single slots.
+    Slots(Vec<u64>),
     /// A stretch of slots.
-    Slots(Stretch),
-    /// What everybody may know of an account.
-    Profile(AccountId),
+    Stretch(Stretch),
+    /// What everybody may know of some accounts.
+    Profiles(Vec<AccountId>),
 }
 
 /// Slots `from..=to`, at most `limit`, read in a direction.
@@ -64,7 +109,11 @@ impl Stretch {
     /// The direction as the store names it.
     #[must_use]
     pub fn direction(&self) -> Direction {
-        if self.descending { Direction::Descending } else { Direction::Ascending }
+        if self.descending {
+            Direction::Descending
+        } else {
+            Direction::Ascending
+        }
     }
 }
 
@@ -77,6 +126,8 @@ pub struct Facts {
     pub stamp: Stamp,
     /// Who holds an editing lock that has not expired, by message number.
     pub locks: BTreeMap<u64, AccountId>,
+    /// Whose writing pen is on and has not expired.
+    pub pens: BTreeSet<AccountId>,
     /// Slots that were fetched; `None` when there is no such slot.
     pub slots: HashMap<u64, Option<Slot>>,
     /// Stretches that were fetched, in their order of reading.
@@ -91,39 +142,81 @@ impl Facts {
     /// # Errors
     /// [`Stop::Needs`] when the owner must fetch it.
     pub fn slot<'a>(&'a self, state: &'a State, nr: u64) -> Judged<Option<&'a Slot>> {
-        if let Ok(at) = state.recent.binary_search_by_key(&nr, |(recent, _)| *recent) {
-            return Ok(Some(&state.recent[at].1));
-        }
-        if nr == 0 || state.head.as_ref().is_none_or(|head| nr > head.last_message_nr) {
-            return Ok(None);
-        }
-        self.slots.get(&nr).map(Option::as_ref).ok_or(Stop::Needs(Need::Slot(nr)))
+        self.known(state, nr)
+            .ok_or_else(|| Stop::Needs(Need::Slots(vec![nr])))
     }
 
-    /// A stretch of slots, from memory where the newest ones cover it.
+    /// Makes sure that [`Facts::slot`] can answer for all of these.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`] with all that are missing.
+    pub fn have_slots(&self, state: &State, wanted: impl IntoIterator<Item = u64>) -> Judged<()> {
+        let missing: BTreeSet<u64> = wanted
+            .into_iter()
+            .filter(|nr| self.known(state, *nr).is_none())
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Needs(Need::Slots(missing.into_iter().collect())))
+        }
+    }
+
+    /// `Some(None)` when it is known that there is no such slot.
+    fn known<'a>(&'a self, state: &'a State, nr: u64) -> Option<Option<&'a Slot>> {
+        if let Ok(at) = state.recent.binary_search_by_key(&nr, |(recent, _)| *recent) {
+            return Some(Some(&state.recent[at].1));
+        }
+        if nr == 0 || state.head.as_ref().is_none_or(|head| nr > head.last_message_nr) {
+            return Some(None);
+        }
+        self.slots.get(&nr).map(Option::as_ref)
+    }
+
+    /// A stretch of slots, from memory where the newest ones cover as much of it as is wanted.
     ///
     /// # Errors
     /// [`Stop::Needs`] when the owner must fetch it.
     pub fn stretch(&self, state: &State, wanted: Stretch) -> Judged<Vec<(u64, Slot)>> {
-        let covered = state.recent.front().is_none_or(|(first, _)| *first <= wanted.from);
-        if covered {
-            let within = state.recent.iter().filter(|(nr, _)| (wanted.from..=wanted.to).contains(nr)).cloned();
-            let mut slots: Vec<_> = within.collect();
-            if wanted.descending {
-                slots.reverse();
-            }
-            slots.truncate(wanted.limit);
-            return Ok(slots);
+        let begin = state.recent.partition_point(|(nr, _)| *nr < wanted.from);
+        let end = state
+            .recent
+            .partition_point(|(nr, _)| *nr <= wanted.to)
+            .max(begin);
+        let held = state.recent.range(begin..end);
+        let covered = state
+            .recent
+            .front()
+            .is_none_or(|(first, _)| *first <= wanted.from);
+        if wanted.descending && (covered || held.len() >= wanted.limit) {
+            return Ok(held.rev().take(wanted.limit).cloned().collect());
         }
-        self.stretches.get(&wanted).cloned().ok_or(Stop::Needs(Need::Slots(wanted)))
+        if covered {
+            return Ok(held.take(wanted.limit).cloned().collect());
+        }
+        self.stretches
+            .get(&wanted)
+            .cloned()
+            .ok_or(Stop::Needs(Need::Stretch(wanted)))
     }
 
-    /// What everybody may know of an account; `None` when there is no such account.
+    /// What everybody may know of some accounts, in the given order; `None` where there is no such account.
     ///
     /// # Errors
-    /// [`Stop::Needs`] when the owner must fetch it.
-    pub fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
-        self.profiles.get(&account_id).map(Option::as_ref).ok_or(Stop::Needs(Need::Profile(account_id)))
+    /// [`Stop::Needs`] with all that are missing.
+    pub fn profiles(&self, wanted: &[AccountId]) -> Judged<Vec<(AccountId, Option<&Profile>)>> {
+        let missing = || {
+            wanted
+                .iter()
+                .copied()
+                .filter(|id| !self.profiles.contains_key(id))
+                .collect()
+        };
+        let known: Option<Vec<_>> = wanted
+            .iter()
+            .map(|id| self.profiles.get(id).map(|profile| (*id, profile.as_ref())))
+            .collect();
+        known.ok_or_else(|| Stop::Needs(Need::Profiles(missing())))
     }
 }
 
@@ -144,7 +237,8 @@ pub struct Decision {
     pub news: Vec<(Reach, News)>,
 }
 
-/// Something to tell; it becomes one record in each viewer's own form.
+/// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see the message of a slot
+/// is not sent it; the header that tells him of the slot then carries `fw_message_nr`, or his client would wait for it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum News {
     /// The viewer's `conv` record.
@@ -200,7 +294,8 @@ pub enum Keys {
 pub enum Reach {
     /// The other sessions of the account that asked.
     Own,
-    /// All sessions of the other present members.
+    /// All sessions of the other members who were present before as well: a newcomer (his `init_stamp` is that of this
+    /// decision) is told by the visit that [`Effect::Joined`] makes, contacts and window first.
     Others,
     /// All sessions of one account, member or not.
     Account(AccountId),

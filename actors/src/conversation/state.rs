@@ -17,6 +17,10 @@ use crate::store::Stamp;
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
 pub const RECENT_SLOTS_MAX: usize = 64;
 
+/// How many of the messages that mention a member his row remembers: more than anybody edits away in a row, few enough
+/// that the row stays short.
+pub const MENTIONS_MAX: usize = 8;
+
 /// The conversation's own facts; one row.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Head {
@@ -134,6 +138,10 @@ pub struct Member {
     /// Newest live message that mentions him; 0 when that is gone, absent when there never was one.
     #[serde(default)]
     pub my_message_nr: Option<u64>,
+    /// The newest live messages that mention him, ascending: what `my_message_nr` falls back to. At most
+    /// [`MENTIONS_MAX`]; when all of them are gone it says 0, however many older ones there are.
+    #[serde(default)]
+    pub mentions: Vec<u64>,
     /// Archived up to here.
     #[serde(default)]
     pub hide_message_nr: Option<u64>,
@@ -213,6 +221,8 @@ pub struct Message {
     /// Previews were off when it was posted.
     #[serde(default)]
     pub is_url_preview_disabled: bool,
+    /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
+    pub stamp: Stamp,
 }
 
 /// `mk_message_type` of the messages that this server writes (conversations.md §3.1).
@@ -244,7 +254,20 @@ pub enum Slot {
     Revision {
         /// The number of the message.
         of: u64,
+        /// When.
+        stamp: Stamp,
     },
+}
+
+impl Slot {
+    /// When the slot was taken; rises with the number of the slot.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        match self {
+            Self::Message(message) => message.stamp,
+            Self::Revision { stamp, .. } => *stamp,
+        }
+    }
 }
 
 /// A run of inbox messages with consecutive slots: the message with inbox number `inbox_nr + k` is `message_nr + k`,
@@ -382,7 +405,10 @@ impl State {
         if inbox_nr == 0 || inbox_nr > newest {
             return None;
         }
-        let at = self.runs.partition_point(|run| run.inbox_nr <= inbox_nr).checked_sub(1)?;
+        let at = self
+            .runs
+            .partition_point(|run| run.inbox_nr <= inbox_nr)
+            .checked_sub(1)?;
         let run = self.runs[at];
         Some(run.message_nr + (inbox_nr - run.inbox_nr))
     }
@@ -408,10 +434,73 @@ impl Member {
     /// Whether the flow shows him the message (conversations.md §4.3).
     #[must_use]
     pub fn sees(&self, message_nr: u64) -> bool {
-        if self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
+        if self
+            .delete_message_nr
+            .is_some_and(|deleted| message_nr <= deleted)
+        {
             return false;
         }
         let open = self.is_present() && message_nr >= self.begin_message_nr;
-        open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
+        open || self
+            .spans
+            .iter()
+            .any(|span| (span.begin..=span.end).contains(&message_nr))
+    }
+
+    /// The newest slot that reaches him: the conversation's, or that at which he stands still.
+    #[must_use]
+    pub fn top(&self, head: &Head) -> u64 {
+        self.frozen
+            .map_or(head.last_message_nr, |frozen| frozen.message_nr)
+    }
+
+    /// The stretches that he sees, up to a slot: ascending, apart, none empty.
+    #[must_use]
+    pub fn spans_to(&self, top: u64) -> Vec<Span> {
+        let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
+        let run = self.is_present().then_some(Span {
+            begin: self.begin_message_nr,
+            end: top,
+        });
+        let mut spans: Vec<Span> = self
+            .spans
+            .iter()
+            .copied()
+            .chain(run)
+            .map(|span| Span {
+                begin: span.begin.max(lowest),
+                end: span.end.min(top),
+            })
+            .filter(|span| span.begin <= span.end)
+            .collect();
+        spans.sort_unstable_by_key(|span| span.begin);
+        spans.dedup_by(|next, kept| {
+            let touches = next.begin <= kept.end + 1;
+            if touches {
+                kept.end = kept.end.max(next.end);
+            }
+            touches
+        });
+        spans
+    }
+
+    /// Notes that a message mentions him, or does not any more.
+    pub fn set_mentioned(&mut self, message_nr: u64, is_mentioned: bool) {
+        match (self.mentions.binary_search(&message_nr), is_mentioned) {
+            (Err(at), true) => self.mentions.insert(at, message_nr),
+            (Ok(at), false) => {
+                self.mentions.remove(at);
+            }
+            (Ok(_), true) | (Err(_), false) => return,
+        }
+        let surplus = self.mentions.len().saturating_sub(MENTIONS_MAX);
+        self.mentions.drain(..surplus);
+        self.my_message_nr = Some(self.mentions.last().copied().unwrap_or(0));
+    }
+
+    /// Whether he was a member before, left, and came back.
+    #[must_use]
+    pub fn has_rejoined(&self) -> bool {
+        self.spans.iter().any(|span| span.end < self.begin_message_nr)
     }
 }

@@ -53,7 +53,7 @@ enum Queued {
     Live(Stamp),
 }
 
-/// A frame with several events whose answers are being collected.
+/// A frame that runs alone, whose answers are being collected.
 struct Collecting {
     frame: u64,
     requests: Vec<Option<Bytes>>,
@@ -117,9 +117,9 @@ impl Queue {
         self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
     }
 
-    pub(super) fn submitted(&mut self, frame: u64, events: usize) {
+    pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
         self.under_way += 1;
-        if events > 1 {
+        if alone {
             self.collecting =
                 Some(Collecting { frame, requests: vec![None; events], pieces: Vec::new(), begin: None });
         }
@@ -182,10 +182,15 @@ impl Queue {
         }
     }
 
-    fn collect(&mut self, mut collecting: Collecting, index: u16, request: Bytes, pieces: Vec<Piece>) {
-        if let Some(slot) = collecting.requests.get_mut(usize::from(index)) {
-            *slot = Some(request);
+    /// Records of an answer that is being collected.
+    pub(super) fn part(&mut self, frame: u64, pieces: Vec<Piece>) {
+        if let Some(mut collecting) = self.collecting.take_if(|collecting| collecting.frame == frame) {
+            self.gather(&mut collecting, pieces);
+            self.collecting = Some(collecting);
         }
+    }
+
+    fn gather(&mut self, collecting: &mut Collecting, pieces: Vec<Piece>) {
         match self.kind {
             Kind::Http => collecting.pieces.extend(pieces),
             Kind::Socket => {
@@ -196,6 +201,13 @@ impl Queue {
                 self.extend(pieces);
             }
         }
+    }
+
+    fn collect(&mut self, mut collecting: Collecting, index: u16, request: Bytes, pieces: Vec<Piece>) {
+        if let Some(slot) = collecting.requests.get_mut(usize::from(index)) {
+            *slot = Some(request);
+        }
+        self.gather(&mut collecting, pieces);
         if collecting.requests.iter().all(Option::is_some) {
             let requests = collecting.requests.into_iter().flatten().collect();
             match self.kind {

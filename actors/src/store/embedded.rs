@@ -26,12 +26,18 @@ use super::{
     Store, StoreFault, StoreFuture, UniqueKey,
 };
 
+pub use self::backup::{BackupError, RestoreError, restore};
+
 mod admission;
+mod backup;
 mod engine;
 mod keys;
 mod migration;
 mod pending;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 /// Marks a folder as ours, and carries the lock against a second process.
 const MARKER: &str = "rill-store";

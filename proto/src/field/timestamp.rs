@@ -48,7 +48,8 @@ impl Timestamp {
             && (1..=31).contains(&day)
             && hour < 24
             && minute < 60
-            && second <= 60;
+            && second <= 60
+            && fraction.bytes().all(|digit| digit.is_ascii_digit());
         if !valid {
             return None;
         }
@@ -150,6 +151,13 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "[0-9]{0,5}-?[0-9]{0,3}-?[0-9]{0,3}[ T]?[0-9:.é]{0,16}[Z+-]?[0-9:é]{0,6}|.{0,30}") {
+            let _ = Timestamp::parse(&text);
+        }
+    }
+
     #[test]
     fn other_texts_are_not() {
         for text in [
@@ -159,6 +167,7 @@ mod tests {
             "2015-13-23 00:00:00",
             "2015-12-23 25:00:00",
             "2015-12-23 00:00:00+é0",
+            "2015-12-23 00:00:00.1234567x",
             "é T é",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");

@@ -132,8 +132,11 @@ fn is_blank(text: &str) -> bool {
 }
 
 fn ends_like_header(line: &str) -> bool {
-    let is_german =
-        || line.starts_with("Am ") && line.ends_with(':') && (line.contains("schrieb") || line.contains("scrieb"));
+    let is_german = || {
+        line.starts_with("Am ")
+            && line.ends_with(':')
+            && (line.contains("schrieb") || line.contains("scrieb"))
+    };
     HEADER_ENDS.iter().any(|end| line.ends_with(end)) || is_german()
 }
 
@@ -142,5 +145,6 @@ fn is_forward_rule(line: &str) -> bool {
     let words = line.trim_end_matches(BLANKS).trim_matches('-');
     let has_dashes = line.starts_with("---") && line.trim_end_matches(BLANKS).ends_with("---");
     let words = words.trim_matches(BLANKS);
-    has_dashes && (words.eq_ignore_ascii_case("forwarded message") || words.eq_ignore_ascii_case("original message"))
+    has_dashes
+        && (words.eq_ignore_ascii_case("forwarded message") || words.eq_ignore_ascii_case("original message"))
 }

@@ -97,8 +97,12 @@ fn tag_end(rest: &str) -> Option<usize> {
 fn attribute<'x>(mut attributes: &'x str, wanted: &str) -> &'x str {
     while let Some((name, rest)) = attributes.split_once('=') {
         let rest = rest.trim_start();
-        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { break };
-        let Some((value, after)) = rest[1..].split_once(quote) else { break };
+        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            break;
+        };
+        let Some((value, after)) = rest[1..].split_once(quote) else {
+            break;
+        };
         if name.trim() == wanted {
             return value;
         }

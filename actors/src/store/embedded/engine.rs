@@ -6,7 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
 use crate::store::StoreFault;
 
@@ -156,11 +156,6 @@ impl Engine {
     /// The newest value of a key.
     pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<fjall::Slice>, StoreFault> {
         self.space(space).get(key).map_err(fault)
-    }
-
-    /// Keys from `from` up to (without) `to`, as `snapshot` has them.
-    pub(super) fn range(&self, snapshot: &Snapshot, space: Space, from: &[u8], to: &[u8]) -> fjall::Iter {
-        snapshot.range(self.space(space), from..to)
     }
 
     /// A batch to fill for [`Engine::commit`].

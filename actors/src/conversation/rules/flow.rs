@@ -30,12 +30,17 @@ pub(super) struct Forward {
 impl Forward {
     /// Whether it tells of a change of the header's facts (conversations.md §5.1).
     pub(super) fn changes_facts(&self) -> bool {
-        self.items.iter().any(|(message, _)| message.kind != MessageKind::Text)
+        self.items
+            .iter()
+            .any(|(message, _)| message.kind != MessageKind::Text)
     }
 
     /// As news.
     pub(super) fn news(self) -> impl Iterator<Item = News> {
-        self.items.into_iter().map(|(message, flow)| News::Message { message: Box::new(message), flow })
+        self.items.into_iter().map(|(message, flow)| News::Message {
+            message: Box::new(message),
+            flow,
+        })
     }
 }
 
@@ -54,7 +59,11 @@ impl Flow<'_> {
 
     /// A message that the member sees.
     pub(super) fn seen_message(&self, member: &Member, nr: u64) -> Judged<Option<Message>> {
-        if member.sees(nr) { self.message(nr) } else { Ok(None) }
+        if member.sees(nr) {
+            self.message(nr)
+        } else {
+            Ok(None)
+        }
     }
 
     /// All slots above one, ascending, that the member may see; at most `limit` slots are covered.
@@ -75,7 +84,10 @@ impl Flow<'_> {
                 break;
             }
         }
-        Ok(Forward { items: self.told(member, slots)?, fw })
+        Ok(Forward {
+            items: self.told(member, slots)?,
+            fw,
+        })
     }
 
     /// Slots as flow items: a message's own slot, and a revision's with the message as it stands now.
@@ -84,7 +96,9 @@ impl Flow<'_> {
             Slot::Revision { of, .. } if member.sees(*of) => Some(*of),
             Slot::Revision { .. } | Slot::Message(_) => None,
         });
-        let unread = revised.filter(|of| !self.fresh.contains_key(of)).collect::<BTreeSet<_>>();
+        let unread = revised
+            .filter(|of| !self.fresh.contains_key(of))
+            .collect::<BTreeSet<_>>();
         self.facts.have_slots(self.state, unread)?;
         let mut items = Vec::with_capacity(slots.len());
         for (nr, slot) in slots {
@@ -102,7 +116,12 @@ impl Flow<'_> {
         let stored = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
         let mut slots = Vec::new();
         if from <= stored {
-            let wanted = Stretch { from, to: to.min(stored), limit, descending: false };
+            let wanted = Stretch {
+                from,
+                to: to.min(stored),
+                limit,
+                descending: false,
+            };
             slots = self.facts.stretch(self.state, wanted)?;
         }
         for (nr, slot) in &mut slots {
@@ -110,7 +129,10 @@ impl Flow<'_> {
                 *slot = fresh.clone();
             }
         }
-        let new = self.fresh.range(from.max(stored + 1)..=to.max(stored + 1)).filter(|(nr, _)| **nr <= to);
+        let new = self
+            .fresh
+            .range(from.max(stored + 1)..=to.max(stored + 1))
+            .filter(|(nr, _)| **nr <= to);
         let room = limit - slots.len();
         slots.extend(new.take(room).map(|(nr, slot)| (*nr, slot.clone())));
         Ok(slots)
@@ -123,7 +145,12 @@ impl Flow<'_> {
         for span in member.spans_to(top).into_iter().rev() {
             let mut to = span.end.min(slot.saturating_sub(1));
             while to >= span.begin && found.len() < count {
-                let wanted = Stretch { from: span.begin, to, limit: SEARCH_SLOTS, descending: true };
+                let wanted = Stretch {
+                    from: span.begin,
+                    to,
+                    limit: SEARCH_SLOTS,
+                    descending: true,
+                };
                 let slots = self.facts.stretch(self.state, wanted)?;
                 let Some((lowest, _)) = slots.last() else { break };
                 to = lowest - 1;

@@ -1,0 +1,213 @@
+//! Accounts in the eyes of others: the owner's private contact list and the forms of the `contact` record (accounts.md
+//! §2.1 and §5).
+//!
+//! A row holds what the owner alone says of somebody. People who only share a conversation with the owner have no row:
+//! they are contacts of rank 0 all the same, so that adding a member costs no row for everybody who is there already.
+//! Not here: the events that change a row.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rill_proto::classificator::EmailInterval;
+use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::record::{self, contact};
+use serde::{Deserialize, Serialize};
+
+use crate::account::profile::Profile;
+use crate::store::Stamp;
+
+/// `client_flags` of an account whose clients have set none.
+const CLIENT_FLAGS: &[&str] = &["emoticons_old", "send_email_on_enter", "show_onboarding"];
+
+/// What an account's attachments may take: 10 GiB, as clients have always been told.
+const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+
+/// What the owner of a contact list says of one contact.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// His own name for the contact; an empty one restores the public name.
+    #[serde(default)]
+    pub contact_name: Option<String>,
+    /// His own note of a number; an empty one restores the public number.
+    #[serde(default)]
+    pub phone_nr: Option<String>,
+    /// He does not want it offered.
+    #[serde(default)]
+    pub is_hidden: bool,
+    /// 0 to 8 (accounts.md §5.3); counts as 0 while it is hidden.
+    #[serde(default)]
+    pub sort_rank: u8,
+    /// The latest dialog of the two.
+    #[serde(default)]
+    pub dialog_id: Option<ConversationId>,
+    /// When the row last changed.
+    pub stamp: Stamp,
+}
+
+impl ContactRow {
+    fn listed(&self) -> contact::Listed {
+        contact::Listed {
+            dialog_id: self.dialog_id,
+            is_hidden_for_add: self.is_hidden,
+            sort_rank: if self.is_hidden { 0 } else { self.sort_rank },
+        }
+    }
+}
+
+/// The rows of one owner.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ContactBook(BTreeMap<AccountId, ContactRow>);
+
+impl ContactBook {
+    /// The row of a contact, if there is one.
+    #[must_use]
+    pub fn row(&self, account_id: AccountId) -> Option<&ContactRow> {
+        self.0.get(&account_id)
+    }
+
+    /// Puts a row in, in place of an earlier one.
+    pub fn put(&mut self, account_id: AccountId, row: ContactRow) {
+        self.0.insert(account_id, row);
+    }
+
+    /// All rows, by account.
+    pub fn rows(&self) -> impl Iterator<Item = (AccountId, &ContactRow)> {
+        self.0.iter().map(|(account_id, row)| (*account_id, row))
+    }
+
+    /// The owner's own name for somebody.
+    #[must_use]
+    pub fn private_name(&self, account_id: AccountId) -> Option<&str> {
+        self.row(account_id)?.contact_name.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
+impl FromIterator<(AccountId, ContactRow)> for ContactBook {
+    fn from_iter<I: IntoIterator<Item = (AccountId, ContactRow)>>(rows: I) -> Self {
+        Self(rows.into_iter().collect())
+    }
+}
+
+/// An account as those see it who know it: the shared part of its `contact` record, and the public texts that a viewer
+/// may have replaced with his own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// The account.
+    pub account_id: AccountId,
+    open: Bytes,
+    display_name: String,
+    phone_nr: Option<String>,
+}
+
+impl Known {
+    /// From what everybody may know.
+    #[must_use]
+    pub fn new(account_id: AccountId, profile: &Profile) -> Self {
+        let open = record::open(&contact::Shared {
+            account_id,
+            email: &profile.email,
+            fleep_address: profile.fleep_address.as_deref(),
+            mk_account_status: profile.status,
+            organisation_id: profile.organisation_id,
+        });
+        Self {
+            account_id,
+            open: open.into(),
+            display_name: profile.display_name.clone(),
+            phone_nr: profile.phone_nr.clone(),
+        }
+    }
+
+    /// Appends the record for the owner of a contact list. Without a list it is the form of somebody who was looked up
+    /// by his e-mail address and is no contact.
+    pub fn write(&self, book: Option<&ContactBook>, out: &mut Vec<u8>) {
+        let no_row = ContactRow::default();
+        let row = book.and_then(|book| book.row(self.account_id)).unwrap_or(&no_row);
+        let private_name = row.contact_name.as_deref().filter(|name| !name.is_empty());
+        let private_nr = row.phone_nr.as_deref().filter(|nr| !nr.is_empty());
+        out.extend_from_slice(&self.open);
+        contact::View {
+            display_name: private_name.unwrap_or(&self.display_name),
+            full_name: private_name.map(|_| self.display_name.as_str()),
+            contact_name: row.contact_name.as_deref(),
+            phone_nr: private_nr.or(self.phone_nr.as_deref()),
+            listed: book.map(|_| row.listed()),
+        }
+        .write(out);
+    }
+
+    /// The form of somebody who was looked up by his e-mail address and is no contact of the viewer's.
+    #[must_use]
+    pub fn unlisted(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.size_hint());
+        self.write(None, &mut out);
+        out.into()
+    }
+
+    /// About how many bytes [`Known::write`] appends.
+    #[must_use]
+    pub fn size_hint(&self) -> usize {
+        /// The viewer's keys, a dialog and short private texts.
+        const VIEW_BYTES: usize = 192;
+        self.open.len() + self.display_name.len() + VIEW_BYTES
+    }
+}
+
+/// What an account knows of itself beside its profile.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Registration {
+    /// The Fleep address that was made for it.
+    #[serde(default)]
+    pub fleep_autogen: Option<String>,
+    /// Unix seconds.
+    pub activated_time: i64,
+    /// It logs in with a password.
+    pub has_password: bool,
+}
+
+/// An account's own `contact` record. Settings that no event changes yet stand at their defaults (accounts.md §2.1).
+#[must_use]
+pub fn own(account_id: AccountId, profile: &Profile, registration: &Registration) -> Bytes {
+    record::complete(&contact::Own {
+        account_id,
+        display_name: &profile.display_name,
+        email: &profile.email,
+        fleep_address: profile.fleep_address.as_deref(),
+        fleep_autogen: registration.fleep_autogen.as_deref(),
+        mk_account_status: profile.status,
+        organisation_id: profile.organisation_id,
+        dialog_id: (),
+        is_hidden_for_add: true,
+        phone_nr: profile.phone_nr.as_deref(),
+        client_flags: CLIENT_FLAGS,
+        client_settings: None,
+        mk_email_interval: EmailInterval::Hourly,
+        sleep_interval: 1,
+        connected_email: "",
+        activated_time: registration.activated_time,
+        trial_end_time: 0,
+        has_password: registration.has_password,
+        is_automute_enabled: true,
+        is_premium: false,
+        storage_quota_bytes: STORAGE_QUOTA_BYTES,
+        storage_used_bytes: 0,
+        export_progress: "1",
+        export_files: &[],
+    })
+    .into()
+}
+
+/// The record of somebody whom the viewer does not know and did not find by an e-mail address.
+#[must_use]
+pub fn stranger(account_id: AccountId, profile: &Profile) -> Bytes {
+    record::complete(&contact::Stranger {
+        account_id,
+        display_name: &profile.display_name,
+        fleep_address: profile.fleep_address.as_deref(),
+        mk_account_status: profile.status,
+        organisation_id: profile.organisation_id,
+        is_in_org: profile.organisation_id.is_some(),
+        avatar_urls: None,
+    })
+    .into()
+}

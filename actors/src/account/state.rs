@@ -1,0 +1,107 @@
+//! An account as its owner holds it: the rows, and `fold`, the only way in which they change.
+
+use std::collections::BTreeMap;
+
+use rill_proto::id::{AccountId, ConversationId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::profile::Profile;
+use crate::store::Stamp;
+
+/// The account's own facts; one row.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// What everybody may know.
+    pub profile: Profile,
+    /// As argon2 writes it; `None` when it has no password.
+    #[serde(default)]
+    pub password_hash: Option<String>,
+    /// When it became active, unix seconds; 0 for one that is known by its address only.
+    #[serde(default)]
+    pub activated_time: i64,
+    /// When anything of the own record last changed.
+    pub stamp: Stamp,
+}
+
+/// A login session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// The name of its ticket.
+    pub ticket: Uuid,
+    /// Unix seconds.
+    pub opened_time: i64,
+}
+
+/// A conversation that the account can see.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Membership {
+    /// Who brought it in last.
+    pub by: AccountId,
+    /// The conversation's version then.
+    pub version: u64,
+    /// When this became known here: a client with an older horizon is told all of the conversation.
+    pub stamp: Stamp,
+}
+
+/// One new row value, or (`None`) a row that goes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// The head.
+    Head(Head),
+    /// A login session, by its token's name.
+    Token(Uuid, Option<Token>),
+    /// A contact.
+    Contact(AccountId, ContactRow),
+    /// A membership.
+    Membership(ConversationId, Membership),
+}
+
+/// Everything that an active account holds in memory.
+#[derive(Clone, PartialEq, Debug)]
+pub struct State {
+    /// Its id.
+    pub account_id: AccountId,
+    /// Its own facts; `None` while it does not exist.
+    pub head: Option<Head>,
+    /// Login sessions by their token's name.
+    pub tokens: BTreeMap<Uuid, Token>,
+    /// Contacts about which it keeps something of its own.
+    pub contacts: ContactBook,
+    /// Conversations that it can see.
+    pub memberships: BTreeMap<ConversationId, Membership>,
+}
+
+impl State {
+    /// An account that does not exist yet.
+    #[must_use]
+    pub fn new(account_id: AccountId) -> Self {
+        Self {
+            account_id,
+            head: None,
+            tokens: BTreeMap::new(),
+            contacts: ContactBook::default(),
+            memberships: BTreeMap::new(),
+        }
+    }
+
+    /// Puts one change in.
+    pub fn fold(&mut self, change: &Change) {
+        match change {
+            Change::Head(head) => self.head = Some(head.clone()),
+            Change::Token(name, Some(token)) => {
+                self.tokens.insert(*name, token.clone());
+            }
+            Change::Token(name, None) => {
+                self.tokens.remove(name);
+            }
+            Change::Contact(id, row) => {
+                self.contacts.insert(*id, row.clone());
+            }
+            Change::Membership(id, membership) => {
+                self.memberships.insert(*id, membership.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Who gets to see what of a conversation, and in which form: from a rule's news to the pieces that lie in lanes.
+//!
+//! Pure. What all viewers share is encoded once per piece of news ([`template`]); for each viewer there is a decision
+//! ([`may_see`]) and at most a handful of numbers ([`view`]). The bytes of a viewer's part are written on his worker, not
+//! here. Not here either: who is online, and how far a piece of news reaches (`rules::Reach`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, MessageType, SectionSubtype};
+use rill_proto::id::{AccountId, SectionId};
+use rill_proto::record::conv::{Facts, Full, Init, Links, Named, Shared, View};
+use rill_proto::record::{self, activity, lock, message, section};
+use uuid::Uuid;
+
+use crate::account::contact::Known;
+use crate::account::label::{SystemLabel, settable_names};
+use crate::conversation::counters::Counters;
+use crate::conversation::rules::{Header, Keys, News};
+use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
+use crate::conversation::state;
+use crate::piece::Piece;
+
+/// Stamps count microseconds.
+const STAMPS_PER_SECOND: u64 = 1_000_000;
+
+/// Characters of a conversation's mail address after `conv.`: 70 bits, too many to guess or to meet twice.
+const CMAIL_CHARS: u32 = 14;
+
+/// What the installation is called from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Site {
+    /// `https://HOST`, without a slash at its end.
+    pub public_url: String,
+    /// The domain of its mail addresses.
+    pub mail_host: String,
+}
+
+/// A piece of news, encoded as far as all viewers share it.
+#[derive(Clone, Debug)]
+pub enum Template {
+    /// The piece is the same for everybody who may see it.
+    Same(Piece),
+    /// A header: each viewer's [`View`] completes it.
+    PerViewer {
+        /// The open object.
+        shared: Bytes,
+        /// Which form of it.
+        header: Header,
+        /// Who is named where a topic is missing; `None` when the form has no names or there is a topic.
+        named: Option<Arc<[Named]>>,
+    },
+}
+
+impl Template {
+    /// About how many bytes one viewer's record takes, without names and labels.
+    #[must_use]
+    pub fn size_hint(&self) -> usize {
+        /// An ordinary viewer part.
+        const VIEW_BYTES: usize = 704;
+        match self {
+            Self::Same(piece) => piece.size_hint(),
+            Self::PerViewer { shared, .. } => shared.len() + VIEW_BYTES,
+        }
+    }
+}
+
+/// Encodes a piece of news. `pens` holds whose pen is on (its owner takes out what has expired), `locks` who edits which
+/// message. `None` when the news is of something that the state does not have.
+#[must_use]
+pub fn template(
+    state: &State,
+    pens: &BTreeMap<AccountId, i64>,
+    locks: &BTreeMap<u64, AccountId>,
+    site: &Site,
+    news: &News,
+) -> Option<Template> {
+    let conversation_id = state.conversation_id;
+    let piece = match news {
+        News::Header(header) => {
+            return Some(Template::PerViewer {
+                shared: shared(state, site, header.keys)?,
+                header: *header,
+                named: named(state, header.keys),
+            });
+        }
+        News::Message { message, flow } => {
+            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+        }
+        News::Activity(account_id) => {
+            let member = state.members.get(account_id)?;
+            let record = activity::Activity {
+                conversation_id,
+                account_id: *account_id,
+                join_message_nr: member.join_message_nr,
+                read_message_nr: member.has_read.then_some(member.read_message_nr),
+                is_writing: Some(pens.contains_key(account_id)),
+                activity_time: None,
+            };
+            Piece::Shared(record::complete(&record).into())
+        }
+        News::Contact(account_id) => {
+            let member = state.members.get(account_id)?;
+            Piece::Contact(Arc::new(Known::new(*account_id, &member.profile)))
+        }
+        News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id)?),
+        News::Lock { message_nr, holder } => {
+            let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
+            Piece::Shared(record::complete(&record).into())
+        }
+    };
+    Some(Template::Same(piece))
+}
+
+/// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
+#[must_use]
+pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
+    view_naming(state, viewer, header, &named(state, header.keys))
+}
+
+/// Whether a viewer may see what the news tells (conversations.md §4.3, §8). A pure question of membership: how far the
+/// news reaches is the rule's to say.
+#[must_use]
+pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
+    let (Some(head), Some(member)) = (&state.head, state.members.get(&viewer)) else {
+        return false;
+    };
+    match news {
+        News::Header(_) => true,
+        News::Message { message, flow } => {
+            let is_open = member.is_present() && message::is_shared(message.state);
+            // What was revised after somebody left is as closed to him as what was written then.
+            let is_in_time = flow.is_none_or(|flow| flow <= member.top(head));
+            is_in_time && (is_open || member.sees(message.message_nr))
+        }
+        News::Activity(account_id) => member.is_present() && *account_id != viewer,
+        News::Contact(account_id) => *account_id != viewer,
+        News::Section(_) => member.is_present(),
+        News::Lock { message_nr, .. } => member.is_present() && member.sees(*message_nr),
+    }
+}
+
+/// A viewer's own piece of a template. Whether he may see it has been asked before; `None` when he never was a member.
+#[must_use]
+pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Piece> {
+    match template {
+        Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
+        Template::PerViewer { shared, header, named } => {
+            let view = view_naming(state, viewer, *header, named)?;
+            Some(Piece::Conv { shared: shared.clone(), view: Arc::new(view) })
+        }
+    }
+}
+
+fn shared(state: &State, site: &Site, keys: Keys) -> Option<Bytes> {
+    let head = state.head.as_ref()?;
+    let record = Shared {
+        conversation_id: state.conversation_id,
+        has_done_notifications: head.has_done_notifications,
+        // No event fills a board yet.
+        has_pinboard: false,
+        has_taskboard: false,
+        has_task_archive: false,
+        is_list: head.mk_conv_type == ConvType::List,
+        passive: in_place_order(state, |member| member.standing == Standing::Passive),
+        // Nor invites anybody into an organisation.
+        pending: Vec::new(),
+        facts: (keys != Keys::Update).then(|| facts(state, head)),
+        links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
+    };
+    Some(record::open(&record).into())
+}
+
+fn facts<'a>(state: &State, head: &'a Head) -> Facts<'a> {
+    let guests = in_place_order(state, |member| member.is_present() && is_by_email_only(member));
+    Facts {
+        topic: &head.topic,
+        topic_message_nr: head.topic_message_nr,
+        creator_id: head.creator_id,
+        members: in_place_order(state, Member::is_present),
+        leavers: in_place_order(state, |member| !member.is_present()),
+        has_email_subject: !guests.is_empty(),
+        guests,
+        admins: &head.admins,
+        mk_conv_type: head.mk_conv_type,
+        is_managed: head.organisation_id.is_some(),
+        is_premium: false,
+        organisation_id: head.organisation_id,
+        is_autojoin: head.is_autojoin.then_some(true),
+        is_disclose: head.is_disclose.then_some(true),
+        is_url_preview_disabled: head.is_url_preview_disabled.then_some(true),
+        is_admin_write_only: head.is_admin_write_only.then_some(true),
+    }
+}
+
+fn links(state: &State, site: &Site) -> Links {
+    let id = state.conversation_id.0;
+    let mut bits = Uuid::new_v5(&id, b"cmail").as_u128();
+    let mut key = String::new();
+    for _ in 0..CMAIL_CHARS {
+        // Base 32, since mail systems do not keep the case of letters.
+        let digit = u32::try_from(bits % 32).expect("less than 32");
+        key.push(char::from_digit(digit, 32).expect("a digit of base 32"));
+        bits /= 32;
+    }
+    Links {
+        autojoin_url: format!("{}/chat/{}", site.public_url, id.simple()),
+        cmail: format!("conv.{key}@{}", site.mail_host),
+    }
+}
+
+fn is_by_email_only(member: &Member) -> bool {
+    member.profile.status == AccountStatus::New
+}
+
+fn in_place_order(state: &State, wanted: impl Fn(&Member) -> bool) -> Vec<AccountId> {
+    let mut places: Vec<(u32, AccountId)> = state
+        .members
+        .iter()
+        .filter(|(_, member)| wanted(member))
+        .map(|(account_id, member)| (member.place, *account_id))
+        .collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, account_id)| account_id).collect()
+}
+
+fn named(state: &State, keys: Keys) -> Option<Arc<[Named]>> {
+    let head = state.head.as_ref()?;
+    if keys == Keys::Update || !head.topic.is_empty() {
+        return None;
+    }
+    let present = in_place_order(state, Member::is_present);
+    let names = present.into_iter().filter_map(|account_id| {
+        let display_name = state.members.get(&account_id)?.profile.display_name.clone();
+        Some(Named { account_id, display_name })
+    });
+    Some(names.collect())
+}
+
+fn view_naming(state: &State, viewer: AccountId, header: Header, named: &Option<Arc<[Named]>>) -> Option<View> {
+    let head = state.head.as_ref()?;
+    let member = state.members.get(&viewer)?;
+    let counters = Counters::of(state, head, member);
+    let mut label_ids = member.label_ids.clone();
+    if member.is_present() && is_dialog(state, head) {
+        label_ids.push(SystemLabel::OneToOne.id(viewer));
+    }
+    Some(View {
+        profile_id: viewer,
+        last_message_nr: counters.last,
+        show_message_nr: counters.show,
+        last_message_time: counters.last_message_time,
+        last_inbox_nr: counters.last_inbox,
+        join_message_nr: counters.join,
+        send_message_nr: counters.send,
+        read_message_nr: counters.read,
+        read_inbox_nr: counters.read_inbox,
+        unread_count: counters.unread,
+        inbox_message_nr: counters.inbox_message_nr,
+        inbox_time: counters.inbox_time,
+        is_mark_unread: counters.is_mark_unread,
+        mk_alert_level: member.alert_level,
+        is_muted: is_muted(head, member),
+        // Only mail from unknown senders starts muted, and no mail comes in yet.
+        is_automute: false,
+        snooze_interval: member.snooze_interval,
+        snooze_time: member.snooze_time,
+        full: full(member, &counters, viewer, header.keys, named),
+        label_ids,
+        teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
+        hide_message_nr: member.hide_message_nr,
+        my_message_nr: counters.my_message_nr,
+        delete_message_nr: member.delete_message_nr,
+        fw_message_nr: header.fw,
+        bw_message_nr: header.bw,
+        is_reset: header.is_reset,
+    })
+}
+
+fn full(
+    member: &Member,
+    counters: &Counters,
+    viewer: AccountId,
+    keys: Keys,
+    named: &Option<Arc<[Named]>>,
+) -> Option<Box<Full>> {
+    let init = match keys {
+        Keys::Update => return None,
+        Keys::Full => None,
+        Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
+    };
+    let labels = settable_names(viewer, &member.label_ids);
+    Some(Box::new(Full {
+        can_post: counters.can_post,
+        named: named.clone(),
+        labels: (!labels.is_empty()).then_some(labels),
+        init,
+    }))
+}
+
+/// Two members and no topic (conversations.md §4.4).
+fn is_dialog(state: &State, head: &Head) -> bool {
+    let present = || state.members.values().filter(|member| member.is_present());
+    head.topic.is_empty() && present().take(3).count() == 2
+}
+
+/// A timed snooze is over once anything happened after its end: the state has no other clock than its last change.
+fn is_muted(head: &Head, member: &Member) -> bool {
+    let snoozes = || {
+        let last_change = i64::try_from(head.stamp / STAMPS_PER_SECOND).unwrap_or(i64::MAX);
+        last_change < member.snooze_time
+    };
+    match member.alert_level {
+        AlertLevel::Never | AlertLevel::UntilRead | AlertLevel::Passive => true,
+        AlertLevel::Default => snoozes(),
+    }
+}
+
+fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<AccountId>) -> Bytes {
+    record::open(&message::Shared {
+        conversation_id: state.conversation_id,
+        message_nr: of.message_nr,
+        message_id: of.message_id,
+        account_id: of.account_id,
+        message: &of.message,
+        mk_message_type: match of.kind {
+            MessageKind::Text => MessageType::Text,
+            MessageKind::Create => MessageType::Create,
+            MessageKind::Add => MessageType::Add,
+            MessageKind::Kick => MessageType::Kick,
+            MessageKind::Leave => MessageType::Leave,
+            MessageKind::Topic => MessageType::Topic,
+        },
+        mk_message_state: of.state,
+        tags: message::tags(of.state),
+        posted_time: of.posted_time,
+        prev_message_nr: of.prev_message_nr,
+        inbox_nr: of.inbox_nr,
+        flow_message_nr: flow,
+        ref_message_nr: of.ref_message_nr,
+        reply_to_message_nr: of.reply_to_message_nr,
+        edited_time: of.edited_time,
+        edit_account_id: of.edit_account_id,
+        subject: of.subject.as_deref(),
+        mention_ids: &of.mention_ids,
+        is_url_preview_disabled: of.is_url_preview_disabled.then_some(true),
+        lock_account_id: lock,
+    })
+    .into()
+}
+
+fn section_bytes(state: &State, section_id: SectionId) -> Option<Bytes> {
+    let of = state.sections.get(&section_id)?;
+    let record = section::Section {
+        conversation_id: state.conversation_id,
+        section_id,
+        name: &of.name,
+        weight: of.weight,
+        is_deleted: of.is_deleted,
+        mk_section_type: section::BoardOfConversation::Task,
+        mk_section_subtype: match of.subtype {
+            state::SectionSubtype::Default => SectionSubtype::Default,
+            state::SectionSubtype::Archived => SectionSubtype::Archived,
+            state::SectionSubtype::User => SectionSubtype::User,
+        },
+        sync_cursor: None,
+        sync_state: (),
+    };
+    Some(record::complete(&record).into())
+}

@@ -1,0 +1,165 @@
+//! From a decision to the items that hubs get: who of those online is told what.
+//!
+//! Cost follows the sessions that are online, never the members. Each record is encoded once; what differs per viewer is
+//! a small view of numbers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rill_proto::id::AccountId;
+use rill_proto::record::conv::View;
+
+use super::audience::{self, Site, Template};
+use super::rules::{Header, News, Reach};
+use super::soft::SoftState;
+use super::state::State;
+use crate::hub::{Fanout, Item};
+use crate::piece::Piece;
+use crate::presence::{Lane, Presence};
+use crate::store::Stamp;
+
+/// A session that hears of the conversation.
+#[derive(Debug)]
+struct Subscriber {
+    lane: Lane,
+    /// The stamp up to which it was brought when it was last greeted with the whole conversation.
+    greeted: Stamp,
+}
+
+/// The live sessions of the conversation's members on this node.
+#[derive(Debug, Default)]
+pub struct Subscribers(BTreeMap<AccountId, Vec<Subscriber>>);
+
+impl Subscribers {
+    /// Everybody who is online when the conversation comes into memory.
+    #[must_use]
+    pub fn find(state: &State, presence: &Presence) -> Self {
+        let mut found = Self::default();
+        for (account_id, _) in state.members.iter().filter(|(_, member)| member.is_present()) {
+            for lane in presence.of(*account_id) {
+                found.add(lane, 0);
+            }
+        }
+        found
+    }
+
+    /// A session that has been told everything up to a stamp.
+    pub fn add(&mut self, lane: Lane, greeted: Stamp) {
+        let lanes = self.0.entry(lane.account_id()).or_default();
+        lanes.retain(|known| known.lane.is_alive() && known.lane != lane);
+        lanes.push(Subscriber { lane, greeted });
+    }
+
+    /// Whether a session was told of the whole conversation at or after a stamp.
+    #[must_use]
+    pub fn was_greeted(&self, lane: &Lane, since: Stamp) -> bool {
+        self.0.get(&lane.account_id()).is_some_and(|lanes| {
+            lanes.iter().any(|known| known.lane == *lane && known.greeted >= since)
+        })
+    }
+
+    /// An account hears no more.
+    pub fn remove(&mut self, account_id: AccountId) {
+        self.0.remove(&account_id);
+    }
+
+    /// Sessions that went are forgotten.
+    pub fn sweep(&mut self) {
+        self.0.retain(|_, lanes| {
+            lanes.retain(|known| known.lane.is_alive());
+            !lanes.is_empty()
+        });
+    }
+
+    fn of(&self, account_id: AccountId) -> impl Iterator<Item = &Lane> {
+        let lanes = self.0.get(&account_id);
+        lanes.into_iter().flatten().map(|known| &known.lane).filter(|lane| lane.is_alive())
+    }
+
+    fn others(&self, than: AccountId) -> impl Iterator<Item = &Lane> {
+        let lanes = self.0.iter().filter(move |(account_id, _)| **account_id != than).flat_map(|(_, lanes)| lanes);
+        lanes.map(|known| &known.lane).filter(|lane| lane.is_alive())
+    }
+}
+
+/// What the audience is made from.
+pub struct Stage<'a> {
+    /// The conversation as it is after the decision.
+    pub state: &'a State,
+    /// Who is online.
+    pub subscribers: &'a Subscribers,
+    /// Pens, locks, activations.
+    pub soft: &'a SoftState,
+    /// Names that records carry.
+    pub site: &'a Site,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+impl Stage<'_> {
+    /// The records for one viewer, in order; what he may not see is left out.
+    #[must_use]
+    pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
+        let locks = self.soft.locks();
+        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
+        let templates =
+            seen.filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
+        templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
+    }
+
+    /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).
+    #[must_use]
+    pub fn items(&self, caller: AccountId, asking: Option<&Lane>, news: &[(Reach, News)]) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut rest = news;
+        while let Some((reach, _)) = rest.first() {
+            let count = rest.iter().take_while(|(other, _)| other == reach).count();
+            let (run, after) = rest.split_at(count);
+            rest = after;
+            let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
+            let lanes: Vec<&Lane> = match reach {
+                Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
+                Reach::Others => self.subscribers.others(caller).collect(),
+                Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
+                Reach::Activated => {
+                    self.soft.activated(self.now).filter(|lane| lane.account_id() != caller).collect()
+                }
+            };
+            self.tell(&told, &lanes, &mut items);
+        }
+        items
+    }
+
+    fn tell(&self, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
+        if lanes.is_empty() {
+            return;
+        }
+        let locks = self.soft.locks();
+        let mut header = None;
+        let mut batch: Vec<Template> = Vec::with_capacity(news.len());
+        for news in news {
+            if let News::Header(known) = news {
+                header = Some(*known);
+            }
+            batch.extend(audience::template(self.state, self.soft.pens(), &locks, self.site, news));
+        }
+        let batch: Arc<[Template]> = batch.into();
+        let mut fanouts: BTreeMap<u16, Vec<(Lane, Option<Arc<View>>)>> = BTreeMap::new();
+        for lane in lanes {
+            let viewer = lane.account_id();
+            if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
+                let view = header.and_then(|header| self.view(viewer, header));
+                fanouts.entry(lane.worker()).or_default().push(((*lane).clone(), view));
+            } else {
+                let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
+                items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));
+            }
+        }
+        let fanouts = fanouts.into_values().map(|lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes }));
+        items.extend(fanouts);
+    }
+
+    fn view(&self, viewer: AccountId, header: Header) -> Option<Arc<View>> {
+        audience::view(self.state, viewer, header).map(Arc::new)
+    }
+}

@@ -1,0 +1,69 @@
+//! The events on a conversation as a whole: which rule decides which.
+
+use rill_proto::event::conv::Event;
+use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
+
+use crate::conversation::rules::{Decision, Facts, Judged, create, marks, membership, presence, sync, topic};
+use crate::conversation::state::State;
+
+/// Decides an event on a conversation.
+pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Facts) -> Judged<Decision> {
+    match event {
+        Event::Create(event) => create::create(state, caller, event, facts),
+        Event::AddMembers(event) => membership::add(state, caller, event, facts),
+        Event::RemoveMembers(event) => membership::remove(state, caller, event, facts),
+        Event::Leave(_) => membership::leave(state, caller, facts),
+        Event::SetTopic(event) => topic::set(state, caller, event, facts),
+        Event::Get(_) => sync::get(state, caller, facts),
+        Event::SyncInitial(_) => sync::initial(state, caller, facts),
+        Event::SyncForward(event) => sync::forward(state, caller, event, facts),
+        Event::SyncBackward(event) => sync::backward(state, caller, event, facts),
+        Event::Activate(_) => presence::activate(state, caller, facts),
+        Event::SetWriting(_) => presence::set_writing(state, caller),
+        Event::EndWriting(_) => presence::end_writing(state, caller),
+        Event::MarkRead(event) => marks::conv_mark_read(state, caller, event, facts),
+        Event::MarkUnread(event) => marks::conv_mark_unread(state, caller, event, facts),
+        Event::SetReadMessageNr(event) => marks::set_read_message_nr(state, caller, event, facts),
+        Event::AddAdmins(_)
+        | Event::AddTeam(_)
+        | Event::Archive(_)
+        | Event::Autojoin(_)
+        | Event::ConvDeletedByAdmin(_)
+        | Event::ConvDisableAutojoin(_)
+        | Event::ConvDisableDisclose(_)
+        | Event::ConvDisableUrlPreviw(_)
+        | Event::ConvEnableAutojoin(_)
+        | Event::ConvEnableDisclose(_)
+        | Event::ConvEnableUrlPreview(_)
+        | Event::Delete(_)
+        | Event::DisableAdminWriteOnly(_)
+        | Event::DisableDoneNotifications(_)
+        | Event::DisableNotifications(_)
+        | Event::Disclose(_)
+        | Event::EnableAdminWriteOnly(_)
+        | Event::EnableDoneNotifications(_)
+        | Event::EnableNotifications(_)
+        | Event::Fork(_)
+        | Event::KickMembers(_)
+        | Event::Mute(_)
+        | Event::MuteUntil(_)
+        | Event::MuteUntilRead(_)
+        | Event::PinSync(_)
+        | Event::RemoveAdmins(_)
+        | Event::RemoveTeam(_)
+        | Event::SetAlertLevel(_)
+        | Event::SetDefaultCallRoom(_)
+        | Event::SetLabels(_)
+        | Event::SetManaged(_)
+        | Event::SetPassive(_)
+        | Event::SetSnooze(_)
+        | Event::SetType(_)
+        | Event::SetUnmanaged(_)
+        | Event::SyncFiles(_)
+        | Event::SyncFiles2(_)
+        | Event::Unarchive(_)
+        | Event::Unmute(_)
+        | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
+    }
+}

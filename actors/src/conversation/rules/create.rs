@@ -1,0 +1,156 @@
+//! How a conversation begins (conversations.md §6.1): its first message, its members, its two sections.
+
+use rill_proto::classificator::{ConvType, InitMode};
+use rill_proto::event::conv;
+use rill_proto::id::{AccountId, SectionId};
+use rill_proto::refusal::Refusal;
+use uuid::Uuid;
+
+use crate::account::profile::Profile;
+use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, body, membership};
+use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, State};
+
+/// Weight of the first thing on a board (conversations.md §10).
+const WEIGHT_BASE: f64 = 4_294_967_296.0;
+
+/// What a new conversation is to be.
+pub(super) struct Plan {
+    pub(super) topic: String,
+    pub(super) others: Vec<(AccountId, Profile)>,
+    pub(super) mk_conv_type: ConvType,
+    pub(super) is_autojoin: bool,
+    pub(super) is_disclose: bool,
+}
+
+/// `conv:create`.
+pub(super) fn create(
+    state: &State,
+    caller: AccountId,
+    event: &conv::Create,
+    facts: &Facts,
+) -> Judged<Decision> {
+    if state.head.is_some() {
+        return Err(Refusal::invalid_state("The conversation exists already.").into());
+    }
+    if event.team_ids.as_ref().is_some_and(|teams| !teams.is_empty()) {
+        return Err(Refusal::not_found("Team").into());
+    }
+    if event.is_managed {
+        return Err(
+            Refusal::no_permission("Only members of an organisation have managed conversations.").into(),
+        );
+    }
+    let mut ids = membership::named(event.account_ids.as_deref().unwrap_or_default())?;
+    ids.retain(|id| *id != caller);
+    membership::has_room(state, ids.len() + 1)?;
+    let plan = Plan {
+        topic: event.topic.to_string(),
+        others: membership::addable(facts, &ids)?,
+        mk_conv_type: if event.is_list {
+            ConvType::List
+        } else {
+            event.mk_conv_type
+        },
+        is_autojoin: event.is_autojoin,
+        is_disclose: event.is_disclose,
+    };
+    found(state, caller, plan, facts)
+}
+
+/// Begins the conversation; the caller is answered with its init form.
+///
+/// # Errors
+/// `not_found` when the caller's account is gone, or [`Stop::Needs`](super::Stop::Needs).
+pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts) -> Judged<Decision> {
+    let founder = membership::addable(facts, &[caller])?;
+    let (_, profile) = founder
+        .into_iter()
+        .next()
+        .ok_or_else(|| Refusal::not_found("Account"))?;
+    let mut draft = Draft::new(state, head(caller, &plan, facts), caller, facts);
+    membership::enter(&mut draft, caller, &profile, 1, facts.now)?;
+    for (account_id, profile) in &plan.others {
+        membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
+    }
+    let others: Vec<AccountId> = plan.others.iter().map(|(id, _)| *id).collect();
+    let create = body::Create {
+        members: others.clone(),
+        topic: plan.topic,
+        org_name: None,
+        organisation_id: None,
+    };
+    let nr = draft.post(
+        MessageKind::Create,
+        Post {
+            message: body::text(&create),
+            ..Post::default()
+        },
+    )?;
+    let sections = put_sections(&mut draft);
+    draft.settle_dialog();
+    let mut answer: Vec<News> = others.iter().map(|id| News::Contact(*id)).collect();
+    let keys = Keys::Init(InitMode::Full);
+    answer.push(News::Header(Header {
+        keys,
+        fw: Some(nr),
+        bw: Some(nr),
+        is_reset: false,
+    }));
+    let message = draft.flow().message(nr)?;
+    answer.extend(message.map(|message| News::Message {
+        message: Box::new(message),
+        flow: None,
+    }));
+    answer.extend(sections.map(News::Section));
+    let mut decision = draft.into_decision(answer.clone(), answer);
+    // The others have been told nothing yet: each is brought in by his own visit.
+    decision
+        .news
+        .retain(|(reach, _)| *reach == crate::conversation::rules::Reach::Own);
+    Ok(decision)
+}
+
+fn head(creator_id: AccountId, plan: &Plan, facts: &Facts) -> Head {
+    Head {
+        creator_id,
+        topic: plan.topic.clone(),
+        topic_message_nr: 1,
+        mk_conv_type: plan.mk_conv_type,
+        is_autojoin: plan.is_autojoin,
+        is_disclose: plan.is_disclose,
+        is_url_preview_disabled: false,
+        has_done_notifications: false,
+        is_admin_write_only: false,
+        organisation_id: None,
+        admins: Vec::new(),
+        teams: Vec::new(),
+        last_message_nr: 0,
+        show_message_nr: 0,
+        last_inbox_nr: 0,
+        last_message_time: 0,
+        last_inbox_time: 0,
+        facts_stamp: facts.stamp,
+        stamp: facts.stamp,
+    }
+}
+
+/// Every conversation has these two.
+fn put_sections(draft: &mut Draft<'_>) -> std::array::IntoIter<SectionId, 2> {
+    let (conversation_id, stamp) = (draft.state.conversation_id, draft.facts.stamp);
+    let mut put = |name: &str, title: &str, subtype, weight| {
+        let section_id = SectionId(Uuid::new_v5(&conversation_id.0, name.as_bytes()));
+        let section = Section {
+            name: title.to_owned(),
+            subtype,
+            weight,
+            is_deleted: false,
+            stamp,
+        };
+        draft.put_section(section_id, section);
+        section_id
+    };
+    let default = put("section:default", "To Do", SectionSubtype::Default, WEIGHT_BASE);
+    let archived = put("section:archived", "Archived", SectionSubtype::Archived, 0.0);
+    [default, archived].into_iter()
+}

@@ -1,0 +1,88 @@
+//! One-to-one dialogs (conversations.md §4.4): two members, no topic.
+
+use rill_proto::classificator::{ConvType, InitMode};
+use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
+
+use crate::conversation::rules::draft::Draft;
+use crate::conversation::rules::{Decision, Facts, Judged, create, membership, visit};
+use crate::conversation::state::{Member, State};
+
+/// The two people of a dialog, the lower id first; `None` for what is no dialog.
+#[must_use]
+pub fn pair<'a>(
+    topic: &str,
+    members: impl Iterator<Item = (AccountId, &'a Member)>,
+) -> Option<(AccountId, AccountId)> {
+    if !topic.is_empty() {
+        return None;
+    }
+    let mut present = members
+        .filter(|(_, member)| member.is_present())
+        .map(|(id, _)| id);
+    let (one, other) = (present.next()?, present.next()?);
+    present
+        .next()
+        .is_none()
+        .then_some((one.min(other), one.max(other)))
+}
+
+/// `contact:get_dialog`, as the conversation sees it that the accounts take for their dialog, or that is to become it.
+/// `None` when it is no dialog of the two (any more): the accounts must begin another.
+///
+/// # Errors
+/// `no_permission` for a dialog with oneself or with a closed account, `not_found` for an account that does not exist.
+pub fn open_dialog(
+    state: &State,
+    caller: AccountId,
+    other: AccountId,
+    mk_conv_type: Option<ConvType>,
+    facts: &Facts,
+) -> Judged<Option<Decision>> {
+    if caller == other {
+        return Err(Refusal::no_permission("Nobody has a dialog with himself.").into());
+    }
+    let Some(head) = &state.head else {
+        return begin(state, caller, other, mk_conv_type, facts).map(Some);
+    };
+    let two = (caller.min(other), caller.max(other));
+    if pair(
+        &head.topic,
+        state.members.iter().map(|(id, member)| (*id, member)),
+    ) != Some(two)
+    {
+        return Ok(None);
+    }
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let is_hidden = |member: &Member| member.hide_message_nr.is_some_and(|hidden| hidden > 0);
+    if draft.member(caller).is_some_and(is_hidden) {
+        draft.change(caller)?.hide_message_nr = Some(0);
+    }
+    let answer = visit::init_form(state, caller, InitMode::Full, facts)?;
+    Ok(Some(draft.into_decision(answer.clone(), answer)))
+}
+
+fn begin(
+    state: &State,
+    caller: AccountId,
+    other: AccountId,
+    mk_conv_type: Option<ConvType>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let profiles = facts.profiles(&[caller, other])?;
+    let found = profiles
+        .into_iter()
+        .find_map(|(id, profile)| profile.filter(|_| id == other));
+    let profile = found.ok_or_else(|| Refusal::not_found("Account"))?;
+    if !membership::is_open(profile) {
+        return Err(Refusal::no_permission("The account is closed.").into());
+    }
+    let plan = create::Plan {
+        topic: String::new(),
+        others: vec![(other, profile.clone())],
+        mk_conv_type: mk_conv_type.unwrap_or(ConvType::Default),
+        is_autojoin: false,
+        is_disclose: false,
+    };
+    create::found(state, caller, plan, facts)
+}

@@ -1,0 +1,491 @@
+//! A decision in the making: rows that change, what they cause, and whom it is told.
+//!
+//! Owned here: what every visible message and every revision does to the numbers (conversations.md §1, §2.2), and the
+//! order in which its records go out (§5.2). Not here: which event does what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rill_proto::classificator::{AlertLevel, MessageState};
+use rill_proto::id::{AccountId, MessageId, SectionId};
+use rill_proto::refusal::Refusal;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::conversation::rules::dialog;
+use crate::conversation::rules::flow::Flow;
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
+use crate::conversation::state::{
+    Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
+};
+use crate::effect::Effect;
+use crate::store::Aggregate;
+
+/// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
+/// hardly any answer waits for the store; who is further behind sees it by `fw_message_nr` and syncs forward.
+const ANSWER_SLOTS_MAX: usize = crate::conversation::state::RECENT_SLOTS_MAX;
+
+/// A decision in the making.
+pub(super) struct Draft<'a> {
+    pub(super) state: &'a State,
+    pub(super) facts: &'a Facts,
+    pub(super) caller: AccountId,
+    /// The head as it will be.
+    pub(super) head: Head,
+    members: BTreeMap<AccountId, Member>,
+    slots: BTreeMap<u64, Slot>,
+    runs: Vec<Run>,
+    sections: Vec<(SectionId, Section)>,
+    /// Consequences for other aggregates.
+    pub(super) effects: Vec<(Aggregate, Effect)>,
+    /// What happens to pens and locks.
+    pub(super) soft: Vec<Soft>,
+    /// Accounts that the others may not know yet.
+    pub(super) contacts: Vec<AccountId>,
+    /// Members whose join is told.
+    pub(super) joined: Vec<AccountId>,
+    /// The caller's read horizon moved forward, which the others are told.
+    pub(super) has_read_on: bool,
+    /// What only some are told, behind the rest.
+    pub(super) aside: Vec<(Reach, News)>,
+    /// The messages that this decision tells of, and the revision's slot of each.
+    told: Vec<(u64, Option<u64>)>,
+    facts_changed: bool,
+}
+
+/// What is said in a new message.
+#[derive(Default)]
+pub(super) struct Post {
+    pub(super) message: String,
+    pub(super) subject: Option<String>,
+    pub(super) reply_to_message_nr: Option<u64>,
+    pub(super) mention_ids: Vec<AccountId>,
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing decided yet.
+    pub(super) fn new(state: &'a State, head: Head, caller: AccountId, facts: &'a Facts) -> Self {
+        Self {
+            state,
+            facts,
+            caller,
+            head,
+            members: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            runs: Vec::new(),
+            sections: Vec::new(),
+            effects: Vec::new(),
+            soft: Vec::new(),
+            contacts: Vec::new(),
+            joined: Vec::new(),
+            has_read_on: false,
+            aside: Vec::new(),
+            told: Vec::new(),
+            facts_changed: false,
+        }
+    }
+
+    /// The flow as it will be.
+    pub(super) fn flow(&self) -> Flow<'_> {
+        Flow {
+            state: self.state,
+            facts: self.facts,
+            fresh: &self.slots,
+        }
+    }
+
+    /// A member as he will be.
+    pub(super) fn member(&self, account_id: AccountId) -> Option<&Member> {
+        self.members
+            .get(&account_id)
+            .or_else(|| self.state.members.get(&account_id))
+    }
+
+    /// A member to be changed.
+    ///
+    /// # Errors
+    /// `not_member` when there is no such row; callers know better.
+    pub(super) fn change(&mut self, account_id: AccountId) -> Result<&mut Member, Refusal> {
+        if !self.members.contains_key(&account_id) {
+            let member = self
+                .state
+                .members
+                .get(&account_id)
+                .ok_or_else(Refusal::not_member)?;
+            self.members.insert(account_id, member.clone());
+        }
+        let member = self
+            .members
+            .get_mut(&account_id)
+            .ok_or_else(Refusal::not_member)?;
+        member.stamp = self.facts.stamp;
+        Ok(member)
+    }
+
+    /// Puts a member's row in.
+    pub(super) fn put_member(&mut self, account_id: AccountId, member: Member) {
+        self.members.insert(account_id, member);
+    }
+
+    /// Puts a section's row in.
+    pub(super) fn put_section(&mut self, section_id: SectionId, section: Section) {
+        self.sections.push((section_id, section));
+    }
+
+    /// Everybody as he will be.
+    pub(super) fn everybody(&self) -> impl Iterator<Item = (AccountId, &Member)> {
+        let kept = self
+            .state
+            .members
+            .iter()
+            .filter(|(id, _)| !self.members.contains_key(id));
+        kept.chain(&self.members).map(|(id, member)| (*id, member))
+    }
+
+    /// A fact of the full header changed; everybody gets the key set F.
+    pub(super) fn change_facts(&mut self) {
+        self.facts_changed = true;
+        self.head.facts_stamp = self.facts.stamp;
+    }
+
+    /// Posts a message by the caller and moves his marks to it. A person's text takes an inbox number.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn post(&mut self, kind: MessageKind, post: Post) -> Judged<u64> {
+        let nr = self.head.last_message_nr + 1;
+        let is_inbox = kind == MessageKind::Text;
+        if is_inbox {
+            self.head.last_inbox_nr += 1;
+            self.head.last_inbox_time = self.facts.now;
+            self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
+        }
+        let inbox_nr = i64::try_from(self.head.last_inbox_nr).unwrap_or(i64::MAX);
+        let name = format!("message:{nr}");
+        let message = Message {
+            message_nr: nr,
+            message_id: MessageId(Uuid::new_v5(&self.state.conversation_id.0, name.as_bytes())),
+            account_id: self.caller,
+            kind,
+            state: if is_inbox {
+                MessageState::Plain
+            } else {
+                MessageState::System
+            },
+            message: post.message,
+            posted_time: self.facts.now,
+            edited_time: None,
+            edit_account_id: None,
+            prev_message_nr: self.head.show_message_nr,
+            flow_message_nr: None,
+            ref_message_nr: None,
+            reply_to_message_nr: post.reply_to_message_nr,
+            inbox_nr: if is_inbox { inbox_nr } else { -inbox_nr },
+            subject: post.subject,
+            mention_ids: post.mention_ids,
+            is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
+            stamp: self.facts.stamp,
+        };
+        self.head.last_message_nr = nr;
+        self.head.show_message_nr = nr;
+        self.head.last_message_time = self.facts.now;
+        self.slots.insert(nr, Slot::Message(Box::new(message)));
+        self.told.push((nr, None));
+        self.read_to(nr)?;
+        Ok(nr)
+    }
+
+    /// Moves the caller's read horizon and clears what reading clears. The caller keeps it within bounds and forward.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn read_to(&mut self, nr: u64) -> Result<(), Refusal> {
+        let (show, stamp) = (self.head.show_message_nr, self.facts.stamp);
+        let read_inbox_nr = self.inbox_at(nr);
+        let member = self.change(self.caller)?;
+        let has_moved = member.read_message_nr != nr || !member.has_read;
+        member.read_message_nr = nr;
+        member.read_inbox_nr = read_inbox_nr;
+        member.is_mark_unread = Some(false);
+        member.has_read = true;
+        if nr >= show && member.alert_level == AlertLevel::UntilRead {
+            member.alert_level = AlertLevel::Default;
+            member.snooze_interval = 0;
+            member.snooze_time = 0;
+        }
+        if has_moved {
+            member.shown_stamp = stamp;
+            self.has_read_on = true;
+        }
+        Ok(())
+    }
+
+    /// How many inbox messages lie at or below a slot, the one that this decision posts included.
+    pub(super) fn inbox_at(&self, nr: u64) -> u64 {
+        if nr >= self.head.show_message_nr {
+            self.head.last_inbox_nr
+        } else {
+            self.state.inbox_at(nr)
+        }
+    }
+
+    /// Revises a message in a slot of its own; nobody's read horizon moves.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`](super::Stop::Needs) when the message is not in memory.
+    pub(super) fn revise(&mut self, nr: u64, revision: impl FnOnce(&mut Message)) -> Judged<u64> {
+        let mut message = self
+            .flow()
+            .message(nr)?
+            .ok_or_else(|| Refusal::not_found("Message"))?;
+        let slot = self.head.last_message_nr + 1;
+        revision(&mut message);
+        message.edited_time = Some(self.facts.now);
+        message.edit_account_id = Some(self.caller);
+        message.flow_message_nr = Some(slot);
+        self.slots.insert(nr, Slot::Message(Box::new(message)));
+        self.slots.insert(
+            slot,
+            Slot::Revision {
+                of: nr,
+                stamp: self.facts.stamp,
+            },
+        );
+        self.head.last_message_nr = slot;
+        self.told.push((nr, Some(slot)));
+        Ok(slot)
+    }
+
+    /// Ends a member's membership with the message just posted. His view stands still from here on. Who goes by himself
+    /// sees it happen; the client of somebody else must start afresh.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn cut_off(&mut self, account_id: AccountId) -> Result<(), Refusal> {
+        let nr = self.head.show_message_nr;
+        let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
+        let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
+        let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
+        let member = self.change(account_id)?;
+        let saw_newest = newest.is_some_and(|newest| member.sees(newest));
+        member.spans.push(Span {
+            begin: member.begin_message_nr,
+            end: nr,
+        });
+        member.standing = Standing::Left;
+        member.send_message_nr = nr;
+        let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
+        member.frozen = Some(Frozen {
+            message_nr: nr,
+            last_inbox_nr,
+            last_inbox_time,
+            time,
+        });
+        if account_id != caller {
+            member.init_stamp = stamp;
+        }
+        self.put_down(account_id);
+        Ok(())
+    }
+
+    /// Takes an account's pen and locks away.
+    fn put_down(&mut self, account_id: AccountId) {
+        self.soft.push(Soft::PenOff(account_id));
+        let held = self
+            .facts
+            .locks
+            .iter()
+            .filter(|(_, holder)| **holder == account_id);
+        for message_nr in held.map(|(nr, _)| *nr).collect::<Vec<_>>() {
+            self.unlock(message_nr);
+        }
+    }
+
+    /// Takes whatever lock lies on a message away.
+    pub(super) fn unlock(&mut self, message_nr: u64) {
+        if self.facts.locks.contains_key(&message_nr) {
+            self.soft.push(Soft::Unlock(message_nr));
+            self.aside.push((
+                Reach::Activated,
+                News::Lock {
+                    message_nr,
+                    holder: None,
+                },
+            ));
+        }
+    }
+
+    fn has_changes(&self) -> bool {
+        !(self.members.is_empty() && self.slots.is_empty() && self.sections.is_empty())
+    }
+
+    fn message_news(&self, nr: u64, flow: Option<u64>) -> Judged<News> {
+        let message = self
+            .flow()
+            .message(nr)?
+            .ok_or_else(|| Refusal::not_found("Message"))?;
+        Ok(News::Message {
+            message: Box::new(message),
+            flow,
+        })
+    }
+
+    /// What is told, in the key sets U or F: contacts, header, messages, joins. `from` asks for a forward sync in place
+    /// of the messages that this decision touches.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`](super::Stop::Needs) when a slot of the forward sync is not in memory.
+    pub(super) fn finish(self, from_message_nr: Option<i64>) -> Judged<Decision> {
+        let keys = if self.facts_changed {
+            Keys::Full
+        } else {
+            Keys::Update
+        };
+        let mut records: Vec<News> = self.contacts.iter().map(|id| News::Contact(*id)).collect();
+        let mut answer = records.clone();
+        let plain = Header {
+            keys,
+            fw: None,
+            bw: None,
+            is_reset: false,
+        };
+        records.push(News::Header(plain));
+        for (nr, flow) in &self.told {
+            records.push(self.message_news(*nr, *flow)?);
+        }
+        records.extend(self.joined.iter().map(|id| News::Activity(*id)));
+        match from_message_nr {
+            None => answer.clone_from(&records),
+            Some(from) => self.answer_forward(number(from), plain, &mut answer)?,
+        }
+        Ok(self.into_decision(answer, records))
+    }
+
+    fn answer_forward(&self, above: u64, plain: Header, answer: &mut Vec<News>) -> Judged<()> {
+        let member = self.member(self.caller).ok_or_else(Refusal::not_member)?;
+        let top = member.top(&self.head);
+        let forward = self.flow().forward(member, above, top, ANSWER_SLOTS_MAX)?;
+        let fw = forward.fw;
+        let keys = if forward.changes_facts() {
+            Keys::Full
+        } else {
+            plain.keys
+        };
+        answer.push(News::Header(Header {
+            keys,
+            fw: Some(fw),
+            ..plain
+        }));
+        answer.extend(forward.news());
+        for (nr, flow) in &self.told {
+            let slot = flow.unwrap_or(*nr);
+            if slot > fw || slot <= above {
+                answer.push(self.message_news(*nr, *flow)?);
+            }
+        }
+        answer.extend(self.joined.iter().map(|id| News::Activity(*id)));
+        Ok(())
+    }
+
+    /// The decision with an answer of its own; `records` go to the caller's other sessions and, when the flow moved, to
+    /// the other members.
+    pub(super) fn into_decision(self, answer: Vec<News>, records: Vec<News>) -> Decision {
+        let mut news = Vec::new();
+        if self.has_changes() {
+            news.extend(records.iter().map(|record| (Reach::Own, record.clone())));
+            if !self.told.is_empty() {
+                news.extend(records.into_iter().map(|record| (Reach::Others, record)));
+            }
+            if self.has_read_on && self.member(self.caller).is_some_and(Member::is_present) {
+                news.push((Reach::Others, News::Activity(self.caller)));
+            }
+        }
+        news.extend(self.aside.iter().cloned());
+        let identifier = json!({ "conversation_id": self.state.conversation_id });
+        let (effects, soft) = (self.effects.clone(), self.soft.clone());
+        Decision {
+            changes: self.into_changes(),
+            effects,
+            soft,
+            identifier,
+            answer,
+            news,
+        }
+    }
+
+    fn into_changes(mut self) -> Vec<Change> {
+        if !self.has_changes() {
+            return Vec::new();
+        }
+        self.head.stamp = self.facts.stamp;
+        let mut changes = vec![Change::Head(self.head)];
+        changes.extend(
+            self.members
+                .into_iter()
+                .map(|(id, member)| Change::Member(id, member)),
+        );
+        changes.extend(self.runs.into_iter().map(Change::Run));
+        changes.extend(self.slots.into_iter().map(|(nr, slot)| Change::Slot(nr, slot)));
+        changes.extend(
+            self.sections
+                .into_iter()
+                .map(|(id, section)| Change::Section(id, section)),
+        );
+        changes
+    }
+
+    /// Tells both people when the conversation begins or ceases to be a dialog. To be called when membership or topic
+    /// changed, with the draft complete.
+    pub(super) fn settle_dialog(&mut self) {
+        let before = self.state.head.as_ref().and_then(|head| {
+            dialog::pair(
+                &head.topic,
+                self.state.members.iter().map(|(id, member)| (*id, member)),
+            )
+        });
+        let after = dialog::pair(&self.head.topic, self.everybody());
+        if before == after {
+            return;
+        }
+        for (pair, is_dialog) in [(before, false), (after, true)] {
+            let Some((one, other)) = pair else { continue };
+            for (account_id, with) in [(one, other), (other, one)] {
+                let effect = Effect::Dialog {
+                    conversation_id: self.state.conversation_id,
+                    with,
+                    is_dialog,
+                    version: self.facts.stamp,
+                };
+                self.effects.push((Aggregate::Account(account_id), effect));
+            }
+        }
+    }
+
+    /// Notes in the rows of members whether a message mentions them; `before` are those whom it mentioned.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn mention(
+        &mut self,
+        nr: u64,
+        before: &[AccountId],
+        now: &[AccountId],
+    ) -> Result<(), Refusal> {
+        let concerned: BTreeSet<AccountId> = before.iter().chain(now).copied().collect();
+        for account_id in concerned {
+            let is_mentioned = now.contains(&account_id);
+            let held = self
+                .member(account_id)
+                .is_some_and(|member| member.mentions.contains(&nr));
+            if held == is_mentioned || self.member(account_id).is_none() {
+                continue;
+            }
+            self.change(account_id)?.set_mentioned(nr, is_mentioned);
+        }
+        Ok(())
+    }
+}
+
+/// A number that a client gave; what lies below the first message counts as 0.
+pub(super) fn number(given: i64) -> u64 {
+    u64::try_from(given).unwrap_or(0)
+}

@@ -1,0 +1,189 @@
+//! Reading and unreading (conversations.md §6.4, and `old_message_nr` in §0.3): own view, no slot.
+
+use rill_proto::classificator::InitMode;
+use rill_proto::event::{conv, message};
+use rill_proto::id::AccountId;
+
+use crate::conversation::counters::Counters;
+use crate::conversation::rules::draft::{Draft, number};
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, standing};
+use crate::conversation::state::{Member, State};
+
+/// Where a client wants the read horizon.
+enum Move {
+    /// At least here; the conversation counts as read.
+    Forward(u64),
+    /// At most here; the conversation counts as marked unread.
+    Back(u64),
+    /// Nowhere.
+    Stay,
+}
+
+/// What every mark event carries besides its own number.
+struct Ask {
+    old_message_nr: Option<i64>,
+    from_message_nr: Option<i64>,
+}
+
+/// `conv:mark_read`. A client that did not know of the newest message gets a fresh header and the message to show.
+pub(super) fn conv_mark_read(
+    state: &State,
+    caller: AccountId,
+    event: &conv::MarkRead,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let (head, _) = standing::member(state, caller)?;
+    let wanted = number(event.show_message_nr);
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    apply(&mut draft, &Move::Forward(wanted), event.old_message_nr)?;
+    if wanted < head.show_message_nr && event.from_message_nr.is_none() {
+        return finish_lagging(draft);
+    }
+    draft.finish(event.from_message_nr)
+}
+
+/// `conv:mark_unread`.
+pub(super) fn conv_mark_unread(
+    state: &State,
+    caller: AccountId,
+    event: &conv::MarkUnread,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let ask = Ask {
+        old_message_nr: event.old_message_nr,
+        from_message_nr: event.from_message_nr,
+    };
+    let before = number(event.inbox_message_nr).saturating_sub(1);
+    mark(state, caller, facts, ask, |_| Move::Back(before))
+}
+
+/// `conv:set_read_message_nr`: forward or back, wherever the number lies.
+pub(super) fn set_read_message_nr(
+    state: &State,
+    caller: AccountId,
+    event: &conv::SetReadMessageNr,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let ask = Ask {
+        old_message_nr: event.old_message_nr,
+        from_message_nr: event.from_message_nr,
+    };
+    let wanted = number(event.message_nr);
+    mark(state, caller, facts, ask, |member| {
+        if wanted < member.read_message_nr {
+            Move::Back(wanted)
+        } else {
+            Move::Forward(wanted)
+        }
+    })
+}
+
+/// `message:mark_read`.
+pub(super) fn message_mark_read(
+    state: &State,
+    caller: AccountId,
+    event: &message::MarkRead,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let ask = Ask {
+        old_message_nr: event.old_message_nr,
+        from_message_nr: event.from_message_nr,
+    };
+    let wanted = number(event.message_nr);
+    mark(state, caller, facts, ask, |_| Move::Forward(wanted))
+}
+
+/// `message:mark_unread`. Ignored when even earlier messages are unread.
+pub(super) fn message_mark_unread(
+    state: &State,
+    caller: AccountId,
+    event: &message::MarkUnread,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let ask = Ask {
+        old_message_nr: event.old_message_nr,
+        from_message_nr: event.from_message_nr,
+    };
+    let before = number(event.message_nr).saturating_sub(1);
+    mark(state, caller, facts, ask, |member| {
+        if member.read_message_nr < before {
+            Move::Stay
+        } else {
+            Move::Back(before)
+        }
+    })
+}
+
+fn mark(
+    state: &State,
+    caller: AccountId,
+    facts: &Facts,
+    ask: Ask,
+    wish: impl FnOnce(&Member) -> Move,
+) -> Judged<Decision> {
+    let (head, member) = standing::member(state, caller)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    apply(&mut draft, &wish(member), ask.old_message_nr)?;
+    draft.finish(ask.from_message_nr)
+}
+
+/// Moves the horizon within its bounds: not past the newest visible message, and not below what is open to the member.
+/// A client whose idea of the horizon is out of date can move it forward only.
+fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Judged<()> {
+    let show = draft.head.show_message_nr;
+    let Some(member) = draft.member(draft.caller) else {
+        return Ok(());
+    };
+    let (read, lowest) = (member.read_message_nr, member.join_message_nr.saturating_sub(1));
+    let (is_read, has_read) = (member.is_mark_unread == Some(false), member.has_read);
+    match *wish {
+        Move::Stay => {}
+        Move::Forward(wanted) => {
+            let to = read.max(wanted.min(show));
+            if to != read || !is_read || !has_read {
+                draft.read_to(to)?;
+            }
+        }
+        Move::Back(wanted) => {
+            let is_stale = old_message_nr.is_some_and(|old| number(old) != read);
+            let to = read.min(wanted.max(lowest));
+            let is_set = to == read && member.is_mark_unread == Some(true);
+            if !is_stale && !is_set {
+                let read_inbox_nr = draft.inbox_at(to);
+                let member = draft.change(draft.caller)?;
+                member.read_message_nr = to;
+                member.read_inbox_nr = read_inbox_nr;
+                member.is_mark_unread = Some(true);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Answers in the form ic_tiny: the header anew, and the message that the conversation list shows.
+fn finish_lagging(draft: Draft<'_>) -> Judged<Decision> {
+    let member = draft
+        .member(draft.caller)
+        .ok_or_else(rill_proto::refusal::Refusal::not_member)?;
+    let counters = Counters::of(draft.state, &draft.head, member);
+    let nr = counters.inbox_message_nr;
+    let tiny = Header {
+        keys: Keys::Init(InitMode::Tiny),
+        fw: Some(counters.last),
+        bw: Some(nr),
+        is_reset: false,
+    };
+    let mut answer = vec![News::Header(tiny)];
+    let shown = draft.flow().seen_message(member, nr)?;
+    answer.extend(shown.map(|message| News::Message {
+        message: Box::new(message),
+        flow: None,
+    }));
+    let update = Header {
+        keys: Keys::Update,
+        fw: None,
+        bw: None,
+        is_reset: false,
+    };
+    Ok(draft.into_decision(answer, vec![News::Header(update)]))
+}

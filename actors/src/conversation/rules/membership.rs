@@ -1,0 +1,336 @@
+//! Who is in: adding, removing, leaving (conversations.md §4.1, §6.2), and the merging of additions (§3.2).
+
+use std::collections::BTreeSet;
+
+use rill_proto::classificator::{AccountStatus, AlertLevel, InitMode};
+use rill_proto::event::conv;
+use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
+
+use crate::account::profile::Profile;
+use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, standing};
+use crate::conversation::state::{Member, MessageKind, Span, Standing, State};
+use crate::effect::Effect;
+use crate::store::Aggregate;
+
+/// How many people a conversation holds, those who left included: each is a row that every load reads and a name in the
+/// lists of the full header.
+pub(super) const MEMBERS_MAX: usize = 10_000;
+
+/// How many accounts one call may name: each is a profile that the owner fetches before the rule can decide.
+pub(super) const ACCOUNTS_PER_CALL_MAX: usize = 1_000;
+
+/// `conv:add_members`. Who is in already is passed over, and so is who does not exist.
+pub(super) fn add(
+    state: &State,
+    caller: AccountId,
+    event: &conv::AddMembers,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let (head, _) = standing::manager(state, caller)?;
+    let wanted = named(&event.account_ids)?;
+    let outside: Vec<AccountId> = wanted
+        .into_iter()
+        .filter(|id| {
+            state
+                .members
+                .get(id)
+                .is_none_or(|member| member.standing != Standing::Active)
+        })
+        .collect();
+    let added = addable(facts, &outside)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    if added.is_empty() {
+        return draft.finish(None);
+    }
+    has_room(
+        state,
+        added
+            .iter()
+            .filter(|(id, _)| !state.members.contains_key(id))
+            .count(),
+    )?;
+    let ids: Vec<AccountId> = added.iter().map(|(id, _)| *id).collect();
+    let (nr, time) = state_addition(&mut draft, &ids)?;
+    for (account_id, profile) in &added {
+        enter(&mut draft, *account_id, profile, nr, time)?;
+    }
+    draft.change_facts();
+    draft.settle_dialog();
+    draft.contacts.clone_from(&ids);
+    draft.joined = ids;
+    draft.finish(None)
+}
+
+/// Says who was added: in the newest visible message when that is the caller's own `create` or `add`, else in a new one.
+/// Answers with that message's number and post time.
+fn state_addition(draft: &mut Draft<'_>, added: &[AccountId]) -> Judged<(u64, i64)> {
+    let (caller, newest_nr) = (draft.caller, draft.head.show_message_nr);
+    let newest = draft
+        .flow()
+        .message(newest_nr)?
+        .filter(|message| message.account_id == caller);
+    if let Some(newest) = newest
+        && let Some(text) = grown(newest.kind, &newest.message, added)
+    {
+        let slot = draft.revise(newest_nr, |message| message.message = text)?;
+        if newest.kind == MessageKind::Create {
+            // The body states the topic once more.
+            draft.head.topic_message_nr = slot;
+        }
+        return Ok((newest_nr, newest.posted_time));
+    }
+    let message = body::text(&body::Members {
+        members: added.to_vec(),
+    });
+    let nr = draft.post(
+        MessageKind::Add,
+        Post {
+            message,
+            ..Post::default()
+        },
+    )?;
+    Ok((nr, draft.facts.now))
+}
+
+/// The body with more members in it; `None` where additions are not merged.
+fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
+    match kind {
+        MessageKind::Create => {
+            let mut create: body::Create = body::read(text)?;
+            create.members.extend(added);
+            Some(body::text(&create))
+        }
+        MessageKind::Add => {
+            let mut add: body::Members = body::read(text)?;
+            add.members.extend(added);
+            Some(body::text(&add))
+        }
+        MessageKind::Text | MessageKind::Kick | MessageKind::Leave | MessageKind::Topic => None,
+    }
+}
+
+/// Makes an account a member by the message `nr`.
+///
+/// # Errors
+/// As [`Draft::change`].
+pub(super) fn enter(
+    draft: &mut Draft<'_>,
+    account_id: AccountId,
+    profile: &Profile,
+    nr: u64,
+    time: i64,
+) -> Judged<()> {
+    let stamp = draft.facts.stamp;
+    if draft.member(account_id).is_some_and(Member::is_present) {
+        let member = draft.change(account_id)?;
+        member.standing = Standing::Active;
+        member.alert_level = AlertLevel::Default;
+        member.snooze_interval = 0;
+        member.snooze_time = 0;
+        member.send_message_nr = nr;
+        return Ok(());
+    }
+    let place = draft
+        .everybody()
+        .map(|(_, member)| member.place + 1)
+        .max()
+        .unwrap_or(0);
+    let mut member = draft
+        .member(account_id)
+        .cloned()
+        .unwrap_or_else(|| newcomer(profile.clone(), nr));
+    if profile.version >= member.profile.version {
+        member.profile = profile.clone();
+    }
+    member.standing = Standing::Active;
+    member.place = place;
+    member.begin_message_nr = nr;
+    member.send_message_nr = nr;
+    member.read_message_nr = nr - 1;
+    member.read_inbox_nr = draft.inbox_at(nr - 1);
+    member.join_time = time;
+    member.frozen = None;
+    for changed in [
+        &mut member.init_stamp,
+        &mut member.shown_stamp,
+        &mut member.profile_stamp,
+        &mut member.stamp,
+    ] {
+        *changed = stamp;
+    }
+    disclose(draft, &mut member);
+    let effect = Effect::Joined {
+        conversation_id: draft.state.conversation_id,
+        by: draft.caller,
+        profile_version: member.profile.version,
+        version: stamp,
+    };
+    draft.effects.push((Aggregate::Account(account_id), effect));
+    draft.put_member(account_id, member);
+    Ok(())
+}
+
+/// Opens to a newcomer what lies open to the one who brings him in, where the conversation is set to do so.
+fn disclose(draft: &Draft<'_>, member: &mut Member) {
+    if !draft.head.is_disclose {
+        return;
+    }
+    let Some(from) = draft.member(draft.caller).map(|caller| caller.join_message_nr) else {
+        return;
+    };
+    if from < member.begin_message_nr {
+        member.join_message_nr = member.join_message_nr.min(from);
+        member.spans.push(Span {
+            begin: from,
+            end: member.begin_message_nr,
+        });
+    }
+}
+
+fn newcomer(profile: Profile, nr: u64) -> Member {
+    Member {
+        profile,
+        standing: Standing::Active,
+        place: 0,
+        join_message_nr: nr,
+        begin_message_nr: nr,
+        send_message_nr: nr,
+        read_message_nr: 0,
+        read_inbox_nr: 0,
+        has_read: false,
+        join_time: 0,
+        is_mark_unread: None,
+        my_message_nr: None,
+        mentions: Vec::new(),
+        hide_message_nr: None,
+        delete_message_nr: None,
+        spans: Vec::new(),
+        frozen: None,
+        alert_level: AlertLevel::Default,
+        snooze_interval: 0,
+        snooze_time: 0,
+        label_ids: Vec::new(),
+        init_stamp: 0,
+        shown_stamp: 0,
+        profile_stamp: 0,
+        stamp: 0,
+    }
+}
+
+/// `conv:remove_members`. Who removes nobody but himself leaves.
+pub(super) fn remove(
+    state: &State,
+    caller: AccountId,
+    event: &conv::RemoveMembers,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let (head, _) = standing::manager(state, caller)?;
+    let removed: Vec<AccountId> = named(&event.account_ids)?
+        .into_iter()
+        .filter(|id| state.members.get(id).is_some_and(Member::is_present))
+        .collect();
+    let draft = Draft::new(state, head.clone(), caller, facts);
+    if removed.is_empty() {
+        return draft.finish(None);
+    }
+    if removed == [caller] {
+        return depart(draft, MessageKind::Leave, String::new(), &removed);
+    }
+    let message = body::text(&body::Members {
+        members: removed.clone(),
+    });
+    depart(draft, MessageKind::Kick, message, &removed)
+}
+
+/// `conv:leave`.
+pub(super) fn leave(state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
+    let (head, _) = standing::member(state, caller)?;
+    let draft = Draft::new(state, head.clone(), caller, facts);
+    depart(draft, MessageKind::Leave, String::new(), &[caller])
+}
+
+fn depart(mut draft: Draft<'_>, kind: MessageKind, message: String, gone: &[AccountId]) -> Judged<Decision> {
+    let nr = draft.post(
+        kind,
+        Post {
+            message,
+            ..Post::default()
+        },
+    )?;
+    let told = draft.flow().message(nr)?;
+    for account_id in gone {
+        draft.cut_off(*account_id)?;
+        if *account_id == draft.caller {
+            continue;
+        }
+        let keys = Keys::Init(InitMode::Full);
+        let reset = Header {
+            keys,
+            fw: Some(nr),
+            bw: Some(nr),
+            is_reset: true,
+        };
+        draft
+            .aside
+            .push((Reach::Account(*account_id), News::Header(reset)));
+        let message = told.clone().map(|message| News::Message {
+            message: Box::new(message),
+            flow: None,
+        });
+        draft
+            .aside
+            .extend(message.map(|message| (Reach::Account(*account_id), message)));
+    }
+    draft.change_facts();
+    draft.settle_dialog();
+    draft.finish(None)
+}
+
+/// The accounts that a call names, each once and in the order given.
+///
+/// # Errors
+/// `invalid_call` when there are too many.
+pub(super) fn named(account_ids: &[AccountId]) -> Result<Vec<AccountId>, Refusal> {
+    if account_ids.len() > ACCOUNTS_PER_CALL_MAX {
+        let what = format!("at most {ACCOUNTS_PER_CALL_MAX} accounts in one call");
+        return Err(Refusal::invalid_call("account_ids", what));
+    }
+    let mut seen = BTreeSet::new();
+    Ok(account_ids
+        .iter()
+        .copied()
+        .filter(|id| seen.insert(*id))
+        .collect())
+}
+
+/// Those of the accounts that exist and may be brought into a conversation, with their profiles.
+///
+/// # Errors
+/// [`Stop::Needs`](super::Stop::Needs) with the profiles that are missing.
+pub(super) fn addable(facts: &Facts, account_ids: &[AccountId]) -> Judged<Vec<(AccountId, Profile)>> {
+    let known = facts.profiles(account_ids)?;
+    let open = known
+        .into_iter()
+        .filter_map(|(id, profile)| Some((id, profile.filter(|p| is_open(p))?.clone())));
+    Ok(open.collect())
+}
+
+/// Whether anybody can still be reached under the account.
+pub(super) fn is_open(profile: &Profile) -> bool {
+    match profile.status {
+        AccountStatus::New | AccountStatus::Active | AccountStatus::Alias => true,
+        AccountStatus::Closed | AccountStatus::Banned => false,
+    }
+}
+
+/// # Errors
+/// `invalid_call` when the conversation cannot hold so many more people.
+pub(super) fn has_room(state: &State, more: usize) -> Result<(), Refusal> {
+    if state.members.len() + more > MEMBERS_MAX {
+        let what = format!("a conversation holds at most {MEMBERS_MAX} people");
+        return Err(Refusal::invalid_call("account_ids", what));
+    }
+    Ok(())
+}

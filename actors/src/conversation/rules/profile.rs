@@ -1,0 +1,37 @@
+//! What an account tells a conversation: a member's profile changed.
+
+use rill_proto::id::AccountId;
+
+use crate::account::profile::Profile;
+use crate::conversation::rules::{Decision, Facts, Header, Keys, News, Reach, presence};
+use crate::conversation::state::{Change, State};
+
+/// Keeps the newer profile. The others get his `contact`; while there is no topic, their header as well, since
+/// `default_topic` is made of names. An older version than the one held says nothing new.
+#[must_use]
+pub fn profile_changed(state: &State, account_id: AccountId, profile: &Profile, facts: &Facts) -> Decision {
+    let mut decision = presence::nothing(state);
+    let (Some(head), Some(member)) = (&state.head, state.members.get(&account_id)) else {
+        return decision;
+    };
+    if profile.version <= member.profile.version {
+        return decision;
+    }
+    let (mut head, mut member) = (head.clone(), member.clone());
+    member.profile = profile.clone();
+    member.profile_stamp = facts.stamp;
+    head.stamp = facts.stamp;
+    decision.news.push((Reach::Others, News::Contact(account_id)));
+    if head.topic.is_empty() && member.is_present() {
+        head.facts_stamp = facts.stamp;
+        let header = Header {
+            keys: Keys::Full,
+            fw: None,
+            bw: None,
+            is_reset: false,
+        };
+        decision.news.push((Reach::Others, News::Header(header)));
+    }
+    decision.changes = vec![Change::Head(head), Change::Member(account_id, member)];
+    decision
+}

@@ -1,0 +1,212 @@
+//! What a session must be told of a conversation: the init form, and what it missed since a horizon (conversations.md
+//! §5.1, §7). First connection, reconnect and joining are the same code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rill_proto::classificator::InitMode;
+use rill_proto::id::AccountId;
+
+use crate::conversation::counters::Counters;
+use crate::conversation::rules::flow::Flow;
+use crate::conversation::rules::{Facts, Header, Judged, Keys, News, presence, standing, sync};
+use crate::conversation::state::{Head, Member, Message, Slot, State};
+use crate::store::Stamp;
+
+/// How many messages before the read horizon an init form brings, as the older calls did.
+const INIT_BEFORE: usize = 5;
+
+/// How many messages after the read horizon an init form brings, as the older calls did.
+const INIT_AFTER: usize = 5;
+
+/// Up to how many missed slots are told one by one; who missed more starts afresh. Below what an active conversation
+/// holds in memory, so that it always knows whether there were more.
+const CATCH_UP_SLOTS_MAX: usize = 50;
+
+/// What a session that has applied everything up to `horizon` must be told; nothing when nothing concerns it.
+///
+/// # Errors
+/// [`Stop::Needs`](super::Stop::Needs) with what the owner must fetch first.
+pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts) -> Judged<Vec<News>> {
+    let Ok((head, member)) = standing::viewer(state, viewer) else {
+        return Ok(Vec::new());
+    };
+    let top = member.top(head);
+    let missed = missed(state, top, horizon);
+    if horizon == 0 || member.init_stamp > horizon || missed.len() > CATCH_UP_SLOTS_MAX {
+        let mut news = init_form(state, viewer, InitMode::Full, facts)?;
+        let was_removed = !member.is_present() && member.init_stamp > horizon && horizon > 0;
+        for news in &mut news {
+            if let News::Header(header) = news {
+                header.is_reset = was_removed;
+            }
+        }
+        return Ok(news);
+    }
+    let mut news = Vec::new();
+    let is_present = member.is_present();
+    if is_present {
+        let changed = state
+            .members
+            .iter()
+            .filter(|(id, other)| **id != viewer && other.profile_stamp > horizon);
+        news.extend(changed.map(|(id, _)| News::Contact(*id)));
+    }
+    let facts_changed = head.facts_stamp > horizon && (is_present || member.stamp > horizon);
+    if facts_changed || member.stamp > horizon || !missed.is_empty() {
+        let keys = if facts_changed { Keys::Full } else { Keys::Update };
+        news.push(News::Header(Header {
+            keys,
+            fw: Some(top),
+            bw: None,
+            is_reset: false,
+        }));
+    }
+    if let (Some(first), Some(last)) = (missed.first(), missed.last()) {
+        let fresh = BTreeMap::new();
+        let flow = Flow {
+            state,
+            facts,
+            fresh: &fresh,
+        };
+        news.extend(flow.forward(member, first - 1, *last, missed.len())?.news());
+    }
+    if is_present {
+        news.extend(sections(state, horizon));
+        let others = state
+            .members
+            .iter()
+            .filter(|(id, other)| **id != viewer && other.is_present());
+        let moved = others.filter(|(_, other)| other.shown_stamp > horizon);
+        news.extend(moved.map(|(id, _)| News::Activity(*id)));
+    }
+    Ok(news)
+}
+
+/// The slots up to `top` that were taken after the horizon, as far as they are in memory.
+fn missed(state: &State, top: u64, horizon: Stamp) -> Vec<u64> {
+    let newer = |entry: &&(u64, Slot)| entry.1.stamp() > horizon;
+    let mut missed: Vec<u64> = state
+        .recent
+        .iter()
+        .rev()
+        .take_while(newer)
+        .map(|(nr, _)| *nr)
+        .collect();
+    missed.reverse();
+    missed.retain(|nr| *nr <= top);
+    missed
+}
+
+/// The conversation as a client without any of it needs it, in one of the three modes.
+///
+/// # Errors
+/// `not_member`, or [`Stop::Needs`](super::Stop::Needs).
+pub(super) fn init_form(
+    state: &State,
+    viewer: AccountId,
+    mode: InitMode,
+    facts: &Facts,
+) -> Judged<Vec<News>> {
+    let (head, member) = standing::viewer(state, viewer)?;
+    let counters = Counters::of(state, head, member);
+    let fresh = BTreeMap::new();
+    let flow = Flow {
+        state,
+        facts,
+        fresh: &fresh,
+    };
+    let (messages, fw, bw) = match mode {
+        InitMode::Header => (Vec::new(), None, None),
+        InitMode::Tiny => {
+            let shown = flow.seen_message(member, counters.inbox_message_nr)?;
+            (
+                shown.into_iter().collect(),
+                Some(counters.last),
+                Some(counters.inbox_message_nr),
+            )
+        }
+        InitMode::Full => {
+            let window = window(&flow, head, member, &counters)?;
+            (window.messages, Some(window.fw), Some(window.bw))
+        }
+    };
+    let mut news = people(state, viewer, &messages);
+    news.push(News::Header(Header {
+        keys: Keys::Init(mode),
+        fw,
+        bw,
+        is_reset: false,
+    }));
+    news.extend(sync::plain(messages));
+    if mode == InitMode::Full && member.is_present() {
+        news.extend(sections(state, 0));
+        news.extend(presence::activities(state, viewer, facts));
+    }
+    Ok(news)
+}
+
+/// The messages of an init form and the edges that they give to the client.
+struct Window {
+    /// The inbox message first when it lies outside, then the window ascending.
+    messages: Vec<Message>,
+    fw: u64,
+    bw: u64,
+}
+
+fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) -> Judged<Window> {
+    let top = member.top(head);
+    let read = member.read_message_nr;
+    let before = flow.below(member, read + 1, top, INIT_BEFORE)?;
+    let after = flow.above(member, read, top, INIT_AFTER)?;
+    let has_older = before.len() == INIT_BEFORE;
+    let lowest = before.first().or(after.first()).map(|message| message.message_nr);
+    let bw = lowest.filter(|_| has_older).unwrap_or(member.join_message_nr);
+    let newest = after
+        .last()
+        .or(before.last())
+        .map_or(top, |message| message.message_nr);
+    // Behind the last visible message there are revisions only, and the window shows what they made of it.
+    let fw = if after.len() < INIT_AFTER || newest >= counters.show {
+        top
+    } else {
+        newest
+    };
+    let mut messages = Vec::new();
+    let inbox = counters.inbox_message_nr;
+    if !before
+        .iter()
+        .chain(&after)
+        .any(|message| message.message_nr == inbox)
+    {
+        messages.extend(flow.seen_message(member, inbox)?);
+    }
+    messages.extend(before);
+    messages.extend(after);
+    Ok(Window { messages, fw, bw })
+}
+
+/// Contacts of the other members, and of who wrote the messages and is no member any more.
+fn people(state: &State, viewer: AccountId, messages: &[Message]) -> Vec<News> {
+    let present = state.members.iter().filter(|(_, member)| member.is_present());
+    let mut named: BTreeSet<AccountId> = present.map(|(id, _)| *id).collect();
+    named.remove(&viewer);
+    let mut news: Vec<News> = named.iter().map(|id| News::Contact(*id)).collect();
+    let authors = sync::authors(state, viewer, messages);
+    news.extend(
+        authors
+            .into_iter()
+            .filter(|author| !matches!(author, News::Contact(id) if named.contains(id))),
+    );
+    news
+}
+
+/// The sections that changed after a stamp.
+pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = News> {
+    let mut changed: Vec<_> = state
+        .sections
+        .iter()
+        .filter(|(_, section)| section.stamp > horizon)
+        .collect();
+    changed.sort_by(|(_, one), (_, other)| other.weight.total_cmp(&one.weight));
+    changed.into_iter().map(|(id, _)| News::Section(*id))
+}

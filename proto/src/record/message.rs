@@ -1,0 +1,86 @@
+//! `message`: a message as it stands now, or as an item of the flow (protocol.md §3.3, conversations.md §1 and §9).
+//!
+//! Shared but for `profile_id`, with which [`close_for_profile`](super::close_for_profile) completes it.
+
+use serde::Serialize;
+
+use crate::classificator::{MessageState, MessageType};
+use crate::id::{AccountId, ConversationId, MessageId};
+
+/// Everything that is the same for all viewers.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "mk_rec_type", rename = "message")]
+pub struct Shared<'a> {
+    /// Key: the conversation.
+    pub conversation_id: ConversationId,
+    /// Key: its number, which no revision changes.
+    pub message_nr: u64,
+    /// Its global id.
+    pub message_id: MessageId,
+    /// Its author.
+    pub account_id: AccountId,
+    /// Message XML, the JSON text of a system message, or "".
+    pub message: &'a str,
+    /// Which kind it is.
+    pub mk_message_type: MessageType,
+    /// What it is now.
+    pub mk_message_state: MessageState,
+    /// [`tags`] of its state.
+    pub tags: &'a [&'a str],
+    /// Unix seconds.
+    pub posted_time: i64,
+    /// The previous visible message, 0 for the first; revisions do not count.
+    pub prev_message_nr: u64,
+    /// Its inbox number; 0 or negative for a system message.
+    pub inbox_nr: i64,
+    /// The slot of the revision that this record tells of; only when it travels as a flow item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_message_nr: Option<u64>,
+    /// A message that this one points to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ref_message_nr: Option<u64>,
+    /// The message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to_message_nr: Option<u64>,
+    /// Unix seconds of the last revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_time: Option<i64>,
+    /// Who made the last revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit_account_id: Option<AccountId>,
+    /// Its subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<&'a str>,
+    /// Members whom it mentions; missing when there are none.
+    #[serde(skip_serializing_if = "<[AccountId]>::is_empty")]
+    pub mention_ids: &'a [AccountId],
+    /// `true` when previews were off at its posting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_url_preview_disabled: Option<bool>,
+    /// Who edits it at the moment; `null` when nobody does.
+    pub lock_account_id: Option<AccountId>,
+}
+
+/// `tags` by state (conversations.md §9.1).
+#[must_use]
+pub fn tags(state: MessageState) -> &'static [&'static str] {
+    match state {
+        MessageState::Plain | MessageState::System => &[],
+        MessageState::Pinned => &["is_shared", "pin"],
+        MessageState::Unpinned => &["is_archived", "is_shared", "unpin"],
+        MessageState::Todo => &["is_shared", "is_task", "is_todo"],
+        MessageState::Done => &["is_shared", "is_task", "is_done"],
+        // Twice, as clients have always received it.
+        MessageState::Deleted => &["is_deleted", "is_deleted"],
+    }
+}
+
+/// Whether messages in this state are open to every present member, whatever part of the flow he sees
+/// (conversations.md §4.3).
+#[must_use]
+pub fn is_shared(state: MessageState) -> bool {
+    match state {
+        MessageState::Pinned | MessageState::Todo | MessageState::Done => true,
+        MessageState::Plain | MessageState::System | MessageState::Deleted | MessageState::Unpinned => false,
+    }
+}
