@@ -46,6 +46,10 @@ macro_rules! settings {
 settings! {
     /// HOST:PORT to listen on [default: 127.0.0.1:8080]
     "RILL_LISTEN" listen: String = "127.0.0.1:8080".to_owned();
+    /// What this server is called from outside, as in https://chat.example.org [default: http:// and the address]
+    "RILL_PUBLIC_URL" public_url: String = String::new();
+    /// The domain of its mail addresses [default: the host of the public URL]
+    "RILL_MAIL_HOST" mail_host: String = String::new();
     /// Folder of the store; made when it is missing [default: ./data]
     "RILL_DATA" data: PathBuf = PathBuf::from("data");
     /// Whether anybody may register an account [default: true]
@@ -142,6 +146,9 @@ impl Config {
         if self.connections_max == 0 {
             return invalid("connections_max", "at least one is needed");
         }
+        if !self.public_url.is_empty() && !self.public_url.starts_with("http") {
+            return invalid("public_url", "it is of the form https://host");
+        }
         for (name, value) in [
             ("hello_wait_ms", self.hello_wait_ms),
             ("ping_after_ms", self.ping_after_ms),
@@ -156,6 +163,25 @@ impl Config {
             return invalid("origins", &format!("'{origin}' is not of the form https://host"));
         }
         Ok(())
+    }
+
+    /// What this server is called from outside, without a slash at its end.
+    pub(crate) fn public_url(&self) -> String {
+        if self.public_url.is_empty() {
+            format!("http://{}", self.listen)
+        } else {
+            self.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+
+    /// The domain of its mail addresses.
+    pub(crate) fn mail_host(&self) -> String {
+        if !self.mail_host.is_empty() {
+            return self.mail_host.clone();
+        }
+        let url = self.public_url();
+        let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
+        host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned()
     }
 
     /// How many threads serve connections.

@@ -75,6 +75,12 @@ impl Shared {
         })
     }
 
+    /// How many HTTP clients have a session that lives.
+    pub(crate) fn http_sessions(&self) -> usize {
+        let sessions = self.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.by_token.values().filter(|session| session.addr.connected()).count()
+    }
+
     /// Whether the server is on its way out: nothing new begins.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)

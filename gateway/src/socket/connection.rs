@@ -230,7 +230,7 @@ impl Connection {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "one message in a session's life, and it must not be lost")]
+    #[expect(clippy::disallowed_methods, reason = "twice in a session's life at most, and it must not be lost")]
     fn end_session(&self) {
         if let Some((session, lane)) = self.session.get() {
             lane.bury();
@@ -240,9 +240,8 @@ impl Connection {
 
     /// The reading has ended: nothing more can come.
     pub(super) fn gone(&self) {
-        if !matches!(self.phase.replace(Phase::Gone), Phase::Closing { .. } | Phase::Gone) {
-            self.end_session();
-        }
+        self.phase.set(Phase::Gone);
+        self.end_session();
         // The task that writes, if there is one, finds the stream shut and ends. A stream that is shut already is fine.
         let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
         self.sockets.open.borrow_mut().remove(&self.key);

@@ -19,12 +19,10 @@ use super::READ_BYTES;
 use super::connection::{Connection, Goodbye, Phase, SocketSink};
 use super::incoming::{Incoming, Said, Violation};
 use super::outgoing::Opcode;
+use crate::http::event::SKIP_HIDDEN;
 
 /// How long to wait for a session whose mailbox is full: its next turn empties it.
 const SESSION_WAIT: Duration = Duration::from_millis(1);
-
-/// Leaves an initial sync's archived conversations out (protocol.md §1.4).
-pub(crate) const SKIP_HIDDEN: &str = "skip_hidden";
 
 /// Reads a socket until it ends. `early` came together with the handshake.
 pub(super) async fn read(connection: Rc<Connection>, mut early: BytesMut) {
