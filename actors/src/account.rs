@@ -1,5 +1,74 @@
-//! The account: profile, sessions, contacts, memberships.
+//! The account: profile, login sessions, contacts, memberships; its rules, and the actor that owns them.
+//!
+//! Here are the messages that its owner takes; the owner itself is in `owner`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix::Message;
+use rill_proto::id::{AccountId, ConversationId};
+
+use crate::node::Node;
+use crate::presence::Lane;
+use crate::session::Submit;
+use crate::store::Stamp;
 
 pub mod contact;
 pub mod label;
+pub mod login;
+mod owner;
 pub mod profile;
+pub mod rows;
+pub mod rules;
+pub mod state;
+mod sync;
+
+pub use owner::Account;
+
+/// Brings a session up to date with everything that its account can see, and makes it live.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Sync {
+    /// The session, which is present already.
+    pub lane: Lane,
+    /// Which of the lane's syncs.
+    pub number: u32,
+    /// Everything up to here it has applied; 0 for nothing.
+    pub horizon: Stamp,
+    /// Leave archived conversations out of an initial sync.
+    pub skip_hidden: bool,
+}
+
+/// Asks an account to show itself to somebody.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Introduce {
+    /// The event that asks.
+    pub submit: Submit,
+    /// How the asker found it.
+    pub found: Found,
+}
+
+/// How somebody found an account.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// By its e-mail address: one that nobody has registered yet becomes known by it.
+    ByEmail(String),
+    /// By its id; it is known to the asker through his list, or through one of these conversations.
+    ById {
+        /// The asker has a row about it.
+        is_listed: bool,
+        /// The conversations that the asker can see.
+        through: Arc<BTreeSet<ConversationId>>,
+    },
+}
+
+/// The id that the dialog of two accounts has, or would have, after so many of theirs have become something else.
+#[must_use]
+pub fn dialog_id(node: &Node, one: AccountId, other: AccountId, earlier: u32) -> ConversationId {
+    let mut name = Vec::with_capacity(36);
+    name.extend_from_slice(one.min(other).0.as_bytes());
+    name.extend_from_slice(one.max(other).0.as_bytes());
+    name.extend_from_slice(&earlier.to_be_bytes());
+    ConversationId(node.derived_id("dialog", &name))
+}

@@ -1,39 +1,23 @@
 //! The conversation: its rows, its rules, its audience, and the actor that owns them.
 //!
-//! The actor takes one thing at a time: look whether it is a repeat, gather facts, decide, fold, append, and let go what
-//! is durable. It owns its state alone. What is decided is in `rules`; who is told is in `audience` and `fanout`.
+//! Here are the messages that its owner takes; the owner itself is in `owner`. What is decided is in `rules`; who is told
+//! is in `audience` and `fanout`.
 
-use std::collections::{HashMap, VecDeque};
-use std::future::Future as _;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
-use bytes::Bytes;
+use actix::Message;
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::id::{AccountId, ConversationId, RequestId};
-use rill_proto::refusal::Refusal;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use rill_proto::id::AccountId;
 
-use crate::conversation::fanout::{Stage, Subscribers};
-use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, Need, News, Reach, Stop};
-use crate::conversation::soft::SoftState;
-use crate::conversation::state::{RECENT_SLOTS_MAX, State};
-use crate::effect::{Apply, Effect};
-use crate::hub::Item;
-use crate::journal::{Departure, Journal, Reply, Rows};
-use crate::node::Node;
 use crate::presence::Lane;
 use crate::session::Submit;
-use crate::store::{Aggregate, Direction, Loaded, OutboxEntry, RowKey, StoreFault, StoreFuture, UniqueKey};
-use crate::watermark::Issued;
+use crate::store::Stamp;
 
 pub mod audience;
 pub mod counters;
 pub mod fanout;
 mod owner;
+pub mod repeat;
 pub mod rows;
 pub mod rules;
 pub mod soft;
@@ -62,13 +46,13 @@ pub struct Visit {
     /// The session.
     pub lane: Lane,
     /// Everything up to here it has applied; 0 for nothing.
-    pub horizon: u64,
+    pub horizon: Stamp,
     /// Archived conversations are left out when nothing of them was ever sent.
     pub skip_hidden: bool,
     /// The session has been told already if it was greeted since it last had to start afresh.
     pub unless_greeted: bool,
     /// Dropped when the records have been put in.
-    pub token: Arc<dyn Send + Sync>,
+    pub token: Token,
 }
 
 /// Asks for the conversation in an init form, as a part of an answer.
@@ -82,5 +66,11 @@ pub struct Peek {
     /// The form.
     pub mode: InitMode,
     /// Dropped when the records have been put in.
-    pub token: Arc<dyn Send + Sync>,
+    pub token: Token,
 }
+
+/// Something that whoever asked keeps count of: when the last clone is dropped, everybody has done his part.
+pub type Token = Arc<dyn Part>;
+
+/// See [`Token`].
+pub trait Part: Send + Sync + std::fmt::Debug {}

@@ -3,10 +3,12 @@
 //! Carried at least once, applied once. An effect says what is so, not what to add, so that applying it again changes
 //! nothing.
 
+use actix::Message;
 use rill_proto::id::{AccountId, ConversationId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::store::OutboxEntry;
 
 /// What a conversation tells an account, or an account a conversation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -42,3 +44,8 @@ pub enum Effect {
         profile: Profile,
     },
 }
+
+/// Brings an outbox entry to its target's owner.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub struct Apply(pub OutboxEntry);

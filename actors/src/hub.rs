@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::account::contact::ContactBook;
 use crate::account::login::Login;
+use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::Piece;
 use crate::presence::Lane;
@@ -28,8 +29,8 @@ use crate::watermark::Watermark;
 
 mod lane;
 
-pub use lane::{Kind, LANE_BYTES_MAX};
 use lane::Queue;
+pub use lane::{Kind, LANE_BYTES_MAX};
 
 /// How many items may wait in a hub's inbox. A pass takes all of them and never waits for an owner, so a full inbox
 /// empties within milliseconds; the owner that meets one waits for that long. 65,536 items of a shared batch are some
@@ -75,9 +76,12 @@ pub trait Sink {
 pub struct Fanout {
     /// The records, shared by all lanes and all workers.
     pub batch: Arc<[Template]>,
-    /// The lanes, each with its part of a `conv` record when the batch has one.
-    pub lanes: Vec<(Lane, Option<Arc<View>>)>,
+    /// The lanes.
+    pub lanes: Vec<Told>,
 }
+
+/// A lane that is told of a batch, with its part of the `conv` record when the batch has one.
+pub type Told = (Lane, Option<Arc<View>>);
 
 /// What owners and sessions put into a hub's inbox.
 #[derive(Debug)]
@@ -103,10 +107,11 @@ pub enum Item {
     Part(Lane, u64, Vec<Piece>),
     /// The viewer's private contact rows, which complete contact records.
     Contacts(Lane, Arc<ContactBook>),
-    /// How much of a sync has been put in, below 1.
-    Progress(Lane, f32),
-    /// The sync is complete: everything up to this stamp has been put in.
-    Live(Lane, Stamp),
+    /// How much of a sync has been put in, below 1. The token is dropped when everything before it has left the lane, so
+    /// that whoever syncs puts in no more than the client takes.
+    Progress(Lane, f32, Token),
+    /// The sync with this number is complete: everything up to this stamp has been put in.
+    Live(Lane, u32, Stamp),
     /// The session must end.
     Close(Lane, CloseCode, String),
 }
@@ -119,8 +124,8 @@ impl Item {
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
             | Self::Contacts(lane, _)
-            | Self::Progress(lane, _)
-            | Self::Live(lane, _)
+            | Self::Progress(lane, ..)
+            | Self::Live(lane, ..)
             | Self::Close(lane, ..) => Some(lane.worker()),
         }
     }
@@ -229,7 +234,8 @@ impl Hub {
         let key = self.next_key;
         self.next_key += 1;
         let lane = Lane::new(self.worker, key, login.account_id, login.token);
-        self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
+        self.lanes
+            .insert(key, Queue::new(lane.clone(), kind, session, sink));
         lane
     }
 
@@ -239,11 +245,11 @@ impl Hub {
         self.lanes.remove(&lane.key());
     }
 
-    /// A sync begins, for a client that has applied everything up to `base`.
-    pub fn sync(&mut self, lane: &Lane, base: Stamp) {
-        if let Some(queue) = self.lanes.get_mut(&lane.key()) {
-            queue.sync(base);
-        }
+    /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
+    pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
+        self.lanes
+            .get_mut(&lane.key())
+            .map_or(0, |queue| queue.sync(base))
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
@@ -311,12 +317,20 @@ impl Hub {
             }
             Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
             Item::Part(lane, frame, pieces) => self.with(&lane, |queue| queue.part(frame, pieces)),
-            Item::Answer { lane, frame, index, request, pieces } => {
+            Item::Answer {
+                lane,
+                frame,
+                index,
+                request,
+                pieces,
+            } => {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }
             Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
-            Item::Progress(lane, progress) => self.with(&lane, |queue| queue.progress(progress)),
-            Item::Live(lane, stamp) => self.with(&lane, |queue| queue.live(stamp)),
+            Item::Progress(lane, progress, token) => {
+                self.with(&lane, |queue| queue.progress(progress, token))
+            }
+            Item::Live(lane, number, stamp) => self.with(&lane, |queue| queue.live(number, stamp)),
             Item::Close(lane, code, reason) => self.with(&lane, |queue| queue.end(code, &reason)),
         }
     }

@@ -1,7 +1,29 @@
 //! Who owns which state: sessions, conversations, accounts; the rules, the store, the fan-out.
+//!
+//! Who sends to whom, and nobody else:
+//!
+//! ```text
+//! gateway ──▶ Session ──▶ Conversation ──▶ Store            (Submit, then one append)
+//!                │             │  ▲
+//!                │             ▼  │ effects, visits          (Apply, Visit, Peek, OpenDialog)
+//!                └────────▶ Account ──▶ Store
+//!
+//! Conversation, Account, Session ──▶ Inboxes ──▶ Hub ──▶ Sink   (what leaves, in order)
+//!                                     Hub ──▶ Session            (Answered)
+//! ```
+//!
+//! Rules, state and audience are pure. Only the owners' files, the session and the hub name actix; only `store::embedded`
+//! names the engine.
 
 pub mod account;
 pub mod conversation;
 pub mod effect;
+pub mod hub;
+pub mod journal;
+pub mod metrics;
+pub mod node;
 pub mod piece;
+pub mod presence;
+pub mod session;
 pub mod store;
+pub mod watermark;

@@ -3,17 +3,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
         /// Counters that only rise, since the node started.
         #[derive(Debug, Default)]
         pub struct Metrics {
-            $($(#[$doc])* pub $name: Counter,)+
+            $(#[doc = $doc] pub $name: Counter,)+
         }
 
         impl Metrics {
             /// Name, description and value of each.
             pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-                [$((stringify!($name), concat!($($doc),+), self.$name.get())),+].into_iter()
+                [$((stringify!($name), $doc, self.$name.get())),+].into_iter()
             }
         }
     };

@@ -103,17 +103,19 @@ pub struct EffectId {
 pub struct Append {
     /// Whose rows.
     pub aggregate: Aggregate,
-    /// The version that the aggregate must have now (0: it must not exist). It becomes one more.
+    /// The version that the aggregate must have now (0: it must not exist). It becomes one more. Appends may be handed over
+    /// before the ones that they build on are durable.
     pub expected_version: u64,
     /// The stamp of this change.
     pub stamp: Stamp,
     /// Rows to insert or replace.
     pub put: Vec<(RowKey, Bytes)>,
-    /// Rows to remove; removing what is not there is no error.
+    /// Rows to remove; removing what is not there is no error. A row that is both removed and put is put.
     pub remove: Vec<RowKey>,
-    /// Keys to claim. Any that is held already (with another value) refuses the whole append.
+    /// Keys to claim, after the ones of `release` are free. Any that is held with another value refuses the whole append;
+    /// so does a [`UniqueKey::Request`] that is remembered, whatever its value: it is a repetition.
     pub claim: Vec<(UniqueKey, Bytes)>,
-    /// Keys to let go.
+    /// Keys to let go; letting go what nobody holds is no error.
     pub release: Vec<UniqueKey>,
     /// Consequences for other aggregates: target and payload; the store gives them their ids.
     pub outbox: Vec<(Aggregate, Bytes)>,
@@ -171,9 +173,15 @@ pub trait Store: Send + Sync + 'static {
     /// Makes one change durable. Appends of the same aggregate take effect in the order of the calls; `done` is called
     /// in that order as well. The queue in front of the writer is bounded by its callers: an owner keeps at most a
     /// named number of its own appends under way.
+    ///
+    /// A refused append (moved, claimed) leaves its neighbours alone, but those of the same aggregate that build on it are
+    /// refused as moved. After a fault every further append is answered with a fault until the store is opened again.
     fn append(&self, append: Append, done: Appended);
 
-    /// Reads an aggregate; `None` when it does not exist.
+    /// Reads an aggregate at one moment; `None` when it does not exist.
+    ///
+    /// Reads see every append whose `done` was called, and none that is not durable. A local engine may read on the
+    /// calling thread and block it for the length of a disk read; the future is then ready at once.
     fn load(&self, aggregate: Aggregate) -> StoreFuture<Option<Loaded>>;
 
     /// Reads one row.
@@ -195,7 +203,8 @@ pub trait Store: Send + Sync + 'static {
     /// All outbox entries that nobody has settled, oldest first per source.
     fn outbox(&self) -> StoreFuture<Vec<OutboxEntry>>;
 
-    /// Forgets an outbox entry: its effect is durable at its target. Forgetting twice is no error.
+    /// Forgets an outbox entry: its effect is durable at its target. Forgetting twice is no error. A crash right after may
+    /// bring it back.
     fn settle(&self, effect: EffectId);
 
     /// The highest stamp that any append had.

@@ -201,7 +201,7 @@ fn listen(line: &Line, desk: &mut Desk, picture: &mut Picture) -> Result<bool, C
         heard = true;
         match news {
             News::Link(link) => {
-                if link == Link::Connecting {
+                if !matches!(link, Link::Syncing(_) | Link::Live) {
                     picture.forget_fleeting();
                 }
                 desk.link_changed(link);

@@ -257,6 +257,10 @@ impl From<DialogType> for ConvType {
     }
 }
 
+#[expect(
+    clippy::derivable_impls,
+    reason = "the macro that declares the words derives no default"
+)]
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

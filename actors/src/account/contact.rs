@@ -78,7 +78,10 @@ impl ContactBook {
     /// The owner's own name for somebody.
     #[must_use]
     pub fn private_name(&self, account_id: AccountId) -> Option<&str> {
-        self.row(account_id)?.contact_name.as_deref().filter(|name| !name.is_empty())
+        self.row(account_id)?
+            .contact_name
+            .as_deref()
+            .filter(|name| !name.is_empty())
     }
 }
 
@@ -210,4 +213,125 @@ pub fn stranger(account_id: AccountId, profile: &Profile) -> Bytes {
         avatar_urls: None,
     })
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::AccountStatus;
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const BOB: AccountId = AccountId(Uuid::from_u128(2));
+
+    fn profile() -> Profile {
+        Profile {
+            version: 1,
+            display_name: "Bob Brown".to_owned(),
+            email: "bob@example.org".to_owned(),
+            fleep_address: Some("bob".to_owned()),
+            status: AccountStatus::Active,
+            organisation_id: None,
+            phone_nr: Some("+1".to_owned()),
+        }
+    }
+
+    fn seen(row: Option<ContactRow>) -> Value {
+        let book: ContactBook = row.map(|row| (BOB, row)).into_iter().collect();
+        let mut out = Vec::new();
+        Known::new(BOB, &profile()).write(Some(&book), &mut out);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn who_has_no_row_is_a_contact_of_rank_0() {
+        let record = seen(None);
+        assert_eq!(
+            (&record["display_name"], &record["phone_nr"]),
+            (&Value::from("Bob Brown"), &Value::from("+1"))
+        );
+        assert_eq!(
+            (&record["sort_rank"], &record["dialog_id"]),
+            (&Value::from(0), &Value::Null)
+        );
+    }
+
+    #[test]
+    fn private_texts_win_and_empty_ones_restore_the_public_ones() {
+        let named = |name: &str, nr: &str| ContactRow {
+            contact_name: Some(name.to_owned()),
+            phone_nr: Some(nr.to_owned()),
+            ..ContactRow::default()
+        };
+        let record = seen(Some(named("Bobby", "+2")));
+        assert_eq!(
+            (&record["display_name"], &record["phone_nr"]),
+            (&Value::from("Bobby"), &Value::from("+2"))
+        );
+        let record = seen(Some(named("", "")));
+        assert_eq!(
+            (&record["display_name"], &record["phone_nr"]),
+            (&Value::from("Bob Brown"), &Value::from("+1"))
+        );
+        assert_eq!(
+            (&record["contact_name"], record.get("full_name")),
+            (&Value::from(""), None)
+        );
+    }
+
+    #[test]
+    fn a_hidden_contact_is_still_told_of_with_rank_0() {
+        let record = seen(Some(ContactRow {
+            is_hidden: true,
+            sort_rank: 8,
+            ..ContactRow::default()
+        }));
+        assert_eq!(
+            (&record["is_hidden_for_add"], &record["sort_rank"]),
+            (&Value::from(true), &Value::from(0))
+        );
+    }
+
+    #[test]
+    fn somebody_looked_up_has_no_list_fields_and_a_stranger_no_address_of_mail() {
+        let looked_up: Value = serde_json::from_slice(&Known::new(BOB, &profile()).unlisted()).unwrap();
+        assert_eq!(
+            (&looked_up["email"], looked_up.get("sort_rank")),
+            (&Value::from("bob@example.org"), None)
+        );
+        let stranger: Value = serde_json::from_slice(&stranger(BOB, &profile())).unwrap();
+        assert_eq!(
+            (stranger.get("email"), &stranger["is_in_org"]),
+            (None, &Value::from(false))
+        );
+    }
+
+    #[test]
+    fn the_own_record_has_the_defaults_of_a_registered_account() {
+        let registration = Registration {
+            fleep_autogen: Some("bob".to_owned()),
+            activated_time: 1_500_000_000,
+            has_password: true,
+        };
+        let own: Value = serde_json::from_slice(&own(BOB, &profile(), &registration)).unwrap();
+        assert_eq!(
+            (&own["dialog_id"], &own["is_hidden_for_add"]),
+            (&Value::Null, &Value::from(true))
+        );
+        assert_eq!(own["storage_quota_bytes"], 10_737_418_240_u64);
+        assert_eq!((own.get("sort_rank"), own.get("activity_time")), (None, None));
+    }
+
+    #[test]
+    fn a_row_survives_its_store() {
+        let row = ContactRow {
+            contact_name: Some("Bobby".to_owned()),
+            sort_rank: 4,
+            stamp: 7,
+            ..ContactRow::default()
+        };
+        let bytes = serde_json::to_vec(&row).unwrap();
+        assert_eq!(serde_json::from_slice::<ContactRow>(&bytes).unwrap(), row);
+    }
 }

@@ -132,7 +132,11 @@ impl SystemLabel {
             Self::Muted => (true, false, true),
             Self::Unread | Self::OneToOne | Self::Email => (false, true, true),
         };
-        Places { is_on_left_pane, is_in_recent, is_in_muted }
+        Places {
+            is_on_left_pane,
+            is_in_recent,
+            is_in_muted,
+        }
     }
 }
 
@@ -144,4 +148,51 @@ pub fn settable_names(account_id: AccountId, label_ids: &[LabelId]) -> Vec<Strin
         .filter(|label| label_ids.contains(&label.id(account_id)))
         .map(|label| label.name().to_owned())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: AccountId = AccountId(Uuid::from_u128(1));
+
+    #[test]
+    fn every_account_has_eight_labels_of_its_own() {
+        let ids: Vec<LabelId> = SystemLabel::ALL.map(|label| label.id(ALICE)).to_vec();
+        let distinct: std::collections::BTreeSet<LabelId> = ids.iter().copied().collect();
+        assert_eq!(distinct.len(), 8);
+        assert_eq!(
+            SystemLabel::OneToOne.id(ALICE).0,
+            Uuid::new_v5(&ALICE.0, b"label:1:1 conversations")
+        );
+        assert_ne!(
+            SystemLabel::OneToOne.id(AccountId(Uuid::from_u128(2))),
+            SystemLabel::OneToOne.id(ALICE)
+        );
+    }
+
+    #[test]
+    fn records_say_what_the_table_of_system_labels_says() {
+        let table = [
+            ("starred", "starred", true, false, false),
+            ("Recent", "recent", true, true, false),
+            ("Muted", "muted", true, false, true),
+            ("Unread", "unread", false, true, true),
+            ("1:1 Conversations", "1:1 conversations", false, true, true),
+            ("Email", "email", false, true, true),
+            ("Spam", "spam", true, false, false),
+            ("Archived", "archived", true, false, false),
+        ];
+        for ((label, row), index) in SystemLabel::ALL.into_iter().zip(table).zip(1..) {
+            let (name, subtype, is_on_left_pane, is_in_recent, is_in_muted) = row;
+            let record: serde_json::Value = serde_json::from_slice(&label.record(ALICE)).unwrap();
+            let expected = serde_json::json!({
+                "mk_rec_type": "label", "label_id": label.id(ALICE), "label": name, "index": index,
+                "mk_label_type": "system_label", "mk_label_subtype": subtype, "mk_label_status": "active",
+                "is_on_left_pane": is_on_left_pane, "is_in_recent": is_in_recent, "is_in_muted": is_in_muted,
+            });
+            assert_eq!(record, expected);
+            assert_eq!(label.seed(), format!("label:{subtype}").as_bytes());
+        }
+    }
 }

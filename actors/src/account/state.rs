@@ -6,7 +6,7 @@ use rill_proto::id::{AccountId, ConversationId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::contact::{ContactBook, ContactRow, Registration};
 use crate::account::profile::Profile;
 use crate::store::Stamp;
 
@@ -18,9 +18,8 @@ pub struct Head {
     /// As argon2 writes it; `None` when it has no password.
     #[serde(default)]
     pub password_hash: Option<String>,
-    /// When it became active, unix seconds; 0 for one that is known by its address only.
-    #[serde(default)]
-    pub activated_time: i64,
+    /// What only it knows of itself.
+    pub registration: Registration,
     /// When anything of the own record last changed.
     pub stamp: Stamp,
 }
@@ -97,7 +96,7 @@ impl State {
                 self.tokens.remove(name);
             }
             Change::Contact(id, row) => {
-                self.contacts.insert(*id, row.clone());
+                self.contacts.put(*id, row.clone());
             }
             Change::Membership(id, membership) => {
                 self.memberships.insert(*id, membership.clone());

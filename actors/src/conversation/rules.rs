@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, SectionId};
+use rill_proto::id::{AccountId, RequestId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
+use crate::conversation::repeat::Outcome;
 use crate::conversation::state::{Change, Message, Slot, State};
 use crate::effect::Effect;
 use crate::store::{Aggregate, Direction, Stamp};
@@ -90,6 +91,8 @@ pub enum Need {
     Stretch(Stretch),
     /// What everybody may know of some accounts.
     Profiles(Vec<AccountId>),
+    /// What an earlier event with the same `client_req_id` came to.
+    Outcome(AccountId, RequestId),
 }
 
 /// Slots `from..=to`, at most `limit`, read in a direction.
@@ -134,6 +137,8 @@ pub struct Facts {
     pub stretches: BTreeMap<Stretch, Vec<(u64, Slot)>>,
     /// Profiles that were fetched; `None` when there is no such account.
     pub profiles: HashMap<AccountId, Option<Profile>>,
+    /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
+    pub outcome: Option<Option<Outcome>>,
 }
 
 impl Facts {

@@ -15,6 +15,7 @@ use rill_proto::record::conv::View;
 
 use super::{CloseCode, Sink};
 use crate::account::contact::ContactBook;
+use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
@@ -49,6 +50,8 @@ enum Queued {
     /// What follows, up to the next `End`, belongs to one answer.
     Begin,
     End(Vec<Bytes>),
+    /// So much of the sync lies before this.
+    Progress(f32, Token),
     /// The sync is complete.
     Live(Stamp),
 }
@@ -67,7 +70,11 @@ enum Phase {
     /// Nothing was asked for: an HTTP session that only stores events.
     Silent,
     /// The initial sync or a catch-up is under way.
-    Syncing { base: Stamp, progress: f32, chunk: i64 },
+    Syncing {
+        base: Stamp,
+        progress: f32,
+        chunk: i64,
+    },
     Live,
 }
 
@@ -85,6 +92,8 @@ pub(super) struct Queue {
     phase: Phase,
     /// The last horizon that the client was told.
     horizon: Stamp,
+    /// How many syncs have begun.
+    syncs: u32,
     collecting: Option<Collecting>,
     under_way: usize,
     dirty: bool,
@@ -104,6 +113,7 @@ impl Queue {
             bytes: 0,
             phase: Phase::Silent,
             horizon: 0,
+            syncs: 0,
             collecting: None,
             under_way: 0,
             dirty: false,
@@ -111,17 +121,27 @@ impl Queue {
         }
     }
 
-    pub(super) fn sync(&mut self, base: Stamp) {
+    pub(super) fn sync(&mut self, base: Stamp) -> u32 {
         self.clear();
         self.horizon = base;
-        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
+        self.syncs += 1;
+        self.phase = Phase::Syncing {
+            base,
+            progress: 0.0,
+            chunk: 0,
+        };
+        self.syncs
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
         self.under_way += 1;
         if alone {
-            self.collecting =
-                Some(Collecting { frame, requests: vec![None; events], pieces: Vec::new(), begin: None });
+            self.collecting = Some(Collecting {
+                frame,
+                requests: vec![None; events],
+                pieces: Vec::new(),
+                begin: None,
+            });
         }
     }
 
@@ -147,14 +167,14 @@ impl Queue {
         self.book = Some(book);
     }
 
-    pub(super) fn progress(&mut self, now: f32) {
-        if let Phase::Syncing { progress, .. } = &mut self.phase {
-            *progress = now;
+    pub(super) fn progress(&mut self, progress: f32, token: Token) {
+        if matches!(self.phase, Phase::Syncing { .. }) {
+            self.push(Queued::Progress(progress, token));
         }
     }
 
-    pub(super) fn live(&mut self, stamp: Stamp) {
-        if matches!(self.phase, Phase::Syncing { .. }) {
+    pub(super) fn live(&mut self, number: u32, stamp: Stamp) {
+        if number == self.syncs && matches!(self.phase, Phase::Syncing { .. }) {
             self.push(Queued::Live(stamp));
         }
     }
@@ -235,7 +255,10 @@ impl Queue {
                 let mut body = Vec::from(b"{\"requests\":".as_slice());
                 write_list(&requests, &mut body);
                 body.extend_from_slice(b",\"stream\":[");
-                let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+                let viewer = Viewer {
+                    account_id: self.lane.account_id(),
+                    contacts: self.book.as_deref(),
+                };
                 for (at, piece) in pieces.iter().enumerate() {
                     separate(&mut body, at == 0);
                     piece.write(&viewer, &mut body);
@@ -259,7 +282,10 @@ impl Queue {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "bounded: a session has at most a frame's events under way")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounded: a session has at most a frame's events under way"
+    )]
     fn tell(&self, answered: Answered) {
         self.session.do_send(answered);
     }
@@ -317,7 +343,10 @@ impl Queue {
 
     fn overflow(&mut self) {
         match self.kind {
-            Kind::Socket => self.end(CloseCode::TooFast, "slow reader: the queue of this session is full"),
+            Kind::Socket => self.end(
+                CloseCode::TooFast,
+                "slow reader: the queue of this session is full",
+            ),
             Kind::Http => {
                 self.clear();
                 self.phase = Phase::Silent;
@@ -335,12 +364,23 @@ impl Queue {
 
     fn compose(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
         let held = self.held_from();
-        let mut frame = Composer { bytes, frames, start: None, records: 0, in_answer: false };
+        let mut frame = Composer {
+            bytes,
+            frames,
+            start: None,
+            records: 0,
+            in_answer: false,
+        };
         // An HTTP response is one frame; what does not fit into it waits for the next poll.
-        while self.left < held && !(self.kind == Kind::Http && !frame.frames.is_empty()) {
-            let Some(entry) = self.entries.pop_front() else { break };
+        while self.left < held && (self.kind == Kind::Socket || frame.frames.is_empty()) {
+            let Some(entry) = self.entries.pop_front() else {
+                break;
+            };
             self.left += 1;
-            let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+            let viewer = Viewer {
+                account_id: self.lane.account_id(),
+                contacts: self.book.as_deref(),
+            };
             match entry {
                 Queued::Piece(piece) => frame.piece(&piece, &viewer),
                 Queued::Batch(batch, view) => frame.batch(&batch, view.as_ref(), &viewer),
@@ -356,10 +396,22 @@ impl Queue {
                     tail.progress = None;
                     frame.finish(&requests, &tail);
                 }
+                Queued::Progress(now, token) => {
+                    if let Phase::Syncing { progress, .. } = &mut self.phase {
+                        *progress = now;
+                    }
+                    drop(token);
+                }
                 Queued::Live(stamp) => {
                     self.phase = Phase::Live;
                     self.horizon = self.horizon.max(stamp);
-                    frame.finish(&[], &Tail { horizon: wire(self.horizon), progress: Some(1.0) });
+                    frame.finish(
+                        &[],
+                        &Tail {
+                            horizon: wire(self.horizon),
+                            progress: Some(1.0),
+                        },
+                    );
                 }
             }
             if frame.is_large() {
@@ -382,18 +434,28 @@ impl Queue {
 
     fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
         match &mut self.phase {
-            Phase::Syncing { base, progress, chunk } => {
+            Phase::Syncing {
+                base,
+                progress,
+                chunk,
+            } => {
                 *chunk += 1;
                 // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
                 let horizon = match (self.kind, *base) {
                     (Kind::Http, 0) => -*chunk,
                     (Kind::Http | Kind::Socket, base) => wire(base),
                 };
-                Tail { horizon, progress: Some(progress.min(PROGRESS_MAX)) }
+                Tail {
+                    horizon,
+                    progress: Some(progress.min(PROGRESS_MAX)),
+                }
             }
             Phase::Live | Phase::Silent => {
                 self.horizon = self.horizon.max(watermark.unwrap_or(0));
-                Tail { horizon: wire(self.horizon), progress: None }
+                Tail {
+                    horizon: wire(self.horizon),
+                    progress: None,
+                }
             }
         }
     }
@@ -436,7 +498,10 @@ impl Composer<'_> {
     }
 
     fn is_large(&self) -> bool {
-        !self.in_answer && self.start.is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
+        !self.in_answer
+            && self
+                .start
+                .is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
     }
 
     fn open(&mut self) {
@@ -463,7 +528,13 @@ impl Composer<'_> {
             match (template, view) {
                 (Template::Same(piece), _) => self.piece(piece, viewer),
                 (Template::PerViewer { shared, .. }, Some(view)) => {
-                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
+                    self.piece(
+                        &Piece::Conv {
+                            shared: shared.clone(),
+                            view: Arc::clone(view),
+                        },
+                        viewer,
+                    );
                 }
                 (Template::PerViewer { .. }, None) => {}
             }

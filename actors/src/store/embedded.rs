@@ -31,6 +31,7 @@ pub use self::backup::{BackupError, RestoreError, restore};
 mod admission;
 mod backup;
 mod engine;
+mod journal;
 mod keys;
 mod migration;
 mod pending;
@@ -90,7 +91,7 @@ pub enum OpenError {
         /// What went wrong.
         reason: StoreFault,
     },
-    /// The store's files contradict each other.
+    /// The store's files contradict each other, or a part of what was acknowledged is unreadable. The way out is a backup.
     #[error("the store in {} is damaged: {reason}", path.display())]
     Damaged {
         /// The folder.
@@ -362,7 +363,7 @@ fn create(dir: &Path, steps: &[Step]) -> Result<(), OpenError> {
             keys::number(migration::newest(steps)),
         );
         pending
-            .commit(engine, true)
+            .commit(engine)
             .map_err(|fault| unusable(io::Error::other(fault)))
     })
 }
@@ -398,6 +399,7 @@ fn open_existing(dir: &Path, steps: &[Step]) -> Result<Engine, OpenError> {
     if !folder.join("version").is_file() {
         return Err(damaged("the engine's version file is missing".into()));
     }
+    journal::inspect(&folder).map_err(|error| open_error(dir, error))?;
     let (engine, found) = Engine::open(&folder).map_err(|error| open_error(dir, error))?;
     let schema = migration::schema(&engine).map_err(|fault| damaged(fault.0))?;
     let schema = schema.ok_or_else(|| damaged("its schema number is missing".into()))?;

@@ -35,6 +35,9 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 /// After this long without a frame, a ping among them unanswered, the connection counts as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(45);
 
+/// A server that answers no close for this long is left without one.
+const GOODBYE_WAIT: Duration = Duration::from_millis(500);
+
 /// What the person's side asks of the connection.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -237,12 +240,7 @@ impl Connection {
         let mut asked = heard;
         loop {
             if let Err(end) = self.take_commands() {
-                // Best effort: the server sees the connection end either way.
-                let _ = socket.close(Some(CloseFrame {
-                    code: CloseCode::Normal,
-                    reason: "".into(),
-                }));
-                let _ = socket.flush();
+                self.say_goodbye(socket, is_live);
                 return Err(end);
             }
             while is_live && let Some(frame) = self.outbox.next_frame(Instant::now()) {
@@ -264,6 +262,28 @@ impl Connection {
                 Ok(_) => heard = Instant::now(),
                 Err(WsError::Io(error)) if is_timeout(&error) => {}
                 Err(error) => return Err(End::lost(error)),
+            }
+        }
+    }
+
+    /// Sends what was asked for before leaving, and closes. Best effort: the server sees the connection end either way.
+    fn say_goodbye(&mut self, socket: &mut Socket, is_live: bool) {
+        while is_live && let Some(frame) = self.outbox.next_frame(Instant::now()) {
+            if socket.write(Message::text(frame)).is_err() {
+                return;
+            }
+        }
+        let _ = socket.close(Some(CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        }));
+        // A socket dropped with frames unread is reset, and a reset can overtake what was sent.
+        let until = Instant::now() + GOODBYE_WAIT;
+        while Instant::now() < until {
+            match socket.read() {
+                Ok(_) => {}
+                Err(WsError::Io(error)) if is_timeout(&error) => {}
+                Err(_) => return,
             }
         }
     }
@@ -393,3 +413,6 @@ fn is_timeout(error: &std::io::Error) -> bool {
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

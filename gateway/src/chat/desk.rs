@@ -2,9 +2,10 @@
 //!
 //! Owns the meaning of every action and of every answer, and collects the events that follow from them. Pure: the caller
 //! brings the picture and the time, and carries the events away. Not here: what is done without being asked for
-//! (`upkeep`), the looking up of people (`invitation`), drawing.
+//! (`upkeep`), the looking up of people (`invitation`), which messages are in sight (`sight`), drawing.
 
 mod invitation;
+mod sight;
 mod upkeep;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use super::picture::{Conversation, Message, Picture};
 use super::record::{conversation, number, text, uuid};
 use super::text::typed;
 use invitation::{Goal, Invitation};
+pub(crate) use sight::{Drawn, Place};
 use upkeep::Upkeep;
 
 /// What the line at the bottom is for.
@@ -74,26 +76,6 @@ impl Question {
     }
 }
 
-/// One row of the message column: the row of which message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The message's number.
-    pub(crate) message_nr: u64,
-    /// The row within it.
-    pub(crate) row: usize,
-}
-
-/// What the view has drawn of the messages, so that a page is what the person saw as a page.
-#[derive(Debug, Default)]
-pub(crate) struct Drawn {
-    /// Every row there is, top to bottom.
-    pub(crate) rows: Vec<Place>,
-    /// The first row on the screen.
-    pub(crate) top: usize,
-    /// The row behind the last one on the screen.
-    pub(crate) bottom: usize,
-}
-
 /// A text that the server has not confirmed yet.
 #[derive(Debug)]
 pub(crate) struct Sending {
@@ -131,6 +113,7 @@ pub(crate) struct Desk {
     unanswered: HashMap<RequestId, &'static str>,
     invitations: Vec<Invitation>,
     creating: Option<RequestId>,
+    is_leaving: bool,
     upkeep: Upkeep,
     out: Vec<Outgoing>,
 }
@@ -153,6 +136,7 @@ impl Desk {
             unanswered: HashMap::new(),
             invitations: Vec::new(),
             creating: None,
+            is_leaving: false,
             upkeep: Upkeep::default(),
             out: Vec::new(),
         }
@@ -164,13 +148,10 @@ impl Desk {
             self.mode = Mode::Write;
             return true;
         }
+        self.is_leaving &= action == Action::Leave;
         let asking = matches!(self.mode, Mode::Ask(..));
         match action {
-            Action::Leave => {
-                self.leave_editing();
-                self.end_pen();
-                return false;
-            }
+            Action::Leave => return !self.leave(),
             Action::Type(character) => {
                 self.change(now, |line| line.insert(character.encode_utf8(&mut [0; 4])))
             }
@@ -247,11 +228,6 @@ impl Desk {
         }
     }
 
-    /// What the view has drawn.
-    pub(crate) fn drawn(&mut self, drawn: Drawn) {
-        self.drawn = drawn;
-    }
-
     /// The events that wait to be carried away.
     pub(crate) fn take_out(&mut self) -> Vec<Outgoing> {
         std::mem::take(&mut self.out)
@@ -269,6 +245,18 @@ impl Desk {
             Mode::Ask(_, answer) => answer,
             Mode::Write | Mode::Help => &self.line,
         }
+    }
+
+    /// Lets go of everything held. False when the person has to ask again, for a text would be lost.
+    fn leave(&mut self) -> bool {
+        if !self.sending.is_empty() && !self.is_leaving {
+            self.is_leaving = true;
+            "A text is not confirmed yet; Ctrl-C again leaves all the same.".clone_into(&mut self.notice);
+            return false;
+        }
+        self.leave_editing();
+        self.end_pen();
+        true
     }
 
     fn ask(&mut self, event: &'static str, params: Value) -> RequestId {
@@ -481,39 +469,6 @@ impl Desk {
         self.mode = Mode::Write;
     }
 
-    fn select(&mut self, picture: &Picture, older: bool) {
-        let Some(shown) = self.shown(picture) else { return };
-        let mut numbers = shown
-            .flow()
-            .filter(|message| !message.is_system() && !message.is_deleted())
-            .map(|m| m.nr);
-        let at = self.selected;
-        self.selected = if older {
-            numbers.rfind(|nr| at.is_none_or(|at| *nr < at)).or(at)
-        } else {
-            numbers.find(|nr| at.is_some_and(|at| *nr > at))
-        };
-        if let Some(nr) = self.selected {
-            self.show_message(nr);
-        } else {
-            self.anchor = None;
-        }
-    }
-
-    fn show_message(&mut self, nr: u64) {
-        let on_screen = self
-            .drawn
-            .rows
-            .get(self.drawn.top..self.drawn.bottom)
-            .unwrap_or_default();
-        if !on_screen.iter().any(|place| place.message_nr == nr) {
-            self.anchor = Some(Place {
-                message_nr: nr,
-                row: usize::MAX,
-            });
-        }
-    }
-
     fn step(&mut self, picture: &Picture, down: bool) {
         let list = picture.list();
         if list.is_empty() {
@@ -544,36 +499,6 @@ impl Desk {
         self.chosen = Some(id);
         self.selected = None;
         self.anchor = None;
-    }
-
-    fn page_up(&mut self, picture: &Picture) {
-        let height = self.drawn.bottom - self.drawn.top;
-        if self.drawn.top <= height {
-            self.load_older(picture);
-        }
-        // One row stays, to show where the last page ended.
-        let bottom = self
-            .drawn
-            .bottom
-            .saturating_sub(height.saturating_sub(1))
-            .max(height);
-        if self.drawn.top > 0 {
-            self.anchor = bottom
-                .checked_sub(1)
-                .and_then(|last| self.drawn.rows.get(last))
-                .copied();
-        }
-    }
-
-    fn page_down(&mut self) {
-        let height = self.drawn.bottom - self.drawn.top;
-        let bottom = self.drawn.bottom + height.saturating_sub(1).max(1);
-        let last = if bottom >= self.drawn.rows.len() {
-            None
-        } else {
-            self.drawn.rows.get(bottom - 1)
-        };
-        self.anchor = last.copied();
     }
 
     fn refused(&mut self, id: RequestId, notice: &str) {

@@ -254,7 +254,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let big = "x".repeat(FRAME_BYTES_MAX);
         let (first, second) = (post(&mut outbox, &big), post(&mut outbox, "small"));
-        assert_eq!(ids(outbox.next_frame(now)), [first.clone()]);
+        assert_eq!(ids(outbox.next_frame(now)), std::slice::from_ref(&first));
         assert_eq!(ids(outbox.next_frame(now)), [second]);
         assert_eq!(
             outbox.give_up_largest().map(|event| event.id.to_string()),

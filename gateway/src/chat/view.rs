@@ -172,7 +172,10 @@ fn draw_input(frame: &mut Frame<'_>, area: Rect, desk: &Desk, input: &[String]) 
         .collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);
     let column = before.last().map_or(0, |row| width(row));
-    let at = (u16::try_from(column), u16::try_from(cursor_row - hidden));
+    let at = (
+        u16::try_from(column),
+        u16::try_from(cursor_row.saturating_sub(hidden)),
+    );
     if let (Ok(column), Ok(row)) = at
         && !inner.is_empty()
     {

@@ -199,7 +199,7 @@ impl View {
     #[must_use]
     pub fn size_hint(&self) -> usize {
         /// The keys of U with ordinary numbers.
-        const UPDATE_BYTES: usize = 640;
+        const UPDATE_BYTES: usize = 512;
         /// The keys of F and N with short names.
         const FULL_BYTES: usize = 256;
         /// An id with its quotes and comma.
@@ -207,7 +207,10 @@ impl View {
         let ids = self.label_ids.len() + self.teams.len();
         let full = self.full.as_ref().map_or(0, |full| {
             let names = full.named.iter().flat_map(|named| named.iter());
-            FULL_BYTES + names.map(|named| ID_BYTES + named.display_name.len()).sum::<usize>()
+            FULL_BYTES
+                + names
+                    .map(|named| ID_BYTES + named.display_name.len())
+                    .sum::<usize>()
         });
         UPDATE_BYTES + ids * ID_BYTES + full
     }
@@ -252,7 +255,12 @@ impl Full {
         fields: &mut Fields<'_>,
     ) {
         fields.flag("can_post", self.can_post);
-        let others = || self.named.iter().flat_map(|named| named.iter()).filter(|named| named.account_id != viewer);
+        let others = || {
+            self.named
+                .iter()
+                .flat_map(|named| named.iter())
+                .filter(|named| named.account_id != viewer)
+        };
         fields.ids("default_members", others().map(|named| named.account_id.0));
         if self.named.is_some() {
             let names: Vec<&str> = others()
@@ -300,6 +308,9 @@ mod tests {
         assert_eq!(default_topic(&[]), "Monologue with myself");
         assert_eq!(default_topic(&["Bill Clinton"]), "Bill Clinton");
         assert_eq!(default_topic(&["Bill Clinton", "Meg Ryan"]), "Bill and Meg");
-        assert_eq!(default_topic(&["A B", "b@example.org", "C"]), "A, b@example.org and C");
+        assert_eq!(
+            default_topic(&["A B", "b@example.org", "C"]),
+            "A, b@example.org and C"
+        );
     }
 }

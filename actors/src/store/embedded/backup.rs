@@ -13,8 +13,9 @@ use fjall::Readable;
 use sha2::{Digest, Sha256};
 
 use super::engine::{Engine, Space};
+use super::journal::ORDER_KEY;
 use super::pending::Pending;
-use super::{ENGINE, Embedded, OpenError, keys, make, migration, occupy, sync_folder};
+use super::{ENGINE, Embedded, OpenError, make, migration, occupy, sync_folder};
 use crate::store::StoreFault;
 
 /// The first bytes of a backup; the last of them is the format's version.
@@ -149,6 +150,10 @@ fn write(engine: &Engine, path: &Path) -> Result<(), WriteError> {
     for space in Space::ALL {
         for entry in snapshot.iter(engine.space(space)) {
             let (key, value) = entry.into_inner()?;
+            // Of use to this very engine only.
+            if &key[..] == ORDER_KEY {
+                continue;
+            }
             out.write_all(&[space.number()])?;
             write_part(&mut out, &key)?;
             write_part(&mut out, &value)?;
@@ -192,13 +197,11 @@ pub fn restore(from: &Path, into: &Path) -> Result<(), RestoreError> {
             pending.put(space, key, value);
             if bytes >= RESTORE_BYTES {
                 bytes = 0;
-                std::mem::take(&mut pending).commit(engine, false)?;
+                std::mem::take(&mut pending).commit(engine)?;
             }
             Ok(())
         })?;
-        // The schema is in there already; writing it once more makes the last commit certain to sync the journal.
-        pending.put(Space::Meta, migration::SCHEMA_KEY.to_vec(), keys::number(schema));
-        pending.commit(engine, true)?;
+        pending.commit(engine)?;
         Ok::<_, RestoreError>(())
     })?;
     drop(lock);
@@ -215,12 +218,15 @@ fn read(
         reason,
     };
     // A file that ends early is damaged; any other error is the system's.
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::UnexpectedEof => damaged("it ends early"),
-        _ => RestoreError::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
+    let unreadable = |source: io::Error| {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            damaged("it ends early")
+        } else {
+            RestoreError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }
+        }
     };
     let file = File::open(path).map_err(unreadable)?;
     let mut file = Hashing {

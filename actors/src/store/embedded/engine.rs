@@ -8,6 +8,7 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
+use super::journal;
 use crate::store::StoreFault;
 
 /// Memory for blocks read from disk. A conversation's tail is a handful of blocks of 4 KiB: room for thousands.
@@ -20,8 +21,9 @@ const BUSY_MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
 /// The same for keyspaces that see little.
 const QUIET_MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Journals on disk before the engine forces a flush. All of them are read when it starts: about a second's worth.
-const JOURNALS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Journals on disk before the engine flushes what they are kept for. All of them are replayed when it starts, at some
+/// 30 MB a second: this bounds a start after a busy time to about four.
+const JOURNALS_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Threads that flush and merge: one can flush while the other is in a long merge.
 const BACKGROUND_THREADS: usize = 2;
@@ -98,11 +100,12 @@ pub(super) enum EngineError {
 }
 
 impl From<fjall::Error> for EngineError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the engine's list is open-ended")]
     fn from(error: fjall::Error) -> Self {
         match error {
             fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::Io(error),
             fjall::Error::Locked => Self::InUse,
-            // The engine's list is open-ended; whatever else it says, it could not make sense of its files.
+            // Whatever else it says, it could not make sense of its files.
             error => Self::Damaged(error.to_string()),
         }
     }
@@ -160,21 +163,18 @@ impl Engine {
 
     /// A batch to fill for [`Engine::commit`].
     pub(super) fn batch(&self, rows: usize) -> OwnedWriteBatch {
-        OwnedWriteBatch::with_capacity(self.database.clone(), rows)
+        OwnedWriteBatch::with_capacity(self.database.clone(), rows + 1)
     }
 
-    /// Writes a batch atomically. With `durable` it is on disk afterwards; without, it gets there with the next that is.
+    /// Writes a batch atomically; it is on disk afterwards. One batch at a time: the journal's inspection depends on it.
     ///
     /// `SyncData` is enough: the journal is written before the memory tables see anything, `fdatasync` also writes the
     /// metadata that is needed to find the data again (size, extents), and the engine syncs the folder when it makes a
     /// journal.
-    pub(super) fn commit(&self, batch: OwnedWriteBatch, durable: bool) -> Result<(), StoreFault> {
-        let mode = if durable {
-            PersistMode::SyncData
-        } else {
-            PersistMode::Buffer
-        };
-        match calm(|| batch.durability(Some(mode)).commit()) {
+    pub(super) fn commit(&self, mut batch: OwnedWriteBatch) -> Result<(), StoreFault> {
+        let next = self.database.seqno().to_be_bytes();
+        batch.insert(self.space(Space::Meta), journal::ORDER_KEY, next);
+        match calm(|| batch.durability(Some(PersistMode::SyncData)).commit()) {
             Ok(result) => result.map_err(fault),
             Err(panic) => Err(StoreFault(panic)),
         }

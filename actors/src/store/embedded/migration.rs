@@ -43,7 +43,7 @@ pub(super) fn migrate(engine: &Engine, found: u64, steps: &[Step]) -> Result<(),
         step(engine, &mut pending).map_err(|reason| OpenError::Migration { schema, reason })?;
         pending.put(Space::Meta, SCHEMA_KEY.to_vec(), keys::number(schema));
         pending
-            .commit(engine, true)
+            .commit(engine)
             .map_err(|reason| OpenError::Migration { schema, reason })?;
         tracing::info!(schema, "migrated the store");
     }

@@ -38,8 +38,8 @@ impl Pending {
         }
     }
 
-    /// Writes everything atomically; see [`Engine::commit`] for `durable`.
-    pub(super) fn commit(self, engine: &Engine, durable: bool) -> Result<(), StoreFault> {
+    /// Writes everything atomically and durably.
+    pub(super) fn commit(self, engine: &Engine) -> Result<(), StoreFault> {
         let rows = self.changes.iter().map(HashMap::len).sum();
         if rows == 0 {
             return Ok(());
@@ -53,6 +53,6 @@ impl Pending {
                 }
             }
         }
-        engine.commit(batch, durable)
+        engine.commit(batch)
     }
 }

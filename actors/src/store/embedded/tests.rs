@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::AppendError;
 use crate::store::contract::{Place, append, chat, contract_tests, head, start, step};
+use crate::store::{AppendError, REQUEST_MEMORY_US};
 
 struct Folder(TempDir);
 
@@ -210,7 +210,7 @@ fn a_callback_that_panics_or_drops_the_store_stops_nothing() {
     let last = store.clone();
     let (tell, told) = std::sync::mpsc::channel();
     let done = move |_| {
-        told_when_alone(last);
+        drop_when_last(last);
         tell.send(()).unwrap();
     };
     store.append(head(chat(1), 2, "c"), Box::new(done));
@@ -218,8 +218,8 @@ fn a_callback_that_panics_or_drops_the_store_stops_nothing() {
     told.recv().unwrap();
 }
 
-/// Drops the last reference to a store.
-fn told_when_alone(store: Arc<Embedded>) {
+/// Waits until a reference to a store is the last one, and drops it.
+fn drop_when_last(store: Arc<Embedded>) {
     while Arc::strong_count(&store) > 1 {
         std::thread::yield_now();
     }
@@ -258,11 +258,7 @@ fn swept_requests_leave_nothing_behind() {
         block_on(append(&*store, claim(number, 1 + number))).unwrap();
     }
     for number in 300..900 {
-        block_on(append(
-            &*store,
-            claim(number, 1000 + super::super::REQUEST_MEMORY_US + number),
-        ))
-        .unwrap();
+        block_on(append(&*store, claim(number, 1000 + REQUEST_MEMORY_US + number))).unwrap();
     }
     let count = |space| store.shared.engine.space(space).len().unwrap();
     assert_eq!(count(Space::Uniques), 600);

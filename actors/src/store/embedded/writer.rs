@@ -152,13 +152,11 @@ fn write(
     let mut verdicts = Vec::with_capacity(orders.len());
     let last_stamp = shared.last_stamp.load(Ordering::Relaxed);
     let mut stamp = last_stamp;
-    let mut durable = false;
     for order in orders {
         match order {
             Order::Append(append, _) => {
                 let verdict = admission.admit(&shared.engine, &mut pending, append)?;
                 if verdict.is_ok() {
-                    durable = true;
                     stamp = stamp.max(append.stamp);
                 }
                 verdicts.push(verdict);
@@ -166,9 +164,7 @@ fn write(
             Order::Settle(effect) => pending.remove(Space::Outbox, keys::effect(*effect)),
         }
     }
-    if durable {
-        admission.sweep(&shared.engine, &mut pending, stamp)?;
-    }
+    admission.sweep(&shared.engine, &mut pending, stamp)?;
     if stamp > last_stamp {
         pending.put(Space::Meta, LAST_STAMP_KEY.to_vec(), keys::number(stamp));
     }
@@ -176,8 +172,7 @@ fn write(
     if shared.break_commit.load(Ordering::Relaxed) {
         return Err(StoreFault("broken by a test".into()));
     }
-    // Settling may be lost: an effect is carried at least once anyway.
-    pending.commit(&shared.engine, durable)?;
+    pending.commit(&shared.engine)?;
     shared.last_stamp.store(stamp, Ordering::Release);
     Ok(verdicts)
 }

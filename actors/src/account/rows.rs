@@ -1,0 +1,43 @@
+//! An account's rows as bytes, and back.
+
+use bytes::Bytes;
+use rill_proto::id::AccountId;
+
+use super::state::{Change, State};
+use crate::conversation::rows::{decode, encode};
+use crate::store::{Loaded, RowKey, StoreFault};
+
+/// The rows that changes write, and those that they remove.
+#[must_use]
+pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
+    let (mut put, mut remove) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::Head(head) => put.push((RowKey::Head, encode(head))),
+            Change::Token(name, Some(token)) => put.push((RowKey::Token(*name), encode(token))),
+            Change::Token(name, None) => remove.push(RowKey::Token(*name)),
+            Change::Contact(id, row) => put.push((RowKey::Contact(*id), encode(row))),
+            Change::Membership(id, membership) => put.push((RowKey::Membership(*id), encode(membership))),
+        }
+    }
+    (put, remove)
+}
+
+/// An account from its rows.
+///
+/// # Errors
+/// A row cannot be read.
+pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
+    let mut state = State::new(id);
+    for (key, bytes) in &loaded.rows {
+        let change = match key {
+            RowKey::Head => Change::Head(decode(bytes)?),
+            RowKey::Token(name) => Change::Token(*name, Some(decode(bytes)?)),
+            RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
+            RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Section(_) | RowKey::Slot(_) => continue,
+        };
+        state.fold(&change);
+    }
+    Ok(state)
+}

@@ -1,0 +1,314 @@
+//! How a session is brought up to date: the own records, then a visit to every conversation that may have something for
+//! it, then live. The initial sync, the catch-up after a lost connection and the news of having joined a conversation
+//! are this one path.
+//!
+//! A run puts in one batch of visits at a time and goes on when the client has taken it, so that a slow client or a long
+//! poll bounds its own sync.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use rill_proto::id::{AccountId, ConversationId};
+
+use super::label::SystemLabel;
+use super::{Account, Sync};
+use crate::conversation::rows::decode;
+use crate::conversation::state::Head as ConversationHead;
+use crate::conversation::{Part, Token, Visit};
+use crate::hub::{CloseCode, Item};
+use crate::journal::{Departure, Reply};
+use crate::node::Node;
+use crate::piece::Piece;
+use crate::presence::Lane;
+use crate::store::{Aggregate, RowKey, Stamp, StoreFault};
+use crate::watermark::Issued;
+
+/// How many conversations are visited before the client must have taken what they said: some hundred kilobytes of
+/// headers and windows.
+const VISITS_MAX: usize = 20;
+
+/// A sync under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    sync: Sync,
+    /// The watermark when the run began: what is in the conversations by now covers it.
+    covers: Stamp,
+    left: VecDeque<(ConversationId, Stamp)>,
+    total: usize,
+}
+
+/// What the sessions must be told once an effect is durable.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The conversation is new to them.
+    Visit(ConversationId),
+    /// Their list says something else of an account.
+    Show(AccountId),
+    Nothing,
+}
+
+/// Tells the sessions of an effect that is durable now.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(super) struct Tell {
+    pub(super) step: Step,
+    pub(super) issued: Option<Issued>,
+}
+
+/// The own records of a sync have left: the visits may begin.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Begin(u64, u32);
+
+/// A batch of visits is done, or the client has taken it.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub(super) enum Went {
+    /// All conversations of the batch have put their records in.
+    Visited(u64, u32),
+    /// The client has taken them.
+    Taken(u64, u32),
+}
+
+/// Says that something went when nobody is left who has a part in it.
+#[derive(Debug)]
+struct Says(Addr<Account>, Went);
+
+impl Part for Says {}
+
+impl Drop for Says {
+    #[expect(clippy::disallowed_methods, reason = "bounded: two for each run")]
+    fn drop(&mut self) {
+        self.0.do_send(self.1);
+    }
+}
+
+/// Keeps a stamp open until everybody who tells of it has done so.
+#[derive(Debug)]
+struct Telling(#[expect(dead_code, reason = "it is dropped")] Option<Issued>);
+
+impl Part for Telling {}
+
+/// A session that could not be brought up to date must come again.
+pub(super) fn turn_away(node: &Node, lane: Lane) {
+    node.inboxes
+        .put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+}
+
+impl Account {
+    pub(super) fn sync(&mut self, sync: Sync, ctx: &mut Context<Self>) {
+        let covers = self.node.watermark.current();
+        let horizon = sync.horizon;
+        let mut own = Vec::new();
+        if self.state.head.as_ref().is_some_and(|head| head.stamp > horizon) {
+            own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
+        }
+        if horizon == 0 {
+            own.extend(
+                SystemLabel::ALL
+                    .iter()
+                    .map(|label| Piece::Shared(label.record(self.id))),
+            );
+        }
+        let changed: Vec<AccountId> = self
+            .state
+            .contacts
+            .rows()
+            .filter(|(_, row)| row.stamp > horizon)
+            .map(|(id, _)| id)
+            .collect();
+        let memberships = self.state.memberships.iter();
+        let wanted: Vec<(ConversationId, Stamp)> = memberships
+            .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
+            .collect();
+        let node = Arc::clone(&self.node);
+        let plan = async move {
+            let contacts = Self::profiles(Arc::clone(&node), changed).await?;
+            Ok::<_, StoreFault>((contacts, plan(&node, wanted).await?))
+        };
+        ctx.wait(
+            plan.into_actor(self)
+                .map(move |planned, owner, ctx| match planned {
+                    Ok((contacts, left)) => {
+                        own.extend(contacts);
+                        let total = left.len();
+                        owner.run(
+                            Run {
+                                sync,
+                                covers,
+                                left,
+                                total,
+                            },
+                            own,
+                            ctx,
+                        );
+                    }
+                    Err(fault) => {
+                        tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
+                        turn_away(&owner.node, sync.lane);
+                    }
+                }),
+        );
+    }
+
+    fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
+        let lane = run.sync.lane.clone();
+        let begin = Begin(lane.key_of_node(), run.sync.number);
+        self.runs.insert(lane.key_of_node(), run);
+        let book = Arc::new(self.state.contacts.clone());
+        let items = vec![Item::Contacts(lane.clone(), book), Item::Pieces(lane, own)];
+        let addr = ctx.address();
+        let reply = Reply::Order(Box::new(move |_| {
+            #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
+            addr.do_send(begin);
+        }));
+        self.journal.pass(Departure {
+            items,
+            ..Departure::reply(reply)
+        });
+    }
+
+    /// Begins the next batch of visits, or makes the session live.
+    fn go_on(&mut self, key: u64, number: u32, ctx: &mut Context<Self>) {
+        let Some(run) = self.runs.get_mut(&key).filter(|run| run.sync.number == number) else {
+            return;
+        };
+        let lane = run.sync.lane.clone();
+        if !lane.is_alive() {
+            self.runs.remove(&key);
+            return;
+        }
+        if run.left.is_empty() {
+            self.node.inboxes.put(Item::Live(lane, number, run.covers));
+            self.runs.remove(&key);
+            return;
+        }
+        let skip_hidden = run.sync.skip_hidden;
+        let batch: Vec<_> = run.left.drain(..run.left.len().min(VISITS_MAX)).collect();
+        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
+        for (id, horizon) in batch {
+            let (lane, token) = (lane.clone(), Arc::clone(&token));
+            let visit = Visit {
+                lane: lane.clone(),
+                horizon,
+                skip_hidden,
+                unless_greeted: false,
+                token,
+            };
+            if self.node.to_conversation(id, visit).is_err() {
+                turn_away(&self.node, lane);
+            }
+        }
+    }
+
+    fn went(&mut self, went: Went, ctx: &mut Context<Self>) {
+        match went {
+            Went::Taken(key, number) => self.go_on(key, number, ctx),
+            Went::Visited(key, number) => {
+                let Some(run) = self.runs.get(&key).filter(|run| run.sync.number == number) else {
+                    return;
+                };
+                if run.left.is_empty() {
+                    return self.go_on(key, number, ctx);
+                }
+                let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
+                #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
+                let progress = (run.total - run.left.len()) as f32 / run.total as f32;
+                self.node
+                    .inboxes
+                    .put(Item::Progress(run.sync.lane.clone(), progress, token));
+            }
+        }
+    }
+
+    fn tell(&mut self, tell: Tell, ctx: &mut Context<Self>) {
+        let lanes = self.node.presence.of(self.id);
+        let token: Token = Arc::new(Telling(tell.issued));
+        match tell.step {
+            Step::Nothing => {}
+            Step::Visit(id) => {
+                for lane in lanes {
+                    let (lane, token) = (lane.clone(), Arc::clone(&token));
+                    let visit = Visit {
+                        lane: lane.clone(),
+                        horizon: 0,
+                        skip_hidden: false,
+                        unless_greeted: true,
+                        token,
+                    };
+                    if self.node.to_conversation(id, visit).is_err() {
+                        turn_away(&self.node, lane);
+                    }
+                }
+            }
+            Step::Show(with) => {
+                let shown = Self::profiles(Arc::clone(&self.node), vec![with]);
+                ctx.wait(shown.into_actor(self).map(move |shown, owner, _| {
+                    match shown {
+                        Ok(pieces) => {
+                            for lane in lanes {
+                                owner.node.inboxes.put(Item::Pieces(lane, pieces.clone()));
+                            }
+                        }
+                        Err(fault) => {
+                            tracing::error!(account_id = %owner.id, %fault, "a contact cannot be read");
+                            lanes.into_iter().for_each(|lane| turn_away(&owner.node, lane));
+                        }
+                    }
+                    drop(token);
+                }));
+            }
+        }
+    }
+}
+
+/// Which conversations must be visited, the ones with the newest messages first. One that is not in memory and has not
+/// changed since the horizon has nothing to say; should it become active, it finds the session present.
+async fn plan(
+    node: &Arc<Node>,
+    wanted: Vec<(ConversationId, Stamp)>,
+) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
+    let mut planned = Vec::with_capacity(wanted.len());
+    for (id, horizon) in wanted {
+        let active = node.is_active(id);
+        if active && horizon > 0 {
+            planned.push((i64::MAX, id, horizon));
+            continue;
+        }
+        let row = node.store.row(Aggregate::Conversation(id), RowKey::Head).await?;
+        let head: Option<ConversationHead> = row.map(|row| decode(&row)).transpose()?;
+        if active || head.as_ref().is_some_and(|head| head.stamp > horizon) {
+            planned.push((head.map_or(0, |head| head.last_message_time), id, horizon));
+        }
+    }
+    planned.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
+    Ok(planned
+        .into_iter()
+        .map(|(_, id, horizon)| (id, horizon))
+        .collect())
+}
+
+impl Handler<Tell> for Account {
+    type Result = ();
+
+    fn handle(&mut self, tell: Tell, ctx: &mut Self::Context) {
+        self.tell(tell, ctx);
+    }
+}
+
+impl Handler<Begin> for Account {
+    type Result = ();
+
+    fn handle(&mut self, Begin(key, number): Begin, ctx: &mut Self::Context) {
+        self.go_on(key, number, ctx);
+    }
+}
+
+impl Handler<Went> for Account {
+    type Result = ();
+
+    fn handle(&mut self, went: Went, ctx: &mut Self::Context) {
+        self.went(went, ctx);
+    }
+}

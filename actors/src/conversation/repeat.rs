@@ -1,0 +1,57 @@
+//! What a repeated `client_req_id` is answered with: the first outcome, and the records that it names as they are now
+//! (websocket.md, promise 5).
+
+use rill_proto::classificator::InitMode;
+use rill_proto::id::AccountId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::rules::{Decision, Facts, Header, Judged, Keys, News, sync};
+use super::state::{Slot, State};
+
+/// What is kept under a `client_req_id`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// `identifier` of the first answer.
+    pub identifier: Value,
+}
+
+/// The answer to a repeat. One that names another conversation (the client used the id twice) is answered with the first
+/// outcome alone.
+///
+/// # Errors
+/// As the rules: facts that must be fetched first.
+pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
+    let here = state.conversation_id.to_string();
+    if outcome.identifier.get("conversation_id").and_then(Value::as_str) != Some(here.as_str()) {
+        return Ok(Decision {
+            identifier: outcome.identifier.clone(),
+            ..Decision::default()
+        });
+    }
+    let named = outcome.identifier.get("message_nr").and_then(Value::as_u64);
+    let mut decision = match named {
+        Some(message_nr) => {
+            let mut answer = vec![News::Header(Header {
+                keys: Keys::Full,
+                fw: None,
+                bw: None,
+                is_reset: false,
+            })];
+            if let Some(Slot::Message(message)) = facts.slot(state, message_nr)? {
+                let flow = message.flow_message_nr;
+                answer.push(News::Message {
+                    message: message.clone(),
+                    flow,
+                });
+            }
+            Decision {
+                answer,
+                ..Decision::default()
+            }
+        }
+        None => sync::conv_sync(state, caller, InitMode::Full, facts)?,
+    };
+    decision.identifier = outcome.identifier.clone();
+    Ok(decision)
+}

@@ -1,0 +1,270 @@
+//! The client and the load against the fake server: what is sound is acquitted, each broken promise is convicted.
+
+use super::{Fault, start};
+use crate::failure::Failure;
+use crate::load::{Plan, Registration, run};
+use crate::picture::{Picture, Violation};
+use crate::report::Report;
+use crate::session::{Event, Session};
+use crate::socket::Socket;
+use crate::user::User;
+use serde_json::json;
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_secs(10);
+
+fn user(url: &str, name: &str) -> User {
+    User::register(url, &format!("{name}@example.com"), "a password", name).unwrap()
+}
+
+/// Creates a conversation with the other session and says some texts in it.
+fn chat(mine: &mut dyn Session, other: &User, texts: u64) -> String {
+    let created = mine
+        .request("conv:create", json!({"account_ids": [other.account_id]}))
+        .unwrap()
+        .done()
+        .unwrap();
+    let id = created.conversation_id().to_owned();
+    for text in 0..texts {
+        let params = json!({"conversation_id": id, "message": format!("text {text}")});
+        let said = mine.request("message:add_plain", params).unwrap().done().unwrap();
+        assert_eq!(said.message_nr(), Some(text + 2));
+    }
+    id
+}
+
+/// The same scenario on either transport: one writes, the other receives, and a third that comes later loads everything.
+fn scenario(mut mine: impl Session, mut theirs: impl Session, mut late: impl FnMut() -> Box<dyn Session>) {
+    let other = theirs.user().clone();
+    let id = chat(&mut mine, &other, 9);
+    theirs
+        .wait_for("message 10", WAIT, &mut |picture| {
+            picture.message(&id, 10).is_some()
+        })
+        .unwrap();
+    assert_eq!(theirs.picture().verify(), []);
+    mine.settle().unwrap();
+    assert_eq!(mine.picture().verify(), []);
+    let mut late = late();
+    assert!(late.picture().message(&id, 1).is_none());
+    Picture::complete(late.as_mut()).unwrap();
+    assert!(late.picture().message(&id, 1).is_some());
+    assert_eq!(late.picture().verify(), []);
+    assert_eq!(theirs.picture().difference(late.picture()), Vec::<String>::new());
+    let refused = mine.request("conv:unheard_of", json!({})).unwrap();
+    assert_eq!(
+        (refused.status_code(), refused.error_id()),
+        (501, "not_supported")
+    );
+    assert!(matches!(
+        refused.done(),
+        Err(Failure::Refused { status_code: 501, .. })
+    ));
+}
+
+#[test]
+fn a_scenario_plays_over_sockets() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    scenario(ann.connect(0).unwrap(), ben.connect(0).unwrap(), || {
+        Box::new(ben.connect(0).unwrap())
+    });
+}
+
+#[test]
+fn a_scenario_plays_over_long_poll_and_across() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let polled = || -> Box<dyn Session> { Box::new(ben.poll_session().unwrap()) };
+    scenario(ann.poll_session().unwrap(), ben.poll_session().unwrap(), polled);
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let polled = || -> Box<dyn Session> { Box::new(ben.poll_session().unwrap()) };
+    scenario(ann.poll_session().unwrap(), ben.connect(0).unwrap(), polled);
+}
+
+#[test]
+fn an_answer_by_http_may_be_ahead_of_the_poll() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let (mut mine, mut theirs) = (ann.poll_session().unwrap(), ben.connect(0).unwrap());
+    let id = chat(&mut mine, &ben, 1);
+    mine.settle().unwrap();
+    let say = |session: &mut dyn Session| {
+        let params = json!({"conversation_id": id, "message": "at once"});
+        session
+            .request("message:add_plain", params)
+            .unwrap()
+            .done()
+            .unwrap();
+    };
+    say(&mut theirs);
+    say(&mut mine);
+    assert!(mine.picture().message(&id, 3).is_none() && mine.picture().message(&id, 4).is_some());
+    mine.settle().unwrap();
+    assert_eq!(mine.picture().verify(), []);
+    assert_eq!(mine.picture().messages(&id).count(), 4);
+}
+
+#[test]
+fn one_frame_of_many_events_is_answered_in_order() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let mut socket = ann.connect(0).unwrap();
+    let id = chat(&mut socket, &ben, 1);
+    let say = |text: &str| {
+        Event::new(
+            "message:add_plain",
+            json!({"conversation_id": id, "message": text}),
+        )
+    };
+    let answers = socket
+        .request_events(&[say("a"), Event::new("conv:nothing", json!({})), say("b")])
+        .unwrap();
+    let numbers: Vec<_> = answers
+        .iter()
+        .map(|answer| (answer.status_code(), answer.message_nr()))
+        .collect();
+    assert_eq!(numbers, [(200, Some(3)), (501, None), (200, Some(4))]);
+    socket.ping_pong(17).unwrap();
+    socket.ping().unwrap();
+    assert!(
+        socket
+            .next_frame(Duration::from_millis(20))
+            .unwrap_err()
+            .is_time_out()
+    );
+}
+
+#[test]
+fn a_session_comes_back_with_its_picture() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let mut writer = ann.connect(0).unwrap();
+    let mut reader = ben.connect(0).unwrap();
+    let id = chat(&mut writer, &ben, 2);
+    reader
+        .wait_for("message 3", WAIT, &mut |picture| {
+            picture.message(&id, 3).is_some()
+        })
+        .unwrap();
+    let picture = reader.abandon();
+    for text in ["while", "away"] {
+        writer
+            .request(
+                "message:add_plain",
+                json!({"conversation_id": id, "message": text}),
+            )
+            .unwrap()
+            .done()
+            .unwrap();
+    }
+    let reader = ben.reconnect(picture).unwrap();
+    assert_eq!(reader.picture().messages(&id).count(), 5);
+    assert_eq!(reader.picture().verify(), []);
+    let picture = reader.close();
+    assert_eq!(ben.poll_again(picture).unwrap().picture().verify(), []);
+}
+
+#[test]
+fn refusals_and_closes_have_their_codes() {
+    let url = start(Fault::None);
+    let ann = user(&url, "ann");
+    assert!(matches!(
+        User::login(&url, "nobody@example.com", "x"),
+        Err(Failure::Http { status: 431, .. })
+    ));
+    let mut stranger = ann.clone();
+    stranger.token_id = "wrong".into();
+    assert!(matches!(
+        stranger.connect(0),
+        Err(Failure::Http { status: 401, .. })
+    ));
+    let mut forger = ann.clone();
+    forger.ticket = "wrong".into();
+    assert_eq!(forger.connect(0).unwrap_err().close_code(), Some(4401));
+    let closed_by = |send: fn(&mut Socket) -> Result<(), Failure>| {
+        let mut socket = ann.connect(0).unwrap();
+        send(&mut socket).unwrap();
+        socket.wait_closed(WAIT).unwrap().0
+    };
+    assert_eq!(closed_by(|socket| socket.send_text("[]")), 4400);
+    assert_eq!(closed_by(|socket| socket.send_binary(b"x")), 1003);
+    assert_eq!(closed_by(|socket| socket.send_bytes_as_text(&[0xff])), 1006);
+}
+
+#[test]
+fn a_lost_push_is_seen_by_the_picture() {
+    let url = start(Fault::Drop);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let mut reader = ben.connect(0).unwrap();
+    let id = chat(&mut ann.connect(0).unwrap(), &ben, 6);
+    reader
+        .wait_for("message 7", WAIT, &mut |picture| {
+            picture.message(&id, 7).is_some()
+        })
+        .unwrap();
+    let gap = Violation::Gap {
+        conversation_id: id,
+        from: 5,
+        to: 5,
+    };
+    assert!(reader.picture().verify().contains(&gap));
+}
+
+fn load(fault: Fault, rate: Option<f64>) -> Report {
+    let plan = Plan {
+        base_url: start(fault),
+        sessions: 6,
+        conversations: 4,
+        members: 3,
+        messages: 8,
+        rate,
+        run: "run1".into(),
+        prefix: "load".into(),
+        password: "a password".into(),
+        registration: Registration::Open,
+        registrars: 2,
+        readers: 2,
+        stall: Duration::from_millis(400),
+    };
+    run(&plan, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_load_on_a_sound_server_is_clean_in_either_loop() {
+    for rate in [None, Some(400.0)] {
+        let report = load(Fault::None, rate);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.sent, report.answered, report.deliveries), (32, 32, 96));
+        assert_eq!((report.answer.count, report.delivery.count), (32, 64));
+        // 32 messages at 400 a second: the last is due after 77.5 ms.
+        assert!(rate.is_none() || report.seconds >= 0.0775, "{report}");
+    }
+}
+
+#[test]
+fn a_load_takes_a_repeat_for_harmless_and_for_no_delivery() {
+    let report = load(Fault::Repeat, None);
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(
+        (report.repeats, report.deliveries, report.delivery.count),
+        (8, 96, 64)
+    );
+}
+
+#[test]
+fn each_broken_promise_is_convicted_by_the_load() {
+    let report = load(Fault::Drop, None);
+    // In each of four conversations, two of three members are pushed the message that is dropped.
+    assert_eq!((report.missing, report.violations()), (8, 8), "{report}");
+    let report = load(Fault::Swap, None);
+    assert_eq!((report.reorders, report.violations()), (8, 8), "{report}");
+    let report = load(Fault::Twice, None);
+    assert_eq!((report.doubles, report.violations()), (4, 4), "{report}");
+    let report = load(Fault::Close, None);
+    assert!(
+        report.disconnected > 0 && report.missing > 0 && !report.is_clean(),
+        "{report}"
+    );
+}

@@ -1,0 +1,149 @@
+//! A session over HTTP: `event/store` to submit, `account/poll` to receive (protocol.md §1.4, §1.5).
+//!
+//! Not here: what the records mean ([`crate::picture`]).
+
+use crate::failure::Failure;
+use crate::picture::Picture;
+use crate::record::{self, Record};
+use crate::session::{ANSWER_WAIT, Answer, Event, Session};
+use crate::user::User;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A poll is answered within 75 s; what takes longer than this is lost.
+pub const POLL_WAIT: Duration = Duration::from_secs(80);
+
+/// Chunks of an initial sync after which it counts as endless: ten conversations each are more than any test has.
+const SYNC_CHUNKS_MAX: usize = 100_000;
+
+/// A long-poll session of a user, with the picture of what came by it.
+#[derive(Debug)]
+pub struct PollSession {
+    user: User,
+    picture: Picture,
+}
+
+impl PollSession {
+    pub(crate) fn new(user: &User, picture: Picture) -> Self {
+        Self {
+            user: user.clone(),
+            picture,
+        }
+    }
+
+    /// Polls until the horizon is above 0 and the progress complete: the initial sync or the catch-up, as one batch to the picture.
+    pub fn poll_sync(&mut self) -> Result<(), Failure> {
+        self.picture.begin_batch();
+        for _ in 0..SYNC_CHUNKS_MAX {
+            let before = self.picture.horizon();
+            let (records, progress) = self.poll_once(false, POLL_WAIT)?;
+            if self.picture.horizon() > 0 && progress >= 1.0 {
+                self.picture.end_batch();
+                return Ok(());
+            }
+            if self.picture.horizon() == before && records.is_empty() {
+                return Err(Failure::Broken(format!(
+                    "the initial sync stands still at horizon {before}"
+                )));
+            }
+        }
+        Err(Failure::Broken(format!(
+            "the initial sync did not end within {SYNC_CHUNKS_MAX} polls"
+        )))
+    }
+
+    /// One call of `account/poll`; with `wait` the server answers when something is new, or after up to 75 s.
+    pub fn poll(&mut self, wait: bool) -> Result<Vec<Record>, Failure> {
+        self.poll_within(wait, POLL_WAIT)
+    }
+
+    /// Ends the session and hands the picture back, for [`User::poll_again`].
+    #[must_use]
+    pub fn close(self) -> Picture {
+        self.picture
+    }
+
+    fn poll_within(&mut self, wait: bool, within: Duration) -> Result<Vec<Record>, Failure> {
+        self.picture.begin_batch();
+        let answer = self.poll_once(wait, within);
+        self.picture.end_batch();
+        answer.map(|(records, _)| records)
+    }
+
+    fn poll_once(&mut self, wait: bool, within: Duration) -> Result<(Vec<Record>, f64), Failure> {
+        let path = "/api/account/poll";
+        let body = json!({"event_horizon": self.picture.horizon(), "wait": wait});
+        let answer = self.user.http_post_within(path, body, within)?.ok(path)?;
+        let Some(horizon) = answer.json.get("event_horizon").and_then(Value::as_i64) else {
+            return Err(Failure::Broken(format!(
+                "{path} answered without event_horizon: {}",
+                answer.body
+            )));
+        };
+        let records = record::list(&answer.json, "stream");
+        if horizon == 0 && self.picture.horizon() > 0 {
+            // The horizon was too old to be replayed: everything is thrown away and fetched anew.
+            self.picture.reset();
+        }
+        self.picture.apply_all(&records, Some(horizon));
+        // An answer outside of a sync need not say how far the sync is.
+        let progress = answer
+            .json
+            .get("sync_progress")
+            .and_then(Value::as_f64)
+            .unwrap_or(1.0);
+        Ok((records, progress))
+    }
+}
+
+impl Session for PollSession {
+    fn user(&self) -> &User {
+        &self.user
+    }
+
+    fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    fn request_events(&mut self, events: &[Event]) -> Result<Vec<Answer>, Failure> {
+        let path = "/api/event/store";
+        let stream: Vec<Value> = events.iter().map(Event::to_json).collect();
+        let answer = self
+            .user
+            .http_post_within(path, json!({ "stream": stream }), ANSWER_WAIT)?
+            .ok(path)?;
+        let requests = record::list(&answer.json, "requests");
+        if requests.len() != events.len() {
+            return Err(Failure::Broken(format!(
+                "{} request records for {} events: {}",
+                requests.len(),
+                events.len(),
+                answer.body
+            )));
+        }
+        let stream = record::list(&answer.json, "stream");
+        // The answer's records are ahead of what the poll has brought, so they say nothing about the flow's order, and its horizon
+        // must not be taken either: other people's records below it have not been seen yet.
+        self.picture.apply_ahead(&stream);
+        Ok(requests
+            .into_iter()
+            .map(|request| Answer {
+                request,
+                stream: stream.clone(),
+            })
+            .collect())
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        while !self.poll(false)?.is_empty() {}
+        Ok(())
+    }
+
+    fn receive(&mut self, wait: Duration) -> Result<Vec<Record>, Failure> {
+        // A poll given up half-way loses nothing: the same horizon is asked for again.
+        match self.poll_within(true, wait) {
+            Err(failure) if failure.is_time_out() => Ok(Vec::new()),
+            other => other,
+        }
+    }
+}
