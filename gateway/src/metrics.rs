@@ -28,10 +28,17 @@ impl fmt::Debug for Node {
 
 impl Collector for Node {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let Some(shared) = self.0.upgrade() else { return Ok(()) };
+        let Some(shared) = self.0.upgrade() else {
+            return Ok(());
+        };
         for (name, help, value) in shared.node.metrics.all() {
             let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, full_stop(help), None, counter.metric_type())?)?;
+            counter.encode(encoder.encode_descriptor(
+                name,
+                full_stop(help),
+                None,
+                counter.metric_type(),
+            )?)?;
         }
         for (name, help, value) in gauges(&shared) {
             let gauge = ConstGauge::new(value);
@@ -52,13 +59,33 @@ fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
     let of = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let lag_us = node.now_us().saturating_sub(node.watermark.current());
     [
-        ("conversations_active", "Conversations in memory", of(conversations)),
+        (
+            "conversations_active",
+            "Conversations in memory",
+            of(conversations),
+        ),
         ("accounts_active", "Accounts in memory", of(accounts)),
-        ("accounts_online", "Accounts with a live session", of(node.presence.accounts())),
+        (
+            "accounts_online",
+            "Accounts with a live session",
+            of(node.presence.accounts()),
+        ),
         ("sockets_open", "Open sockets", of(shared.seats.taken())),
-        ("http_sessions_open", "Sessions of HTTP clients", of(shared.http_sessions())),
-        ("watermark_age_us", "Microseconds since the newest stamp that is certain", i64::try_from(lag_us).unwrap_or(i64::MAX)),
-        ("draining", "Whether the server is on its way out", i64::from(shared.is_draining())),
+        (
+            "http_sessions_open",
+            "Sessions of HTTP clients",
+            of(shared.http_sessions()),
+        ),
+        (
+            "watermark_age_us",
+            "Microseconds since the newest stamp that is certain",
+            i64::try_from(lag_us).unwrap_or(i64::MAX),
+        ),
+        (
+            "draining",
+            "Whether the server is on its way out",
+            i64::from(shared.is_draining()),
+        ),
     ]
 }
 

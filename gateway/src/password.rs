@@ -46,7 +46,11 @@ impl Hasher {
     pub(crate) fn new() -> Result<Self, argon2::password_hash::Error> {
         let nobody = hash(b"nobody has this password")?;
         let running = Semaphore::new(usize::from(cores()));
-        Ok(Self(Arc::new(Turns { running, waiting: AtomicUsize::new(0), nobody })))
+        Ok(Self(Arc::new(Turns {
+            running,
+            waiting: AtomicUsize::new(0),
+            nobody,
+        })))
     }
 
     /// Hashes a new password, or says why it cannot be one.
@@ -55,7 +59,9 @@ impl Hasher {
             return Err(Refused::invalid_value("Password is missing."));
         }
         if password.chars().count() > PASSWORD_CHARS_MAX {
-            return Err(Refused::invalid_value(format!("Password has at most {PASSWORD_CHARS_MAX} characters.")));
+            return Err(Refused::invalid_value(format!(
+                "Password has at most {PASSWORD_CHARS_MAX} characters."
+            )));
         }
         self.run(move || hash(password.as_bytes()))
             .await?
@@ -86,7 +92,9 @@ impl Hasher {
 }
 
 fn hash(password: &[u8]) -> Result<String, argon2::password_hash::Error> {
-    Argon2::default().hash_password(password).map(|hash| hash.to_string())
+    Argon2::default()
+        .hash_password(password)
+        .map(|hash| hash.to_string())
 }
 
 fn verify(password: &[u8], hash: &str) -> bool {
@@ -110,6 +118,11 @@ mod tests {
         let hasher = Hasher::new().unwrap();
         assert!(hasher.hash("  ".to_owned()).await.is_err());
         assert!(hasher.hash("x".repeat(129)).await.is_err());
-        assert!(!hasher.verify("nobody has this password".to_owned(), None).await.unwrap());
+        assert!(
+            !hasher
+                .verify("nobody has this password".to_owned(), None)
+                .await
+                .unwrap()
+        );
     }
 }

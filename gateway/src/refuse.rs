@@ -20,7 +20,11 @@ pub(crate) struct Refused(Refusal);
 
 impl Refused {
     fn new(status: u16, error_id: &'static str, text: impl Into<String>) -> Self {
-        Self(Refusal { status, error_id, error_message: text.into() })
+        Self(Refusal {
+            status,
+            error_id,
+            error_message: text.into(),
+        })
     }
 
     /// 400: the body is not what the call needs.
@@ -35,7 +39,11 @@ impl Refused {
 
     /// 401: the provisioning call without its user and password.
     pub(crate) fn not_provisioner() -> Self {
-        Self::new(401, "unauthorized", "User or password of the provisioning call is wrong.")
+        Self::new(
+            401,
+            "unauthorized",
+            "User or password of the provisioning call is wrong.",
+        )
     }
 
     /// 403: a web page from elsewhere.
@@ -61,7 +69,14 @@ impl Refused {
 
     /// 413: the body is above the limit.
     pub(crate) fn too_large() -> Self {
-        Self::new(413, "too_large", format!("A body has at most {} bytes.", rill_proto::limits::FRAME_BYTES_MAX))
+        Self::new(
+            413,
+            "too_large",
+            format!(
+                "A body has at most {} bytes.",
+                rill_proto::limits::FRAME_BYTES_MAX
+            ),
+        )
     }
 
     /// 431: e-mail address and password do not go together; which of them is wrong is not told.
@@ -104,7 +119,9 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status_code()).insert_header(ContentType::json()).body(self.body())
+        HttpResponse::build(self.status_code())
+            .insert_header(ContentType::json())
+            .body(self.body())
     }
 }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_rt::Arbiter;
-use actix_server::{Server, ServerBuilder, ServerHandle};
-use actix_service::{ServiceFactory, fn_service, map_config};
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::NormalizePath;
-use actix_web::App;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
@@ -81,11 +81,16 @@ pub(crate) enum ServeError {
 pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     // The socket codec calls it an error when a client breaks the protocol; that is the client's, and it is closed for it.
     let filter = EnvFilter::try_new(format!("{},actix_http::ws=off", config.log))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let store = Embedded::open(&config.data)?;
     let listener = listen(&config.listen)?;
-    backup::listen(&config.data, &store)
-        .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
+    backup::listen(&config.data, &store).map_err(|source| ServeError::Control {
+        data: config.data.clone(),
+        source,
+    })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     actix_rt::System::new().block_on(run(config, Arc::clone(&store), listener, hasher))?;
     close(store);
@@ -102,8 +107,13 @@ async fn run(
     let mut signals = Signals::catch().map_err(ServeError::System)?;
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
-    let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
-    let settings = Settings { idle: Duration::from_millis(config.idle_ms) };
+    let site = Site {
+        public_url: config.public_url(),
+        mail_host: config.mail_host(),
+    };
+    let settings = Settings {
+        idle: Duration::from_millis(config.idle_ms),
+    };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store, inboxes, site, settings, handles);
     node.resume().await?;
@@ -114,9 +124,7 @@ async fn run(
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
     signals.wait().await;
-    shutdown::end_within(
-        Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT,
-    );
+    shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     shutdown::drain(&shared, &handle, signals).await;
     ended(serving, owners).await;
     Ok(())
@@ -157,7 +165,10 @@ fn close(store: Arc<Embedded>) {
 }
 
 fn listen(address: &str) -> Result<TcpListener, ServeError> {
-    let fails = |source| ServeError::Listen { address: address.to_owned(), source };
+    let fails = |source| ServeError::Listen {
+        address: address.to_owned(),
+        source,
+    };
     let mut last = std::io::Error::other("the name has no address");
     for one in address.to_socket_addrs().map_err(fails)? {
         match bind(one) {
@@ -185,21 +196,25 @@ fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> s
     let shared = Arc::clone(shared);
     let builder = builder.listen("rill", listener, move || {
         let (http, sockets, draining) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
-        let host = address.to_string();
         let worker = Worker::here(&http);
         let app = App::new().wrap(NormalizePath::trim()).configure(routes::all);
         let app = match worker {
             Some(worker) => app.app_data(worker),
             None => app,
         };
+        let app = app
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD_WAIT)
             .tcp_nodelay(true)
             .local_addr(address)
             .graceful_shutdown_signal(move || draining.drained())
-            .upgrade(fn_service(move |(request, framed)| socket::serve(Arc::clone(&sockets), request, framed)))
-            .finish(map_config(app, move |()| AppConfig::new(false, host.clone(), address)))
+            .upgrade(fn_service(move |(request, framed)| {
+                socket::serve(Arc::clone(&sockets), request, framed)
+            }))
+            .finish(map_config(app, |()| AppConfig::default()))
             .tcp()
     })?;
     Ok(builder.run())
@@ -214,11 +229,20 @@ fn announce(shared: &Shared, address: SocketAddr) {
     let url = format!("http://{address}");
     say(&mut std::io::stdout(), &format!("listening on {url}"));
     let mut err = std::io::stderr();
-    say(&mut err, &format!("Open {url}/ in a browser, or type in two other terminals:"));
+    say(
+        &mut err,
+        &format!("Open {url}/ in a browser, or type in two other terminals:"),
+    );
     for (name, email) in [("Ada", "ada@example.org"), ("Bob", "bob@example.org")] {
-        say(&mut err, &format!("  rill chat --url {url} --register --email {email} --name {name}"));
+        say(
+            &mut err,
+            &format!("  rill chat --url {url} --register --email {email} --name {name}"),
+        );
     }
     if shared.config.open_registration {
-        say(&mut err, "Anybody who reaches this address may register; --open-registration false ends that.");
+        say(
+            &mut err,
+            "Anybody who reaches this address may register; --open-registration false ends that.",
+        );
     }
 }

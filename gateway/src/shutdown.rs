@@ -31,7 +31,10 @@ pub(crate) struct Signals {
 impl Signals {
     /// From now on the signals do not kill.
     pub(crate) fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for one of them.
@@ -71,7 +74,10 @@ pub(crate) fn end_within(limit: Duration) {
     let watch = move || {
         std::thread::sleep(limit);
         // Standard error may be gone; then there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "rill: stopping took too long; what had not been answered is not kept");
+        let _ = writeln!(
+            std::io::stderr(),
+            "rill: stopping took too long; what had not been answered is not kept"
+        );
         std::process::exit(0);
     };
     if let Err(error) = std::thread::Builder::new().name("end".to_owned()).spawn(watch) {

@@ -26,7 +26,7 @@ struct Answer {
 }
 
 #[derive(Deserialize)]
-struct Request {
+pub(super) struct Request {
     status_code: u16,
     #[serde(default)]
     error_id: String,
@@ -37,7 +37,7 @@ struct Request {
 }
 
 #[derive(Default, Deserialize)]
-struct Identifier {
+pub(super) struct Identifier {
     account_id: Option<Uuid>,
     conversation_id: Option<Uuid>,
     message_nr: Option<u64>,
@@ -93,7 +93,9 @@ impl Stopped {
             Self::ByRule(request) => {
                 let (status, body) =
                     Refused::relayed(request.status_code, &request.error_id, &request.error_message);
-                Ok(HttpResponse::build(status).insert_header(ContentType::json()).body(body.to_string()))
+                Ok(HttpResponse::build(status)
+                    .insert_header(ContentType::json())
+                    .body(body.to_string()))
             }
         }
     }
@@ -102,7 +104,11 @@ impl Stopped {
 impl<'a> Legacy<'a> {
     /// Checks who asks.
     pub(super) async fn admit(call: &'a Call, client_req_id: Option<RequestId>) -> Result<Self, Refused> {
-        Ok(Self { call, login: call.admit_by_body().await?, client_req_id })
+        Ok(Self {
+            call,
+            login: call.admit_by_body().await?,
+            client_req_id,
+        })
     }
 
     /// Submits the event that the call stands for, and waits for its outcome.
@@ -118,12 +124,16 @@ impl<'a> Legacy<'a> {
 
     /// Submits the second event of a call. Its id follows from the call's, so that a retry does neither twice.
     pub(super) async fn follow(&self, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let id = self.client_req_id.map_or_else(Uuid::new_v4, |RequestId(id)| Uuid::new_v5(&id, urn.as_bytes()));
+        let id = self
+            .client_req_id
+            .map_or_else(Uuid::new_v4, |RequestId(id)| Uuid::new_v5(&id, urn.as_bytes()));
         self.submit_as(RequestId(id), urn, params).await
     }
 
     async fn submit_as(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let event = ClientEvent::decode_text(urn, &params.to_string()).map_err(Refused::from)?;
+        let params = serde_json::value::to_raw_value(params)
+            .map_err(|error| Refused::fault("params cannot be written", error))?;
+        let event = ClientEvent::decode(urn, &params).map_err(Refused::from)?;
         let submission = Submission {
             client_req_id: Some(id),
             client_req_id_echo: None,
@@ -139,8 +149,17 @@ impl<'a> Legacy<'a> {
         if request.status_code != 200 {
             return Err(Stopped::ByRule(request));
         }
-        let Identifier { account_id, conversation_id, message_nr } = request.identifier;
-        Ok(Outcome { conversation_id, account_id, message_nr, stream: answer.stream })
+        let Identifier {
+            account_id,
+            conversation_id,
+            message_nr,
+        } = request.identifier;
+        Ok(Outcome {
+            conversation_id,
+            account_id,
+            message_nr,
+            stream: answer.stream,
+        })
     }
 
     /// Submits one event and answers with what it changed.
@@ -161,7 +180,10 @@ fn body(outcome: Outcome, client_req_id: Option<RequestId>) -> Value {
     let mut body = Map::new();
     let is_header = |record: &Value| {
         record.get("mk_rec_type").is_some_and(|kind| kind == "conv")
-            && record.get("conversation_id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
+            && record
+                .get("conversation_id")
+                .and_then(Value::as_str)
+                .and_then(|id| Uuid::try_parse(id).ok())
                 == outcome.conversation_id
     };
     let mut stream = outcome.stream;
@@ -201,7 +223,15 @@ mod tests {
             json!({"mk_rec_type": "conv", "conversation_id": id, "topic": "t"}),
             json!({"mk_rec_type": "message", "message_nr": 2}),
         ];
-        let body = body(Outcome { conversation_id: Some(id), account_id: None, message_nr: Some(2), stream }, None);
+        let body = body(
+            Outcome {
+                conversation_id: Some(id),
+                account_id: None,
+                message_nr: Some(2),
+                stream,
+            },
+            None,
+        );
         assert_eq!(body["header"]["topic"], "t");
         assert_eq!(body["stream"].as_array().map(Vec::len), Some(3));
         assert_eq!(body["result_message_nr"], 2);

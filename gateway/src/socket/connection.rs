@@ -35,8 +35,6 @@ const REASON_BYTES_MAX: usize = 123;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub(super) enum Goodbye {
-    /// The client closed.
-    Normal = 1000,
     /// Not a WebSocket frame.
     Protocol = 1002,
     /// A binary frame.
@@ -81,7 +79,9 @@ pub(super) enum Phase {
     Greeting,
     Open,
     /// A close frame is on its way; at the given moment patience ends.
-    Closing { deadline_ms: u64 },
+    Closing {
+        deadline_ms: u64,
+    },
     Gone,
 }
 
@@ -199,7 +199,9 @@ impl Connection {
             return;
         }
         let grace_ms = u64::from(self.sockets.shared.config.close_grace_ms);
-        self.phase.set(Phase::Closing { deadline_ms: self.sockets.now_ms.get() + grace_ms });
+        self.phase.set(Phase::Closing {
+            deadline_ms: self.sockets.now_ms.get() + grace_ms,
+        });
         let mut frame = Vec::new();
         put_frame(&mut frame, Opcode::Close, payload);
         let mut outgoing = self.outgoing.borrow_mut();
@@ -216,13 +218,16 @@ impl Connection {
     fn count(&self, why: Goodbye) {
         let metrics = &self.sockets.shared.node.metrics;
         match why {
-            Goodbye::Protocol | Goodbye::Binary | Goodbye::NotUtf8 | Goodbye::TooLarge | Goodbye::BadFrame => {
+            Goodbye::Protocol
+            | Goodbye::Binary
+            | Goodbye::NotUtf8
+            | Goodbye::TooLarge
+            | Goodbye::BadFrame => {
                 metrics.sessions_malformed.add(1);
             }
             Goodbye::TimedOut => metrics.sessions_timed_out.add(1),
             Goodbye::TooFast => metrics.sessions_too_fast.add(1),
-            Goodbye::Normal
-            | Goodbye::Policy
+            Goodbye::Policy
             | Goodbye::Fault
             | Goodbye::Draining
             | Goodbye::Overloaded
@@ -230,7 +235,10 @@ impl Connection {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "twice in a session's life at most, and it must not be lost")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "twice in a session's life at most, and it must not be lost"
+    )]
     fn end_session(&self) {
         if let Some((session, lane)) = self.session.get() {
             lane.bury();
@@ -395,7 +403,14 @@ impl Sink for SocketSink {
         }
         let written = match self.0.stream.try_write(&scratch) {
             Ok(written) => written,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                0
+            }
             Err(_) => {
                 self.0.abort();
                 return;

@@ -2,6 +2,7 @@
 //!
 //! Upgrade requests do not pass the routes of HTTP; the checks that both make are the same functions.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use actix_codec::Framed;
 use actix_http::body::BodySize;
 use actix_http::h1::{Codec, Message};
 use actix_http::header::{CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use actix_http::{Request, Response, StatusCode, ws};
+use actix_http::{HttpMessage, Request, Response, StatusCode, ws};
 use actix_web::ResponseError;
 use bytes::Bytes;
 use rill_actors::account::login::{Login, login_of};
@@ -33,6 +34,18 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves one upgrade request.
 pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    request: Request,
+    framed: Framed<TcpStream, Codec>,
+) -> Result<(), Infallible> {
+    if let Err(error) = upgrade(shared, request, framed).await {
+        // The client went before it was answered.
+        tracing::debug!(%error, "an upgrade ended early");
+    }
+    Ok(())
+}
+
+async fn upgrade(
     shared: Arc<Shared>,
     request: Request,
     mut framed: Framed<TcpStream, Codec>,
@@ -74,11 +87,16 @@ async fn admit(shared: &Shared, request: &Request) -> Result<(Login, Seat), Refu
         return Err(Refused::unavailable("This server is about to stop."));
     }
     let token_id = credentials::token(headers).ok_or_else(Refused::expired_token)?;
-    let login = login_of(&shared.node, token_id).await?.ok_or_else(Refused::expired_token)?;
+    let login = login_of(&shared.node, token_id)
+        .await?
+        .ok_or_else(Refused::expired_token)?;
     if !credentials::is_origin_allowed(headers, &shared.config.origins.0) {
         return Err(Refused::foreign_origin());
     }
-    let seat = shared.seats.take().ok_or_else(|| Refused::unavailable("This server has no place for another socket."))?;
+    let seat = shared
+        .seats
+        .take()
+        .ok_or_else(|| Refused::unavailable("This server has no place for another socket."))?;
     Ok((login, seat))
 }
 
@@ -101,8 +119,12 @@ async fn refuse(mut framed: Framed<TcpStream, Codec>, refused: &Refused) -> io::
     let body = Bytes::from(refused.body());
     let status = StatusCode::from_u16(refused.status_code().as_u16()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = Response::with_body(status, ());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .head_mut()
+        .set_connection_type(actix_http::ConnectionType::Close);
     let head = Message::Item((response, BodySize::Sized(body.len() as u64)));
     Pin::new(&mut framed).write(head)?;
     Pin::new(&mut framed).write(Message::<(Response<()>, BodySize)>::Chunk(Some(body)))?;
