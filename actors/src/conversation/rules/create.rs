@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
-use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, body, membership};
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, membership};
 use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, State};
 
 /// Weight of the first thing on a board (conversations.md §10).
@@ -105,9 +105,7 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
     answer.extend(sections.map(News::Section));
     let mut decision = draft.into_decision(answer.clone(), answer);
     // The others have been told nothing yet: each is brought in by his own visit.
-    decision
-        .news
-        .retain(|(reach, _)| *reach == crate::conversation::rules::Reach::Own);
+    decision.news.retain(|(reach, _)| *reach == Reach::Own);
     Ok(decision)
 }
 

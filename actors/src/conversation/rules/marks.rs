@@ -3,6 +3,7 @@
 use rill_proto::classificator::InitMode;
 use rill_proto::event::{conv, message};
 use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
 
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::draft::{Draft, number};
@@ -162,9 +163,7 @@ fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Jud
 
 /// Answers in the form ic_tiny: the header anew, and the message that the conversation list shows.
 fn finish_lagging(draft: Draft<'_>) -> Judged<Decision> {
-    let member = draft
-        .member(draft.caller)
-        .ok_or_else(rill_proto::refusal::Refusal::not_member)?;
+    let member = draft.member(draft.caller).ok_or_else(Refusal::not_member)?;
     let counters = Counters::of(draft.state, &draft.head, member);
     let nr = counters.inbox_message_nr;
     let tiny = Header {

@@ -1,7 +1,7 @@
 //! What a session must be told of a conversation: the init form, and what it missed since a horizon (conversations.md
 //! §5.1, §7). First connection, reconnect and joining are the same code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rill_proto::classificator::InitMode;
 use rill_proto::id::AccountId;
@@ -63,12 +63,7 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
         }));
     }
     if let (Some(first), Some(last)) = (missed.first(), missed.last()) {
-        let fresh = BTreeMap::new();
-        let flow = Flow {
-            state,
-            facts,
-            fresh: &fresh,
-        };
+        let flow = Flow::stored(state, facts);
         news.extend(flow.forward(member, first - 1, *last, missed.len())?.news());
     }
     if is_present {
@@ -110,12 +105,7 @@ pub(super) fn init_form(
 ) -> Judged<Vec<News>> {
     let (head, member) = standing::viewer(state, viewer)?;
     let counters = Counters::of(state, head, member);
-    let fresh = BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let (messages, fw, bw) = match mode {
         InitMode::Header => (Vec::new(), None, None),
         InitMode::Tiny => {
