@@ -29,8 +29,8 @@ use crate::watermark::Watermark;
 
 mod lane;
 
-pub use lane::{Kind, LANE_BYTES_MAX};
 use lane::Queue;
+pub use lane::{Kind, LANE_BYTES_MAX};
 
 /// How many items may wait in a hub's inbox. A pass takes all of them and never waits for an owner, so a full inbox
 /// empties within milliseconds; the owner that meets one waits for that long. 65,536 items of a shared batch are some
@@ -76,9 +76,12 @@ pub trait Sink {
 pub struct Fanout {
     /// The records, shared by all lanes and all workers.
     pub batch: Arc<[Template]>,
-    /// The lanes, each with its part of a `conv` record when the batch has one.
-    pub lanes: Vec<(Lane, Option<Arc<View>>)>,
+    /// The lanes.
+    pub lanes: Vec<Told>,
 }
+
+/// A lane that is told of a batch, with its part of the `conv` record when the batch has one.
+pub type Told = (Lane, Option<Arc<View>>);
 
 /// What owners and sessions put into a hub's inbox.
 #[derive(Debug)]
@@ -231,7 +234,8 @@ impl Hub {
         let key = self.next_key;
         self.next_key += 1;
         let lane = Lane::new(self.worker, key, login.account_id, login.token);
-        self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
+        self.lanes
+            .insert(key, Queue::new(lane.clone(), kind, session, sink));
         lane
     }
 
@@ -243,7 +247,9 @@ impl Hub {
 
     /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
     pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
-        self.lanes.get_mut(&lane.key()).map_or(0, |queue| queue.sync(base))
+        self.lanes
+            .get_mut(&lane.key())
+            .map_or(0, |queue| queue.sync(base))
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
@@ -311,11 +317,19 @@ impl Hub {
             }
             Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
             Item::Part(lane, frame, pieces) => self.with(&lane, |queue| queue.part(frame, pieces)),
-            Item::Answer { lane, frame, index, request, pieces } => {
+            Item::Answer {
+                lane,
+                frame,
+                index,
+                request,
+                pieces,
+            } => {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }
             Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
-            Item::Progress(lane, progress, token) => self.with(&lane, |queue| queue.progress(progress, token)),
+            Item::Progress(lane, progress, token) => {
+                self.with(&lane, |queue| queue.progress(progress, token))
+            }
             Item::Live(lane, number, stamp) => self.with(&lane, |queue| queue.live(number, stamp)),
             Item::Close(lane, code, reason) => self.with(&lane, |queue| queue.end(code, &reason)),
         }

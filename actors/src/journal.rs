@@ -74,7 +74,12 @@ impl Departure {
     /// An outcome without news.
     #[must_use]
     pub fn reply(reply: Reply) -> Self {
-        Self { items: Vec::new(), reply, settles: None, issued: None }
+        Self {
+            items: Vec::new(),
+            reply,
+            settles: None,
+            issued: None,
+        }
     }
 }
 
@@ -99,7 +104,13 @@ impl Journal {
     /// The journal of an aggregate that was loaded at a version (0: it does not exist).
     #[must_use]
     pub fn new(node: Arc<Node>, aggregate: Aggregate, version: u64) -> Self {
-        Self { node, aggregate, version, pending: VecDeque::new(), under_way: 0 }
+        Self {
+            node,
+            aggregate,
+            version,
+            pending: VecDeque::new(),
+            under_way: 0,
+        }
     }
 
     /// The version after everything that has been decided.
@@ -125,24 +136,29 @@ impl Journal {
         if self.pending.is_empty() {
             depart(&self.node, departure, Vec::new());
         } else {
-            self.pending.push_back(Pending { departure, effects: Vec::new(), is_open: false });
+            self.pending.push_back(Pending {
+                departure,
+                effects: Vec::new(),
+                is_open: false,
+            });
         }
     }
 
     /// Begins an append. `appended` is called from the store's thread when it has succeeded or failed; the owner then
     /// calls [`Journal::appended`] or [`Journal::failed`].
-    pub fn append(
-        &mut self,
-        rows: Rows,
-        departure: Departure,
-        appended: impl FnOnce(bool) + Send + 'static,
-    ) {
+    pub fn append(&mut self, rows: Rows, departure: Departure, appended: impl FnOnce(bool) + Send + 'static) {
         let version = self.version + 1;
-        let effects = (0_u16..).zip(&rows.outbox).map(|(index, (target, payload))| OutboxEntry {
-            id: EffectId { source: self.aggregate, version, index },
-            target: *target,
-            payload: payload.clone(),
-        });
+        let effects = (0_u16..)
+            .zip(&rows.outbox)
+            .map(|(index, (target, payload))| OutboxEntry {
+                id: EffectId {
+                    source: self.aggregate,
+                    version,
+                    index,
+                },
+                target: *target,
+                payload: payload.clone(),
+            });
         let effects = effects.collect();
         let append = Append {
             aggregate: self.aggregate,
@@ -156,7 +172,11 @@ impl Journal {
         };
         self.version = version;
         self.under_way += 1;
-        self.pending.push_back(Pending { departure, effects, is_open: true });
+        self.pending.push_back(Pending {
+            departure,
+            effects,
+            is_open: true,
+        });
         let aggregate = self.aggregate;
         self.node.store.append(
             append,
@@ -187,8 +207,20 @@ impl Journal {
     pub fn failed(self) {
         for pending in self.pending {
             match pending.departure.reply {
-                Reply::Event { lane, frame, index, fault, .. } => {
-                    self.node.inboxes.put(Item::Answer { lane, frame, index, request: fault(), pieces: Vec::new() });
+                Reply::Event {
+                    lane,
+                    frame,
+                    index,
+                    fault,
+                    ..
+                } => {
+                    self.node.inboxes.put(Item::Answer {
+                        lane,
+                        frame,
+                        index,
+                        request: fault(),
+                        pieces: Vec::new(),
+                    });
                 }
                 Reply::Order(told) => told(false),
                 Reply::None => {}
@@ -202,8 +234,21 @@ fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
         node.inboxes.put(item);
     }
     match departure.reply {
-        Reply::Event { lane, frame, index, request, pieces, .. } => {
-            node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
+        Reply::Event {
+            lane,
+            frame,
+            index,
+            request,
+            pieces,
+            ..
+        } => {
+            node.inboxes.put(Item::Answer {
+                lane,
+                frame,
+                index,
+                request,
+                pieces,
+            });
         }
         Reply::Order(told) => told(true),
         Reply::None => {}

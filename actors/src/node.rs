@@ -39,7 +39,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60) }
+        Self {
+            idle: Duration::from_secs(60),
+        }
     }
 }
 
@@ -160,18 +162,13 @@ impl Node {
         Conversation: Handler<M>,
         <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
     {
-        deliver(
-            &self.conversations,
-            id,
-            message,
-            || {
-                let node = Arc::clone(self);
-                Conversation::start_in_arbiter(self.arbiter(), move |ctx| {
-                    ctx.set_mailbox_capacity(MAILBOX_MAX);
-                    Conversation::new(node, id)
-                })
-            },
-        )
+        deliver(&self.conversations, id, message, || {
+            let node = Arc::clone(self);
+            Conversation::start_in_arbiter(self.arbiter(), move |ctx| {
+                ctx.set_mailbox_capacity(MAILBOX_MAX);
+                Conversation::new(node, id)
+            })
+        })
     }
 
     /// Sends to an account, starting its actor when it is not there.
@@ -184,18 +181,13 @@ impl Node {
         Account: Handler<M>,
         <Account as Actor>::Context: ToEnvelope<Account, M>,
     {
-        deliver(
-            &self.accounts,
-            id,
-            message,
-            || {
-                let node = Arc::clone(self);
-                Account::start_in_arbiter(self.arbiter(), move |ctx| {
-                    ctx.set_mailbox_capacity(MAILBOX_MAX);
-                    Account::new(node, id)
-                })
-            },
-        )
+        deliver(&self.accounts, id, message, || {
+            let node = Arc::clone(self);
+            Account::start_in_arbiter(self.arbiter(), move |ctx| {
+                ctx.set_mailbox_capacity(MAILBOX_MAX);
+                Account::new(node, id)
+            })
+        })
     }
 
     /// Whether a conversation's actor is in memory (or on its way there).
@@ -233,7 +225,10 @@ impl Node {
 
     /// An effect could not be applied: it is tried again.
     pub fn carry_again(&self, entry: OutboxEntry) {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.again
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
     }
 
     fn arbiter(&self) -> &ArbiterHandle {

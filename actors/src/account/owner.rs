@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::contact::{self, Known};
 use super::login::{
-    AskOwnContact, CloseSession, Login, OpenSession, OrderReply, OwnContact, Register, account_of, ticket_name,
-    token_name,
+    AskOwnContact, CloseSession, Login, OpenSession, OrderReply, OwnContact, Register, account_of,
+    ticket_name, token_name,
 };
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Given, Task};
@@ -118,7 +118,8 @@ impl Account {
             match loaded {
                 Ok((version, state)) => {
                     owner.node.metrics.activations.add(1);
-                    owner.journal = Journal::new(Arc::clone(&owner.node), Aggregate::Account(owner.id), version);
+                    owner.journal =
+                        Journal::new(Arc::clone(&owner.node), Aggregate::Account(owner.id), version);
                     owner.state = state;
                     owner.work_off(ctx);
                 }
@@ -147,7 +148,9 @@ impl Account {
 
     fn work_off(&mut self, ctx: &mut Context<Self>) {
         while self.journal.has_room() {
-            let Some(work) = self.backlog.pop_front() else { return };
+            let Some(work) = self.backlog.pop_front() else {
+                return;
+            };
             self.begin(work, ctx);
         }
     }
@@ -170,7 +173,10 @@ impl Account {
 
     fn given(&self) -> (Issued, Given) {
         let issued = self.node.issue();
-        let given = Given { now: self.node.now_s(), stamp: issued.stamp() };
+        let given = Given {
+            now: self.node.now_s(),
+            stamp: issued.stamp(),
+        };
         (issued, given)
     }
 
@@ -184,7 +190,19 @@ impl Account {
                 let id = known.unwrap_or_else(|| dialog_id(&self.node, self.id, other, 0));
                 let attempt = u32::from(known.is_none());
                 let fault = submit.answer(Err(&Refusal::unavailable()));
-                if self.node.to_conversation(id, OpenDialog { submit, other, mk_conv_type, attempt }).is_err() {
+                if self
+                    .node
+                    .to_conversation(
+                        id,
+                        OpenDialog {
+                            submit,
+                            other,
+                            mk_conv_type,
+                            attempt,
+                        },
+                    )
+                    .is_err()
+                {
                     self.node.inboxes.put(fault);
                 }
                 return;
@@ -192,7 +210,14 @@ impl Account {
             Ok(Task::IntroduceById(id)) => {
                 let is_listed = id == self.id || self.state.contacts.row(id).is_some();
                 let through = Arc::new(self.state.memberships.keys().copied().collect());
-                return self.ask(id, Introduce { submit, found: Found::ById { is_listed, through } }, ctx);
+                return self.ask(
+                    id,
+                    Introduce {
+                        submit,
+                        found: Found::ById { is_listed, through },
+                    },
+                    ctx,
+                );
             }
             Ok(Task::IntroduceByEmail(email)) => return self.look_up(submit, email, ctx),
             Err(refusal) => refusal,
@@ -204,10 +229,21 @@ impl Account {
     fn look_up(&mut self, submit: Submit, email: String, ctx: &mut Context<Self>) {
         let node = Arc::clone(&self.node);
         let found = async move { (account_of(&node, &email).await, email) };
-        ctx.wait(found.into_actor(self).map(|(found, email), owner, ctx| match found {
-            Ok(id) => owner.ask(id, Introduce { submit, found: Found::ByEmail(email) }, ctx),
-            Err(fault) => owner.meet(&fault, Work::Submit(submit)),
-        }));
+        ctx.wait(
+            found
+                .into_actor(self)
+                .map(|(found, email), owner, ctx| match found {
+                    Ok(id) => owner.ask(
+                        id,
+                        Introduce {
+                            submit,
+                            found: Found::ByEmail(email),
+                        },
+                        ctx,
+                    ),
+                    Err(fault) => owner.meet(&fault, Work::Submit(submit)),
+                }),
+        );
     }
 
     fn ask(&mut self, id: AccountId, introduce: Introduce, ctx: &mut Context<Self>) {
@@ -255,19 +291,38 @@ impl Account {
             Found::ByEmail(email) if !decision.changes.is_empty() => self.email_claim(email),
             Found::ByEmail(_) | Found::ById { .. } => Vec::new(),
         };
-        self.append(&decision, claim, Departure { issued: Some(issued), ..Departure::reply(reply) }, ctx);
+        self.append(
+            &decision,
+            claim,
+            Departure {
+                issued: Some(issued),
+                ..Departure::reply(reply)
+            },
+            ctx,
+        );
     }
 
     fn email_claim(&self, email: String) -> Vec<(UniqueKey, Bytes)> {
-        vec![(UniqueKey::Email(email), Bytes::copy_from_slice(self.id.0.as_bytes()))]
+        vec![(
+            UniqueKey::Email(email),
+            Bytes::copy_from_slice(self.id.0.as_bytes()),
+        )]
     }
 
     /// Asks conversations for their parts of one answer.
     fn gather(&self, submit: Submit, ids: Vec<ConversationId>, mode: rill_proto::classificator::InitMode) {
         let (lane, frame) = (submit.lane.clone(), submit.frame);
-        let gathering = Arc::new(Gathering { node: Arc::clone(&self.node), submit });
+        let gathering = Arc::new(Gathering {
+            node: Arc::clone(&self.node),
+            submit,
+        });
         for id in ids {
-            let peek = Peek { lane: lane.clone(), frame, mode, token: Arc::clone(&gathering) as _ };
+            let peek = Peek {
+                lane: lane.clone(),
+                frame,
+                mode,
+                token: Arc::clone(&gathering) as _,
+            };
             if self.node.to_conversation(id, peek).is_err() {
                 tracing::debug!(conversation_id = %id, "too busy for its part of an answer");
             }
@@ -278,22 +333,37 @@ impl Account {
     fn effect(&mut self, submit: Submit, decision: &Decision, issued: Issued, ctx: &mut Context<Self>) {
         self.take_in(decision);
         self.node.metrics.events_done.add(1);
-        let own: Vec<Piece> = self.own_contact().map(|own| Piece::Shared(own.record)).into_iter().collect();
+        let own: Vec<Piece> = self
+            .own_contact()
+            .map(|own| Piece::Shared(own.record))
+            .into_iter()
+            .collect();
         let mut items = Vec::new();
         if decision.tells_own && !decision.changes.is_empty() {
-            let lanes = self.node.presence.of(self.id).into_iter().filter(|lane| *lane != submit.lane);
+            let lanes = self
+                .node
+                .presence
+                .of(self.id)
+                .into_iter()
+                .filter(|lane| *lane != submit.lane);
             items.extend(lanes.map(|lane| Item::Pieces(lane, own.clone())));
         }
         let pieces = if decision.tells_own { own } else { Vec::new() };
         let reply = answer(submit, &decision.identifier, pieces);
-        let departure = Departure { items, reply, settles: None, issued: Some(issued) };
+        let departure = Departure {
+            items,
+            reply,
+            settles: None,
+            issued: Some(issued),
+        };
         self.append(decision, Vec::new(), departure, ctx);
     }
 
     fn refuse(&mut self, submit: Submit, refusal: &Refusal) {
         self.node.metrics.events_refused.add(1);
         let request = submit.record(Err(refusal));
-        self.journal.pass(Departure::reply(event_reply(submit, request, Vec::new())));
+        self.journal
+            .pass(Departure::reply(event_reply(submit, request, Vec::new())));
     }
 
     fn apply(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
@@ -301,7 +371,10 @@ impl Account {
         let decision = rules::apply(&self.state, effect, given);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
-            return self.journal.pass(Departure { settles, ..Departure::reply(Reply::None) });
+            return self.journal.pass(Departure {
+                settles,
+                ..Departure::reply(Reply::None)
+            });
         }
         self.take_in(&decision);
         let news = match effect {
@@ -312,7 +385,10 @@ impl Account {
         let addr = ctx.address();
         let node = Arc::clone(&self.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
-        let telling = super::sync::Tell { step: news, issued: Some(issued) };
+        let telling = super::sync::Tell {
+            step: news,
+            issued: Some(issued),
+        };
         let reply = Reply::Order(Box::new(move |ok| {
             if ok {
                 #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
@@ -321,7 +397,15 @@ impl Account {
                 node.carry_again(entry);
             }
         }));
-        self.append(&decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+        self.append(
+            &decision,
+            Vec::new(),
+            Departure {
+                settles,
+                ..Departure::reply(reply)
+            },
+            ctx,
+        );
     }
 
     fn register(&mut self, order: Register, ctx: &mut Context<Self>) {
@@ -337,11 +421,25 @@ impl Account {
                 self.take_in(&decision);
                 let mut claim = self.email_claim(order.email);
                 let id = Bytes::copy_from_slice(self.id.0.as_bytes());
-                claim.extend(order.fleep_address.map(|address| (UniqueKey::Address(address), id)));
+                claim.extend(
+                    order
+                        .fleep_address
+                        .map(|address| (UniqueKey::Address(address), id)),
+                );
                 let reply = told(order.reply, Ok(self.id));
-                self.append(&decision, claim, Departure { issued: Some(issued), ..Departure::reply(reply) }, ctx);
+                self.append(
+                    &decision,
+                    claim,
+                    Departure {
+                        issued: Some(issued),
+                        ..Departure::reply(reply)
+                    },
+                    ctx,
+                );
             }
-            Err(refusal) => self.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+            Err(refusal) => self
+                .journal
+                .pass(Departure::reply(told(order.reply, Err(refusal)))),
         }
     }
 
@@ -349,16 +447,25 @@ impl Account {
         let (issued, given) = self.given();
         let token = token_name(&self.node, order.token_id);
         let ticket = ticket_name(&self.node, &order.ticket);
-        let login = Login { account_id: self.id, token, ticket };
+        let login = Login {
+            account_id: self.id,
+            token,
+            ticket,
+        };
         match rules::open_session(&self.state, &login, given) {
             Ok(decision) => {
                 self.take_in(&decision);
                 let own = self.own_contact().ok_or_else(|| Refusal::not_found("Account"));
                 let claim = vec![(UniqueKey::Token(token), encode(&login))];
-                let departure = Departure { issued: Some(issued), ..Departure::reply(told(order.reply, own)) };
+                let departure = Departure {
+                    issued: Some(issued),
+                    ..Departure::reply(told(order.reply, own))
+                };
                 self.append(&decision, claim, departure, ctx);
             }
-            Err(refusal) => self.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+            Err(refusal) => self
+                .journal
+                .pass(Departure::reply(told(order.reply, Err(refusal)))),
         }
     }
 
@@ -366,11 +473,26 @@ impl Account {
         let (issued, _) = self.given();
         let decision = rules::close_session(&self.state, order.token);
         self.take_in(&decision);
-        let lanes = self.node.presence.of(self.id).into_iter().filter(|lane| lane.token() == order.token);
+        let lanes = self
+            .node
+            .presence
+            .of(self.id)
+            .into_iter()
+            .filter(|lane| lane.token() == order.token);
         let reason = "the session logged out";
-        let items = lanes.map(|lane| Item::Close(lane, CloseCode::Policy, reason.to_owned())).collect();
-        let departure = Departure { items, reply: told(order.reply, Ok(())), settles: None, issued: Some(issued) };
-        let rows = Rows { release: vec![UniqueKey::Token(order.token)], ..Rows::default() };
+        let items = lanes
+            .map(|lane| Item::Close(lane, CloseCode::Policy, reason.to_owned()))
+            .collect();
+        let departure = Departure {
+            items,
+            reply: told(order.reply, Ok(())),
+            settles: None,
+            issued: Some(issued),
+        };
+        let rows = Rows {
+            release: vec![UniqueKey::Token(order.token)],
+            ..Rows::default()
+        };
         self.append_rows(rows, &decision, departure, ctx);
     }
 
@@ -387,20 +509,50 @@ impl Account {
         departure: Departure,
         ctx: &mut Context<Self>,
     ) {
-        self.append_rows(Rows { claim, ..Rows::default() }, decision, departure, ctx);
+        self.append_rows(
+            Rows {
+                claim,
+                ..Rows::default()
+            },
+            decision,
+            departure,
+            ctx,
+        );
     }
 
     /// Begins the append of a decision that is in memory already; one that changes nothing only leaves.
-    fn append_rows(&mut self, mut changed: Rows, decision: &Decision, departure: Departure, ctx: &mut Context<Self>) {
+    fn append_rows(
+        &mut self,
+        mut changed: Rows,
+        decision: &Decision,
+        departure: Departure,
+        ctx: &mut Context<Self>,
+    ) {
         if decision.changes.is_empty() {
-            return self.journal.pass(Departure { issued: None, ..departure });
+            return self.journal.pass(Departure {
+                issued: None,
+                ..departure
+            });
         }
         (changed.put, changed.remove) = rows(&decision.changes);
-        changed.outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
+        changed.outbox = decision
+            .effects
+            .iter()
+            .map(|(target, effect)| (*target, encode(effect)))
+            .collect();
         let (addr, generation) = (ctx.address(), self.generation);
-        #[expect(clippy::disallowed_methods, reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way")]
-        self.journal.append(changed, departure, move |ok| addr.do_send(Appended { generation, ok }));
-        if decision.changes.iter().any(|change| matches!(change, Change::Contact(..))) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way"
+        )]
+        self.journal.append(changed, departure, move |ok| {
+            addr.do_send(Appended { generation, ok })
+        });
+        if decision
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Contact(..)))
+        {
             self.hand_out_contacts();
         }
     }
@@ -413,7 +565,11 @@ impl Account {
     }
 
     pub(super) fn own_contact(&self) -> Option<OwnContact> {
-        let Head { profile, registration, .. } = self.state.head.as_ref()?;
+        let Head {
+            profile,
+            registration,
+            ..
+        } = self.state.head.as_ref()?;
         Some(OwnContact {
             account_id: self.id,
             display_name: profile.display_name.clone(),
@@ -458,15 +614,21 @@ impl Account {
         let sent = match work {
             Work::Submit(submit) => {
                 let fault = submit.answer(Err(&Refusal::unavailable()));
-                self.node.to_account(self.id, submit).map_err(|_| self.node.inboxes.put(fault))
+                self.node
+                    .to_account(self.id, submit)
+                    .map_err(|_| self.node.inboxes.put(fault))
             }
             Work::Introduce(introduce) => {
                 let fault = introduce.submit.answer(Err(&Refusal::unavailable()));
-                self.node.to_account(self.id, introduce).map_err(|_| self.node.inboxes.put(fault))
+                self.node
+                    .to_account(self.id, introduce)
+                    .map_err(|_| self.node.inboxes.put(fault))
             }
             Work::Sync(sync) => {
                 let lane = sync.lane.clone();
-                self.node.to_account(self.id, sync).map_err(|_| super::sync::turn_away(&self.node, lane))
+                self.node
+                    .to_account(self.id, sync)
+                    .map_err(|_| super::sync::turn_away(&self.node, lane))
             }
             Work::Apply(entry, _) => {
                 self.node.carry(entry);
@@ -485,7 +647,8 @@ impl Account {
         ctx.run_later(wait, |owner, ctx| {
             let idle = owner.node.settings.idle;
             let rested = owner.last_used.elapsed();
-            if rested >= idle && owner.journal.is_idle() && owner.backlog.is_empty() && owner.runs.is_empty() {
+            if rested >= idle && owner.journal.is_idle() && owner.backlog.is_empty() && owner.runs.is_empty()
+            {
                 owner.node.metrics.passivations.add(1);
                 owner.retire(ctx);
             } else {
@@ -513,7 +676,14 @@ fn answer(submit: Submit, identifier: &serde_json::Value, pieces: Vec<Piece>) ->
 fn event_reply(submit: Submit, request: Bytes, pieces: Vec<Piece>) -> Reply {
     let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
     let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-    Reply::Event { lane, frame, index, fault, request, pieces }
+    Reply::Event {
+        lane,
+        frame,
+        index,
+        fault,
+        request,
+        pieces,
+    }
 }
 
 /// Tells the outcome of an order once it is durable, or that it may be tried again.

@@ -92,7 +92,8 @@ impl Part for Telling {}
 
 /// A session that could not be brought up to date must come again.
 pub(super) fn turn_away(node: &Node, lane: Lane) {
-    node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+    node.inboxes
+        .put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
 impl Account {
@@ -104,10 +105,19 @@ impl Account {
             own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
         if horizon == 0 {
-            own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
+            own.extend(
+                SystemLabel::ALL
+                    .iter()
+                    .map(|label| Piece::Shared(label.record(self.id))),
+            );
         }
-        let changed: Vec<AccountId> =
-            self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
+        let changed: Vec<AccountId> = self
+            .state
+            .contacts
+            .rows()
+            .filter(|(_, row)| row.stamp > horizon)
+            .map(|(id, _)| id)
+            .collect();
         let memberships = self.state.memberships.iter();
         let wanted: Vec<(ConversationId, Stamp)> = memberships
             .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
@@ -117,17 +127,29 @@ impl Account {
             let contacts = Self::profiles(Arc::clone(&node), changed).await?;
             Ok::<_, StoreFault>((contacts, plan(&node, wanted).await?))
         };
-        ctx.wait(plan.into_actor(self).map(move |planned, owner, ctx| match planned {
-            Ok((contacts, left)) => {
-                own.extend(contacts);
-                let total = left.len();
-                owner.run(Run { sync, covers, left, total }, own, ctx);
-            }
-            Err(fault) => {
-                tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
-                turn_away(&owner.node, sync.lane);
-            }
-        }));
+        ctx.wait(
+            plan.into_actor(self)
+                .map(move |planned, owner, ctx| match planned {
+                    Ok((contacts, left)) => {
+                        own.extend(contacts);
+                        let total = left.len();
+                        owner.run(
+                            Run {
+                                sync,
+                                covers,
+                                left,
+                                total,
+                            },
+                            own,
+                            ctx,
+                        );
+                    }
+                    Err(fault) => {
+                        tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
+                        turn_away(&owner.node, sync.lane);
+                    }
+                }),
+        );
     }
 
     fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
@@ -141,12 +163,17 @@ impl Account {
             #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
             addr.do_send(begin);
         }));
-        self.journal.pass(Departure { items, ..Departure::reply(reply) });
+        self.journal.pass(Departure {
+            items,
+            ..Departure::reply(reply)
+        });
     }
 
     /// Begins the next batch of visits, or makes the session live.
     fn go_on(&mut self, key: u64, number: u32, ctx: &mut Context<Self>) {
-        let Some(run) = self.runs.get_mut(&key).filter(|run| run.sync.number == number) else { return };
+        let Some(run) = self.runs.get_mut(&key).filter(|run| run.sync.number == number) else {
+            return;
+        };
         let lane = run.sync.lane.clone();
         if !lane.is_alive() {
             self.runs.remove(&key);
@@ -162,7 +189,13 @@ impl Account {
         let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
         for (id, horizon) in batch {
             let (lane, token) = (lane.clone(), Arc::clone(&token));
-            let visit = Visit { lane: lane.clone(), horizon, skip_hidden, unless_greeted: false, token };
+            let visit = Visit {
+                lane: lane.clone(),
+                horizon,
+                skip_hidden,
+                unless_greeted: false,
+                token,
+            };
             if self.node.to_conversation(id, visit).is_err() {
                 turn_away(&self.node, lane);
             }
@@ -173,14 +206,18 @@ impl Account {
         match went {
             Went::Taken(key, number) => self.go_on(key, number, ctx),
             Went::Visited(key, number) => {
-                let Some(run) = self.runs.get(&key).filter(|run| run.sync.number == number) else { return };
+                let Some(run) = self.runs.get(&key).filter(|run| run.sync.number == number) else {
+                    return;
+                };
                 if run.left.is_empty() {
                     return self.go_on(key, number, ctx);
                 }
                 let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
                 #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
                 let progress = (run.total - run.left.len()) as f32 / run.total as f32;
-                self.node.inboxes.put(Item::Progress(run.sync.lane.clone(), progress, token));
+                self.node
+                    .inboxes
+                    .put(Item::Progress(run.sync.lane.clone(), progress, token));
             }
         }
     }
@@ -193,8 +230,13 @@ impl Account {
             Step::Visit(id) => {
                 for lane in lanes {
                     let (lane, token) = (lane.clone(), Arc::clone(&token));
-                    let visit =
-                        Visit { lane: lane.clone(), horizon: 0, skip_hidden: false, unless_greeted: true, token };
+                    let visit = Visit {
+                        lane: lane.clone(),
+                        horizon: 0,
+                        skip_hidden: false,
+                        unless_greeted: true,
+                        token,
+                    };
                     if self.node.to_conversation(id, visit).is_err() {
                         turn_away(&self.node, lane);
                     }
@@ -241,7 +283,10 @@ async fn plan(
         }
     }
     planned.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
-    Ok(planned.into_iter().map(|(_, id, horizon)| (id, horizon)).collect())
+    Ok(planned
+        .into_iter()
+        .map(|(_, id, horizon)| (id, horizon))
+        .collect())
 }
 
 impl Handler<Tell> for Account {

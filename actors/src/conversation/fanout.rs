@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rill_proto::id::AccountId;
-use rill_proto::record::conv::View;
 
 use super::audience::{self, Site, Template};
-use super::rules::{Header, News, Reach};
+use super::rules::{News, Reach};
 use super::soft::SoftState;
 use super::state::State;
-use crate::hub::{Fanout, Item};
+use crate::hub::{Fanout, Item, Told};
 use crate::piece::Piece;
 use crate::presence::{Lane, Presence};
 use crate::store::Stamp;
@@ -54,7 +53,9 @@ impl Subscribers {
     #[must_use]
     pub fn was_greeted(&self, lane: &Lane, since: Stamp) -> bool {
         self.0.get(&lane.account_id()).is_some_and(|lanes| {
-            lanes.iter().any(|known| known.lane == *lane && known.greeted >= since)
+            lanes
+                .iter()
+                .any(|known| known.lane == *lane && known.greeted >= since)
         })
     }
 
@@ -73,11 +74,19 @@ impl Subscribers {
 
     fn of(&self, account_id: AccountId) -> impl Iterator<Item = &Lane> {
         let lanes = self.0.get(&account_id);
-        lanes.into_iter().flatten().map(|known| &known.lane).filter(|lane| lane.is_alive())
+        lanes
+            .into_iter()
+            .flatten()
+            .map(|known| &known.lane)
+            .filter(|lane| lane.is_alive())
     }
 
     fn others(&self, than: AccountId) -> impl Iterator<Item = &Lane> {
-        let lanes = self.0.iter().filter(move |(account_id, _)| **account_id != than).flat_map(|(_, lanes)| lanes);
+        let lanes = self
+            .0
+            .iter()
+            .filter(move |(account_id, _)| **account_id != than)
+            .flat_map(|(_, lanes)| lanes);
         lanes.map(|known| &known.lane).filter(|lane| lane.is_alive())
     }
 }
@@ -101,10 +110,14 @@ impl Stage<'_> {
     #[must_use]
     pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
         let locks = self.soft.locks();
-        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
+        let seen = news
+            .iter()
+            .filter(|news| audience::may_see(self.state, viewer, news));
         let templates =
             seen.filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
-        templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
+        templates
+            .filter_map(|template| audience::piece(&template, self.state, viewer))
+            .collect()
     }
 
     /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).
@@ -118,12 +131,18 @@ impl Stage<'_> {
             rest = after;
             let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
             let lanes: Vec<&Lane> = match reach {
-                Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
+                Reach::Own => self
+                    .subscribers
+                    .of(caller)
+                    .filter(|lane| Some(*lane) != asking)
+                    .collect(),
                 Reach::Others => self.subscribers.others(caller).collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
-                Reach::Activated => {
-                    self.soft.activated(self.now).filter(|lane| lane.account_id() != caller).collect()
-                }
+                Reach::Activated => self
+                    .soft
+                    .activated(self.now)
+                    .filter(|lane| lane.account_id() != caller)
+                    .collect(),
             };
             self.tell(&told, &lanes, &mut items);
         }
@@ -135,31 +154,39 @@ impl Stage<'_> {
             return;
         }
         let locks = self.soft.locks();
-        let mut header = None;
-        let mut batch: Vec<Template> = Vec::with_capacity(news.len());
-        for news in news {
-            if let News::Header(known) = news {
-                header = Some(*known);
-            }
-            batch.extend(audience::template(self.state, self.soft.pens(), &locks, self.site, news));
-        }
-        let batch: Arc<[Template]> = batch.into();
-        let mut fanouts: BTreeMap<u16, Vec<(Lane, Option<Arc<View>>)>> = BTreeMap::new();
+        let templates = news
+            .iter()
+            .filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
+        let batch: Arc<[Template]> = templates.collect();
+        // A run of news has at most one header, so one view completes the batch for a viewer.
+        let header = batch
+            .iter()
+            .find(|template| matches!(template, Template::PerViewer { .. }));
+        let mut fanouts: BTreeMap<u16, Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
-            if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
-                let view = header.and_then(|header| self.view(viewer, header));
-                fanouts.entry(lane.worker()).or_default().push(((*lane).clone(), view));
+            if news
+                .iter()
+                .all(|news| audience::may_see(self.state, viewer, news))
+            {
+                let view = header
+                    .and_then(|header| header.view(self.state, viewer))
+                    .map(Arc::new);
+                fanouts
+                    .entry(lane.worker())
+                    .or_default()
+                    .push(((*lane).clone(), view));
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
                 items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));
             }
         }
-        let fanouts = fanouts.into_values().map(|lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes }));
+        let fanouts = fanouts.into_values().map(|lanes| {
+            Item::Fanout(Fanout {
+                batch: Arc::clone(&batch),
+                lanes,
+            })
+        });
         items.extend(fanouts);
-    }
-
-    fn view(&self, viewer: AccountId, header: Header) -> Option<Arc<View>> {
-        audience::view(self.state, viewer, header).map(Arc::new)
     }
 }

@@ -139,14 +139,20 @@ impl Conversation {
             let Some(loaded) = node.store.load(aggregate).await? else {
                 return Ok((0, State::new(id)));
             };
-            let newest = node.store.slots(id, 1, u64::MAX, RECENT_SLOTS_MAX, Direction::Descending).await?;
+            let newest = node
+                .store
+                .slots(id, 1, u64::MAX, RECENT_SLOTS_MAX, Direction::Descending)
+                .await?;
             Ok::<_, StoreFault>((loaded.version, load(id, &loaded, &newest)?))
         };
         ctx.wait(read.into_actor(self).map(|read, owner, ctx| match read {
             Ok((version, state)) => {
                 owner.node.metrics.activations.add(1);
-                owner.journal =
-                    Journal::new(Arc::clone(&owner.node), Aggregate::Conversation(owner.id), version);
+                owner.journal = Journal::new(
+                    Arc::clone(&owner.node),
+                    Aggregate::Conversation(owner.id),
+                    version,
+                );
                 owner.subscribers = Subscribers::find(&state, &owner.node.presence);
                 owner.state = state;
                 owner.work_off(ctx);
@@ -175,7 +181,9 @@ impl Conversation {
 
     fn work_off(&mut self, ctx: &mut Context<Self>) {
         while !self.waits_for_appends && self.journal.has_room() {
-            let Some(work) = self.backlog.pop_front() else { return };
+            let Some(work) = self.backlog.pop_front() else {
+                return;
+            };
             self.begin(work, ctx);
         }
     }
@@ -249,9 +257,18 @@ impl Conversation {
                 let peeked = sync::conv_sync(&self.state, peek.lane.account_id(), peek.mode, facts)?;
                 Ok(Verdict::Told(peeked.answer))
             }
-            Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
-                Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
-            }
+            Work::Apply(
+                _,
+                Effect::Profile {
+                    account_id,
+                    profile: now,
+                },
+            ) => Ok(Verdict::Decided(profile::profile_changed(
+                &self.state,
+                *account_id,
+                now,
+                facts,
+            ))),
             Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. }) => {
                 Ok(Verdict::Decided(Decision::default()))
             }
@@ -271,7 +288,9 @@ impl Conversation {
     }
 
     fn needs_no_visit(&self, visit: &Visit) -> bool {
-        let Some(member) = self.state.members.get(&visit.lane.account_id()) else { return true };
+        let Some(member) = self.state.members.get(&visit.lane.account_id()) else {
+            return true;
+        };
         let shown = self.state.head.as_ref().map_or(0, |head| head.show_message_nr);
         let is_hidden = member.hide_message_nr.is_some_and(|hidden| hidden >= shown);
         (visit.unless_greeted && self.subscribers.was_greeted(&visit.lane, member.init_stamp))
@@ -316,7 +335,9 @@ impl Conversation {
     fn carry_out(&mut self, work: Work, verdict: Verdict, issued: Issued, ctx: &mut Context<Self>) {
         match (work, verdict) {
             (Work::Submit(submit), Verdict::Decided(decision)) => self.effect(submit, decision, issued, ctx),
-            (Work::Dialog(open), Verdict::Decided(decision)) => self.effect(open.submit, decision, issued, ctx),
+            (Work::Dialog(open), Verdict::Decided(decision)) => {
+                self.effect(open.submit, decision, issued, ctx)
+            }
             (Work::Dialog(open), Verdict::Told(_) | Verdict::NotADialog) => self.next_dialog(open),
             (Work::Visit(visit), Verdict::Told(news)) => self.greet(visit, &news, &issued),
             (Work::Peek(peek), Verdict::Told(news)) => {
@@ -324,7 +345,10 @@ impl Conversation {
                 let item = Item::Part(peek.lane, peek.frame, pieces);
                 let token = peek.token;
                 let reply = Reply::Order(Box::new(move |_| drop(token)));
-                self.journal.pass(Departure { items: vec![item], ..Departure::reply(reply) });
+                self.journal.pass(Departure {
+                    items: vec![item],
+                    ..Departure::reply(reply)
+                });
             }
             (Work::Apply(entry, effect), Verdict::Decided(decision)) => {
                 self.apply(entry, &effect, decision, issued, ctx);
@@ -349,18 +373,35 @@ impl Conversation {
         let (lane, frame, index, request_id) =
             (submit.lane.clone(), submit.frame, submit.index, submit.request_id);
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-        let reply = Reply::Event { lane, frame, index, fault, request, pieces };
+        let reply = Reply::Event {
+            lane,
+            frame,
+            index,
+            fault,
+            request,
+            pieces,
+        };
         self.dismiss(&decision);
         if decision.changes.is_empty() {
-            self.journal.pass(Departure { items, ..Departure::reply(reply) });
+            self.journal.pass(Departure {
+                items,
+                ..Departure::reply(reply)
+            });
         } else {
             let mut claim = Vec::new();
             if remembers {
-                let outcome = Outcome { identifier: decision.identifier.clone() };
+                let outcome = Outcome {
+                    identifier: decision.identifier.clone(),
+                };
                 claim.push((UniqueKey::Request(caller, request_id.0), encode(&outcome)));
                 self.outcomes.put((caller, request_id), outcome);
             }
-            let departure = Departure { items, reply, settles: None, issued: Some(issued) };
+            let departure = Departure {
+                items,
+                reply,
+                settles: None,
+                issued: Some(issued),
+            };
             self.append(&decision, claim, departure, ctx);
         }
         self.watch_soft(ctx);
@@ -386,7 +427,12 @@ impl Conversation {
         let items = self.stage().items(caller, None, &decision.news);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
-            self.journal.pass(Departure { items, reply: Reply::None, settles, issued: None });
+            self.journal.pass(Departure {
+                items,
+                reply: Reply::None,
+                settles,
+                issued: None,
+            });
         } else {
             let node = Arc::clone(&self.node);
             let again = Box::new(move |ok: bool| {
@@ -394,7 +440,12 @@ impl Conversation {
                     node.carry_again(entry);
                 }
             });
-            let departure = Departure { items, reply: Reply::Order(again), settles, issued: Some(issued) };
+            let departure = Departure {
+                items,
+                reply: Reply::Order(again),
+                settles,
+                issued: Some(issued),
+            };
             self.append(&decision, Vec::new(), departure, ctx);
         }
     }
@@ -432,20 +483,43 @@ impl Conversation {
         departure: Departure,
         ctx: &mut Context<Self>,
     ) {
-        let outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
-        let rows = Rows { put: rows(&decision.changes), claim, outbox, ..Rows::default() };
+        let outbox = decision
+            .effects
+            .iter()
+            .map(|(target, effect)| (*target, encode(effect)))
+            .collect();
+        let rows = Rows {
+            put: rows(&decision.changes),
+            claim,
+            outbox,
+            ..Rows::default()
+        };
         let (addr, generation) = (ctx.address(), self.generation);
-        #[expect(clippy::disallowed_methods, reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way")]
-        self.journal.append(rows, departure, move |ok| addr.do_send(Appended { generation, ok }));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way"
+        )]
+        self.journal.append(rows, departure, move |ok| {
+            addr.do_send(Appended { generation, ok })
+        });
     }
 
     fn greet(&mut self, visit: Visit, news: &[News], issued: &Issued) {
         let viewer = visit.lane.account_id();
         let pieces = self.stage().pieces(viewer, news);
-        if self.state.members.get(&viewer).is_some_and(super::state::Member::is_present) {
+        if self
+            .state
+            .members
+            .get(&viewer)
+            .is_some_and(super::state::Member::is_present)
+        {
             self.subscribers.add(visit.lane.clone(), issued.stamp());
         }
-        let items = if pieces.is_empty() { Vec::new() } else { vec![Item::Pieces(visit.lane.clone(), pieces)] };
+        let items = if pieces.is_empty() {
+            Vec::new()
+        } else {
+            vec![Item::Pieces(visit.lane.clone(), pieces)]
+        };
         let node = Arc::clone(&self.node);
         let reply = Reply::Order(Box::new(move |ok| {
             if !ok {
@@ -453,7 +527,10 @@ impl Conversation {
             }
             drop(visit.token);
         }));
-        self.journal.pass(Departure { items, ..Departure::reply(reply) });
+        self.journal.pass(Departure {
+            items,
+            ..Departure::reply(reply)
+        });
     }
 
     /// The conversation is no dialog any more: the two begin another one.
@@ -461,7 +538,10 @@ impl Conversation {
         let caller = open.submit.lane.account_id();
         let next = crate::account::dialog_id(&self.node, caller, open.other, open.attempt);
         let fault = open.submit.answer(Err(&Refusal::unavailable()));
-        let open = OpenDialog { attempt: open.attempt + 1, ..open };
+        let open = OpenDialog {
+            attempt: open.attempt + 1,
+            ..open
+        };
         if self.node.to_conversation(next, open).is_err() {
             self.node.inboxes.put(fault);
         }
@@ -474,13 +554,21 @@ impl Conversation {
                 let request = submit.record(Err(refusal));
                 let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
                 let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-                let reply = Reply::Event { lane, frame, index, fault, request, pieces: Vec::new() };
+                let reply = Reply::Event {
+                    lane,
+                    frame,
+                    index,
+                    fault,
+                    request,
+                    pieces: Vec::new(),
+                };
                 self.journal.pass(Departure::reply(reply));
             }
             // Whoever was never a member is told nothing.
             Work::Visit(visit) => {
                 let token = visit.token;
-                self.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
+                self.journal
+                    .pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
             }
             Work::Peek(peek) => drop(peek.token),
             Work::Apply(entry, _) => self.node.store.settle(entry.id),
@@ -510,15 +598,21 @@ impl Conversation {
         let sent = match work {
             Work::Submit(submit) => {
                 let fault = submit.answer(Err(&Refusal::unavailable()));
-                self.node.to_conversation(self.id, submit).map_err(|_| self.node.inboxes.put(fault))
+                self.node
+                    .to_conversation(self.id, submit)
+                    .map_err(|_| self.node.inboxes.put(fault))
             }
             Work::Dialog(open) => {
                 let fault = open.submit.answer(Err(&Refusal::unavailable()));
-                self.node.to_conversation(self.id, open).map_err(|_| self.node.inboxes.put(fault))
+                self.node
+                    .to_conversation(self.id, open)
+                    .map_err(|_| self.node.inboxes.put(fault))
             }
             Work::Visit(visit) => {
                 let lane = visit.lane.clone();
-                self.node.to_conversation(self.id, visit).map_err(|_| turn_away(&self.node, lane))
+                self.node
+                    .to_conversation(self.id, visit)
+                    .map_err(|_| turn_away(&self.node, lane))
             }
             Work::Peek(peek) => self.node.to_conversation(self.id, peek).map_err(drop),
             Work::Apply(entry, _) => {
@@ -542,7 +636,11 @@ impl Conversation {
 
     /// Sets the clock for the next pen or lock that ends by itself.
     fn watch_soft(&mut self, ctx: &mut Context<Self>) {
-        let Some(end) = self.soft.next_end().filter(|end| self.soft_end.is_none_or(|known| *end < known)) else {
+        let Some(end) = self
+            .soft
+            .next_end()
+            .filter(|end| self.soft_end.is_none_or(|known| *end < known))
+        else {
             return;
         };
         self.soft_end = Some(end);
@@ -558,10 +656,21 @@ impl Conversation {
         let expired = self.soft.expire(self.node.now_s());
         let pens = expired.pens.into_iter().map(|id| (id, News::Activity(id)));
         let nobody = AccountId(uuid::Uuid::nil());
-        let locks = expired.locks.into_iter().map(|message_nr| (nobody, News::Lock { message_nr, holder: None }));
+        let locks = expired.locks.into_iter().map(|message_nr| {
+            (
+                nobody,
+                News::Lock {
+                    message_nr,
+                    holder: None,
+                },
+            )
+        });
         for (whose, news) in pens.chain(locks) {
             let items = self.stage().items(whose, None, &[(Reach::Activated, news)]);
-            self.journal.pass(Departure { items, ..Departure::reply(Reply::None) });
+            self.journal.pass(Departure {
+                items,
+                ..Departure::reply(Reply::None)
+            });
         }
     }
 
@@ -571,7 +680,8 @@ impl Conversation {
             let rested = owner.last_used.elapsed();
             owner.subscribers.sweep();
             owner.soft.expire(owner.node.now_s());
-            if rested >= idle && owner.journal.is_idle() && owner.backlog.is_empty() && owner.soft.is_quiet() {
+            if rested >= idle && owner.journal.is_idle() && owner.backlog.is_empty() && owner.soft.is_quiet()
+            {
                 owner.node.metrics.passivations.add(1);
                 owner.retire(ctx);
             } else {
@@ -595,18 +705,23 @@ impl Conversation {
 
 /// A session that could not be brought up to date must come again, or it would miss something.
 fn turn_away(node: &Node, lane: Lane) {
-    node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+    node.inboxes
+        .put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
 fn slots(read: Vec<(u64, bytes::Bytes)>) -> Result<Vec<(u64, Slot)>, StoreFault> {
-    read.into_iter().map(|(nr, bytes)| Ok((nr, decode(&bytes)?))).collect()
+    read.into_iter()
+        .map(|(nr, bytes)| Ok((nr, decode(&bytes)?)))
+        .collect()
 }
 
 fn know(facts: &mut Facts, fact: Fact) {
     match fact {
         Fact::Slots(wanted, found) => {
             facts.slots.extend(wanted.into_iter().map(|nr| (nr, None)));
-            facts.slots.extend(found.into_iter().map(|(nr, slot)| (nr, Some(slot))));
+            facts
+                .slots
+                .extend(found.into_iter().map(|(nr, slot)| (nr, Some(slot))));
         }
         Fact::Stretch(stretch, found) => {
             facts.stretches.insert(stretch, found);

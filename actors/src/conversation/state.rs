@@ -311,6 +311,10 @@ pub enum SectionSubtype {
 
 /// One new row value. A decision is a list of them; the store writes them, `fold` puts them in.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a decision has a handful of them, and moves each once"
+)]
 pub enum Change {
     /// The head.
     Head(Head),

@@ -4,13 +4,14 @@ use rill_proto::id::AccountId;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::Draft;
+use crate::conversation::state::Member;
 
 /// The present members whom the names mean and who see the message: `None` of the number for one that is being posted.
 pub(super) fn resolve(draft: &Draft<'_>, names: &[String], message_nr: Option<u64>) -> Vec<AccountId> {
     if names.is_empty() {
         return Vec::new();
     }
-    let sees = |member: &crate::conversation::state::Member| message_nr.is_none_or(|nr| member.sees(nr));
+    let sees = |member: &Member| message_nr.is_none_or(|nr| member.sees(nr));
     let present = draft
         .everybody()
         .filter(|(_, member)| member.is_present() && sees(member));
