@@ -79,6 +79,15 @@ impl Refused {
         )
     }
 
+    /// 426: a socket without the request for one.
+    pub(crate) fn upgrade_required() -> Self {
+        Self::new(
+            426,
+            "upgrade_required",
+            "This is a WebSocket; ask for an upgrade.",
+        )
+    }
+
     /// 431: e-mail address and password do not go together; which of them is wrong is not told.
     pub(crate) fn wrong_login() -> Self {
         Self::new(431, "business_logic", "Incorrect email or password.")

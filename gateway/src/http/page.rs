@@ -14,6 +14,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(get("/healthz", healthz));
     config.service(get("/readyz", readyz));
     config.service(get("/metrics", scrape));
+    config.service(get("/api/ws", no_upgrade));
 }
 
 async fn front() -> HttpResponse {
@@ -44,4 +45,9 @@ async fn scrape(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let text = metrics::text(&worker_of(&request)?.shared)
         .map_err(|error| Refused::fault("metrics cannot be written", error))?;
     Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(text))
+}
+
+/// Upgrade requests do not come this way.
+async fn no_upgrade() -> Result<&'static str, Refused> {
+    Err(Refused::upgrade_required())
 }

@@ -131,7 +131,7 @@ impl Connection {
             resumed: Notify::new(),
             _seat: seat,
         });
-        sockets.open.borrow_mut().insert(key, Rc::clone(&connection));
+        sockets.open.borrow_mut().insert(key, Rc::downgrade(&connection));
         connection
     }
 
@@ -335,6 +335,7 @@ impl Connection {
         if let Some(me) = self.me.upgrade()
             && !self.is_writing.replace(true)
         {
+            self.moved_ms.set(self.sockets.now_ms.get());
             actix_rt::spawn(finish(me));
         }
     }
@@ -363,9 +364,9 @@ async fn finish(connection: Rc<Connection>) {
         }
         connection.resumed.notify_one();
         if connection.phase.get() == Phase::Open
-            && let Some((_, lane)) = connection.session.get()
+            && let (Some((_, lane)), Some(hub)) = (connection.session.get(), connection.sockets.hub.upgrade())
         {
-            connection.sockets.hub.borrow_mut().ready(lane);
+            hub.borrow_mut().ready(lane);
         }
         if connection.outgoing.borrow().is_empty() {
             connection.all_written();
@@ -417,7 +418,6 @@ impl Sink for SocketSink {
             }
         };
         if written < scratch.len() {
-            self.0.moved_ms.set(self.0.sockets.now_ms.get());
             self.0.outgoing.borrow_mut().put_data(&scratch, written);
             self.0.finish_later();
         }

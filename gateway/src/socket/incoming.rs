@@ -5,7 +5,8 @@
 //! text says.
 
 use actix_codec::Decoder;
-use actix_http::ws::{CloseReason, Codec, Frame, Item};
+use actix_http::ws::{Codec, Item};
+use actix_web_actors::ws::{CloseReason, Frame};
 use bytes::{Bytes, BytesMut};
 
 /// The longest payload of a control frame (RFC 6455 §5.5).
@@ -161,7 +162,7 @@ fn check_header(bytes: &[u8], data_bytes_max: usize) -> Result<(), Violation> {
 
 #[cfg(test)]
 mod tests {
-    use actix_http::ws::CloseCode;
+    use actix_web_actors::ws::CloseCode;
     use bytes::{Bytes, BytesMut};
 
     use super::{Incoming, Said, Violation};

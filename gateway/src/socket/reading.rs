@@ -169,9 +169,10 @@ fn greet(connection: &Rc<Connection>, hello: &Hello) {
         connection.close(Goodbye::WrongTicket, "the ticket does not belong to the token");
         return;
     }
+    // Without its hub the worker is on its way out.
+    let Some(hub) = sockets.hub.upgrade() else { return };
     let sink = Box::new(SocketSink(Rc::clone(connection)));
-    let (session, lane) =
-        Session::on_socket(Arc::clone(node), Rc::clone(&sockets.hub), &connection.login, sink);
+    let (session, lane) = Session::on_socket(Arc::clone(node), hub, &connection.login, sink);
     let listen = Listen {
         horizon: u64::try_from(hello.event_horizon).unwrap_or(0),
         skip_hidden: hello.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN),
