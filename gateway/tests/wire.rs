@@ -39,6 +39,8 @@
     reason = "the report of a test run goes to standard output"
 )]
 
+#[path = "wire/compare.rs"]
+mod compare;
 #[path = "wire/complaint.rs"]
 mod complaint;
 #[path = "wire/keys.rs"]

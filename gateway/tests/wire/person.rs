@@ -6,7 +6,7 @@ use crate::complaint::Complaint;
 use rill_loadtest::failure::Failure;
 use rill_loadtest::picture::Picture;
 use rill_loadtest::poll::PollSession;
-use rill_loadtest::record::{Record, kind};
+use rill_loadtest::record::{Record, flag, kind};
 use rill_loadtest::session::{ANSWER_WAIT, Answer, Event, Session};
 use rill_loadtest::socket::Socket;
 use rill_loadtest::user::User;
@@ -51,6 +51,8 @@ pub(crate) struct Person {
     /// What his own calls were answered with: a poll brings it again, and that is no news.
     echoes: Vec<Record>,
     last_event: Option<Event>,
+    /// He asked for a header that lets a client drop what it holds of a conversation, activity included.
+    pub(crate) has_dropped: bool,
     pings: i64,
 }
 
@@ -67,6 +69,7 @@ impl Person {
             next: 0,
             echoes: Vec::new(),
             last_event: None,
+            has_dropped: false,
             pings: 0,
         };
         person.connect()?;
@@ -141,6 +144,7 @@ impl Person {
                 ));
             }
         };
+        self.has_dropped |= answer.stream.iter().any(|record| flag(record, "is_init"));
         if answer.client_req_id() != wanted {
             let got = Value::Object(answer.request).to_string();
             return Err(Complaint::new(format!("the answer to {wanted}"), got));

@@ -2,6 +2,7 @@
 //!
 //! Not here: what a session is ([`crate::person`]), how values match ([`crate::pattern`]).
 
+use crate::compare;
 use crate::complaint::Complaint;
 use crate::pattern::{Identity, Names, show};
 use crate::person::{Person, Transport};
@@ -9,7 +10,7 @@ use crate::script::{Deed, Script, Step, Wanted};
 use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{self, Record};
 use rill_loadtest::server::Server;
-use rill_loadtest::session::{Answer, Session};
+use rill_loadtest::session::Answer;
 use rill_loadtest::user::User;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, VecDeque};
@@ -327,26 +328,9 @@ impl Scene {
         }
     }
 
-    /// What the person was sent, with the rest loaded, comes to the same as an initial sync of his account.
     fn compare(&mut self, who: &str) -> Result<(), Complaint> {
         let conversation_ids = self.conversation_ids.clone();
-        let person = self.person(who)?;
-        person.connect()?;
-        person.settle(&conversation_ids)?;
-        Picture::complete(person.session()?)?;
-        let mut fresh = person.user.connect(0)?;
-        Picture::complete(&mut fresh)?;
-        let live = person.picture()?;
-        let violations = live.verify().into_iter().chain(fresh.picture().verify());
-        let mut broken: Vec<String> = violations.map(|violation| violation.to_string()).collect();
-        broken.extend(live.difference(fresh.picture()));
-        if broken.is_empty() {
-            return Ok(());
-        }
-        Err(Complaint::new(
-            "the live picture (first) and the fresh one (second) to be the same",
-            broken.join("\n"),
-        ))
+        compare::equals_fresh_sync(self.person(who)?, &conversation_ids)
     }
 }
 
