@@ -19,7 +19,7 @@ use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::{Header, Keys, News, dialog};
 use crate::conversation::state;
-use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
+use crate::conversation::state::{Frozen, Head, Member, Message, MessageKind, Standing, State};
 use crate::piece::Piece;
 
 /// Stamps count microseconds.
@@ -76,7 +76,7 @@ impl Template {
     }
 }
 
-/// Encodes a piece of news. `pens` holds whose pen is on (its owner takes out what has expired), `locks` who edits which
+/// Encodes a piece of news for those who are members. `pens` holds whose pen is on (its owner takes out what has expired), `locks` who edits which
 /// message. `None` when the news is of something that the state does not have.
 #[must_use]
 pub fn template(
@@ -86,13 +86,37 @@ pub fn template(
     site: &Site,
     news: &News,
 ) -> Option<Template> {
+    encode(state, pens, locks, site, news, None)
+}
+
+/// [`template`] for one viewer, who may have left: what he sees of the conversation's facts stands still with the rest.
+#[must_use]
+pub fn template_for(
+    viewer: AccountId,
+    state: &State,
+    pens: &BTreeMap<AccountId, i64>,
+    locks: &BTreeMap<u64, AccountId>,
+    site: &Site,
+    news: &News,
+) -> Option<Template> {
+    encode(state, pens, locks, site, news, frozen(state, viewer))
+}
+
+fn encode(
+    state: &State,
+    pens: &BTreeMap<AccountId, i64>,
+    locks: &BTreeMap<u64, AccountId>,
+    site: &Site,
+    news: &News,
+    frozen: Option<&Frozen>,
+) -> Option<Template> {
     let conversation_id = state.conversation_id;
     let piece = match news {
         News::Header(header) => {
             return Some(Template::PerViewer {
-                shared: shared(state, site, header.keys)?,
+                shared: shared(state, site, header.keys, frozen)?,
                 header: *header,
-                named: named(state, header.keys),
+                named: named(state, header.keys, frozen),
             });
         }
         News::Message { message, flow } => Piece::ForProfile(message_bytes(
@@ -133,7 +157,8 @@ pub fn template(
 /// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
 #[must_use]
 pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
-    view_naming(state, viewer, header, named(state, header.keys).as_ref())
+    let named = named(state, header.keys, frozen(state, viewer));
+    view_naming(state, viewer, header, named.as_ref())
 }
 
 /// Whether a viewer may see what the news tells (conversations.md §4.3, §8). A pure question of membership: how far the
@@ -173,7 +198,23 @@ pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Pi
     }
 }
 
-fn shared(state: &State, site: &Site, keys: Keys) -> Option<Bytes> {
+/// At what the view of somebody who has left stands still.
+fn frozen(state: &State, viewer: AccountId) -> Option<&Frozen> {
+    state.members.get(&viewer)?.frozen.as_ref()
+}
+
+fn was_in(member: &Member, frozen: Option<&Frozen>) -> bool {
+    frozen.map_or_else(
+        || member.is_present(),
+        |frozen| member.was_present_at(frozen.message_nr),
+    )
+}
+
+fn was_out(member: &Member, frozen: Option<&Frozen>) -> bool {
+    !was_in(member, frozen) && frozen.is_none_or(|frozen| member.had_come_by(frozen.message_nr))
+}
+
+fn shared(state: &State, site: &Site, keys: Keys, frozen: Option<&Frozen>) -> Option<Bytes> {
     let head = state.head.as_ref()?;
     let record = Shared {
         conversation_id: state.conversation_id,
@@ -186,20 +227,20 @@ fn shared(state: &State, site: &Site, keys: Keys) -> Option<Bytes> {
         passive: in_place_order(state, |member| member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
         pending: Vec::new(),
-        facts: (keys != Keys::Update).then(|| facts(state, head)),
+        facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
         links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
     };
     Some(record::open(&record).into())
 }
 
-fn facts<'a>(state: &State, head: &'a Head) -> Facts<'a> {
-    let guests = in_place_order(state, |member| member.is_present() && is_by_email_only(member));
+fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts<'a> {
+    let guests = in_place_order(state, |member| was_in(member, frozen) && is_by_email_only(member));
     Facts {
-        topic: &head.topic,
-        topic_message_nr: head.topic_message_nr,
+        topic: frozen.map_or(&head.topic, |frozen| &frozen.topic),
+        topic_message_nr: frozen.map_or(head.topic_message_nr, |frozen| frozen.topic_message_nr),
         creator_id: head.creator_id,
-        members: in_place_order(state, Member::is_present),
-        leavers: in_place_order(state, |member| !member.is_present()),
+        members: in_place_order(state, |member| was_in(member, frozen)),
+        leavers: in_place_order(state, |member| was_out(member, frozen)),
         has_email_subject: !guests.is_empty(),
         guests,
         admins: &head.admins,
@@ -245,12 +286,13 @@ fn in_place_order(state: &State, wanted: impl Fn(&Member) -> bool) -> Vec<Accoun
     places.into_iter().map(|(_, account_id)| account_id).collect()
 }
 
-fn named(state: &State, keys: Keys) -> Option<Arc<[Named]>> {
+fn named(state: &State, keys: Keys, frozen: Option<&Frozen>) -> Option<Arc<[Named]>> {
     let head = state.head.as_ref()?;
-    if keys == Keys::Update || !head.topic.is_empty() {
+    let topic = frozen.map_or(&head.topic, |frozen| &frozen.topic);
+    if keys == Keys::Update || !topic.is_empty() {
         return None;
     }
-    let present = in_place_order(state, Member::is_present);
+    let present = in_place_order(state, |member| was_in(member, frozen));
     let names = present.into_iter().filter_map(|account_id| {
         let display_name = state.members.get(&account_id)?.profile.display_name.clone();
         Some(Named {

@@ -47,7 +47,7 @@ impl Counters {
     /// The numbers of a member row, which may be newer than the one in the state.
     #[must_use]
     pub fn of(state: &State, head: &Head, member: &Member) -> Self {
-        let (last_inbox, last_inbox_time) = match member.frozen {
+        let (last_inbox, last_inbox_time) = match &member.frozen {
             Some(frozen) => (frozen.last_inbox_nr, frozen.last_inbox_time),
             None => (head.last_inbox_nr, head.last_inbox_time),
         };
@@ -56,6 +56,7 @@ impl Counters {
             last: member.top(head),
             show: member
                 .frozen
+                .as_ref()
                 .map_or(head.show_message_nr, |frozen| frozen.message_nr),
             last_inbox,
             join: member.join_message_nr,
@@ -68,7 +69,10 @@ impl Counters {
             is_mark_unread: member.is_mark_unread,
             my_message_nr: member.my_message_nr,
             inbox_time: seen_inbox(state, member, last_inbox).map_or(member.join_time, |_| last_inbox_time),
-            last_message_time: member.frozen.map_or(head.last_message_time, |frozen| frozen.time),
+            last_message_time: member
+                .frozen
+                .as_ref()
+                .map_or(head.last_message_time, |frozen| frozen.time),
             can_post: member.is_present(),
         }
     }

@@ -113,8 +113,9 @@ impl Stage<'_> {
         let seen = news
             .iter()
             .filter(|news| audience::may_see(self.state, viewer, news));
-        let templates =
-            seen.filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
+        let templates = seen.filter_map(|news| {
+            audience::template_for(viewer, self.state, self.soft.pens(), &locks, self.site, news)
+        });
         templates
             .filter_map(|template| audience::piece(&template, self.state, viewer))
             .collect()

@@ -95,8 +95,8 @@ pub struct Span {
     pub end: u64,
 }
 
-/// The numbers at which an ex-member's view stands still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// At what an ex-member's view stands still.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Frozen {
     /// His leave or kick message: `last_message_nr` and `show_message_nr` for ever.
     pub message_nr: u64,
@@ -106,6 +106,12 @@ pub struct Frozen {
     pub last_inbox_time: i64,
     /// Post time of the leave or kick message.
     pub time: i64,
+    /// The topic then.
+    #[serde(default)]
+    pub topic: String,
+    /// The slot that stated it.
+    #[serde(default)]
+    pub topic_message_nr: u64,
 }
 
 /// One person's row: his membership, his marks and his own view.
@@ -435,6 +441,26 @@ impl Member {
         matches!(self.standing, Standing::Active | Standing::Passive)
     }
 
+    /// Whether he was a member right after a slot.
+    #[must_use]
+    pub fn was_present_at(&self, nr: u64) -> bool {
+        let is_in_run = |begin: u64, end: u64| (begin..end).contains(&nr);
+        let earlier = self.runs().any(|span| is_in_run(span.begin, span.end));
+        earlier || (self.is_present() && self.begin_message_nr <= nr)
+    }
+
+    /// Whether he had been brought in by a slot, for the first time or again.
+    #[must_use]
+    pub fn had_come_by(&self, nr: u64) -> bool {
+        self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
+    }
+
+    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
+    fn runs(&self) -> impl Iterator<Item = &Span> {
+        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
+        self.spans.iter().filter(move |span| !begins(span.end))
+    }
+
     /// Whether the flow shows him the message (conversations.md §4.3).
     #[must_use]
     pub fn sees(&self, message_nr: u64) -> bool {
@@ -455,6 +481,7 @@ impl Member {
     #[must_use]
     pub fn top(&self, head: &Head) -> u64 {
         self.frozen
+            .as_ref()
             .map_or(head.last_message_nr, |frozen| frozen.message_nr)
     }
 

@@ -126,6 +126,8 @@ fn conversation() -> State {
             last_inbox_nr: 3,
             last_inbox_time: 1_004,
             time: 1_005,
+            topic: String::new(),
+            topic_message_nr: 1,
         }),
         ..member("Charlie Chaplin", 2)
     };

@@ -264,6 +264,7 @@ impl<'a> Draft<'a> {
         let nr = self.head.show_message_nr;
         let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
         let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
+        let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
         let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
         let member = self.change(account_id)?;
         let saw_newest = newest.is_some_and(|newest| member.sees(newest));
@@ -279,6 +280,8 @@ impl<'a> Draft<'a> {
             last_inbox_nr,
             last_inbox_time,
             time,
+            topic,
+            topic_message_nr,
         });
         if account_id != caller {
             member.init_stamp = stamp;

@@ -178,7 +178,16 @@ fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) ->
 
 /// Contacts of the other members, and of who wrote the messages and is no member any more.
 fn people(state: &State, viewer: AccountId, messages: &[Message]) -> Vec<News> {
-    let present = state.members.iter().filter(|(_, member)| member.is_present());
+    let left_at = state
+        .members
+        .get(&viewer)
+        .and_then(|member| member.frozen.as_ref());
+    let present = state.members.iter().filter(|(_, member)| {
+        left_at.map_or_else(
+            || member.is_present(),
+            |frozen| member.was_present_at(frozen.message_nr),
+        )
+    });
     let mut named: BTreeSet<AccountId> = present.map(|(id, _)| *id).collect();
     named.remove(&viewer);
     let mut news: Vec<News> = named.iter().map(|id| News::Contact(*id)).collect();
