@@ -74,10 +74,13 @@ use std::time::Instant;
 /// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
 const SIDE_BY_SIDE: usize = 4;
 
+/// How a promise is shown.
+type Proof = dyn Fn(&Server) -> Result<(), Complaint> + Send + Sync;
+
 /// One thing to be shown.
 struct Promise {
     name: String,
-    proof: Box<dyn Fn(&Server) -> Result<(), Complaint> + Send + Sync>,
+    proof: Box<Proof>,
 }
 
 fn main() -> ExitCode {

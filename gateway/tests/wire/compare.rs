@@ -17,7 +17,11 @@ pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]
     if person.has_dropped {
         // The events that answer with an init form bring no activity (conversations.md §7); activating does.
         for conversation_id in conversation_ids {
-            person.ask("conv:activate", json!({"conversation_id": conversation_id}), false)?;
+            person.ask(
+                "conv:activate",
+                json!({"conversation_id": conversation_id}),
+                false,
+            )?;
         }
     }
     let mut fresh = person.user.connect(0)?;
@@ -44,8 +48,16 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     let (kind, key) = record.split_once(' ').unwrap_or((record, ""));
     let is_extra = what == "only in the first picture";
     match kind {
+        // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
+        "message" => {
+            what.contains(" in the first picture, ")
+                && !is_member(live, key.split_once('/').map_or(key, |(id, _)| id))
+        }
         // It says something only while there is no topic, and is not taken back (conversations.md §5.1).
-        "conv" => what.starts_with("default_topic is") && live.conv(key).is_some_and(|conv| !text(conv, "topic").is_empty()),
+        "conv" => {
+            what.starts_with("default_topic is")
+                && live.conv(key).is_some_and(|conv| !text(conv, "topic").is_empty())
+        }
         // Who has left is not sent the board and the activity again (§7), and keeps what he had.
         "section" => {
             let section = live.record("section", key);
@@ -55,21 +67,27 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
             let (conversation_id, account_id) = key.split_once('/').unwrap_or((key, ""));
             let is_gone = !has_member(live, conversation_id, account_id);
             // That somebody came or wrote is news, and not said again once it is old.
-            let says_little = !live.record("activity", key).is_some_and(|activity| activity.contains_key("read_message_nr"));
+            let says_little = !live
+                .record("activity", key)
+                .is_some_and(|activity| activity.contains_key("read_message_nr"));
             (is_extra && (is_gone || says_little)) || !is_member(live, conversation_id) || is_moved_back(what)
         }
         // Looking somebody up does not put him in the list (accounts.md §5.1). Who has left is not told of again, either.
         "contact" => {
-            let is_listed = live.record("contact", key).is_some_and(|contact| contact.contains_key("sort_rank"));
+            let is_listed = live
+                .record("contact", key)
+                .is_some_and(|contact| contact.contains_key("sort_rank"));
             let mut conversations = live.records("conv").map(|conv| text(conv, "conversation_id"));
-            is_extra && (!is_listed || !conversations.any(|id| is_member(live, id) && has_member(live, id, key)))
+            is_extra
+                && (!is_listed || !conversations.any(|id| is_member(live, id) && has_member(live, id, key)))
         }
         _ => false,
     }
 }
 
 fn is_member(live: &Picture, conversation_id: &str) -> bool {
-    live.conv(conversation_id).is_some_and(|conv| flag(conv, "can_post"))
+    live.conv(conversation_id)
+        .is_some_and(|conv| flag(conv, "can_post"))
 }
 
 fn has_member(live: &Picture, conversation_id: &str, account_id: &str) -> bool {

@@ -86,10 +86,8 @@ impl Names {
             let end = end.ok_or_else(|| Complaint::new("a closing brace", rest))?;
             filled.push_str(&rest[..at]);
             let word = format!("{}{}", &rest[at..=at], &rest[at + 2..end]);
-            match self.word(&word)? {
-                Value::String(text) => filled.push_str(&text),
-                other => filled.push_str(&other.to_string()),
-            }
+            let value = self.word(&word)?;
+            filled.push_str(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             rest = &rest[end + 1..];
         }
         filled.push_str(rest);

@@ -54,6 +54,7 @@ pub(crate) struct Person {
     /// He asked for a header that lets a client drop what it holds of a conversation, activity included.
     pub(crate) has_dropped: bool,
     pings: i64,
+    has_logged_out: bool,
 }
 
 impl Person {
@@ -71,6 +72,7 @@ impl Person {
             last_event: None,
             has_dropped: false,
             pings: 0,
+            has_logged_out: false,
         };
         person.connect()?;
         Ok(person)
@@ -81,6 +83,10 @@ impl Person {
         if self.line.is_some() {
             return Ok(());
         }
+        if self.has_logged_out {
+            self.user = User::login(self.user.base_url(), &self.user.email, &self.user.password)?;
+            self.has_logged_out = false;
+        }
         let picture = std::mem::take(&mut self.parked);
         self.line = Some(match self.transport {
             Transport::WebSocket => Line::Socket(Box::new(self.user.reconnect(picture)?)),
@@ -89,13 +95,19 @@ impl Person {
         Ok(())
     }
 
-    /// Goes away and keeps the picture.
-    pub(crate) fn disconnect(&mut self) {
+    /// Goes away and keeps the picture. An HTTP session ends by logging out: without that the server keeps it for a while.
+    pub(crate) fn disconnect(&mut self) -> Result<(), Complaint> {
         match self.line.take() {
             Some(Line::Socket(socket)) => self.parked = socket.close(),
-            Some(Line::Poll(poll)) => self.parked = poll.close(),
+            Some(Line::Poll(poll)) => {
+                self.parked = poll.close();
+                let path = "/api/account/logout";
+                self.user.http_post(path, json!({}))?.ok(path)?;
+                self.has_logged_out = true;
+            }
             None => {}
         }
+        Ok(())
     }
 
     pub(crate) fn is_connected(&self) -> bool {

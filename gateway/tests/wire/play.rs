@@ -125,10 +125,7 @@ impl Scene {
             Deed::PushedNothing(who) => self.pushed_nothing(who),
             Deed::Settle => self.settle(),
             Deed::Connect(who) => self.person(who)?.connect(),
-            Deed::Disconnect(who) => {
-                self.person(who)?.disconnect();
-                Ok(())
-            }
+            Deed::Disconnect(who) => self.person(who)?.disconnect(),
             Deed::Header(who, conversation, numbers) => self.header(who, conversation, numbers),
             Deed::Holds(who, conversation, numbers) => self.holds(who, conversation, numbers),
             Deed::LoadEverything(who) => Ok(Picture::complete(self.person(who)?.session()?)?),

@@ -9,9 +9,12 @@ use crate::script::Script;
 use crate::{Promise, value};
 use serde_json::{Map, Value, json};
 
+/// What needs no server.
+type Check = fn() -> Result<(), Complaint>;
+
 /// What is shown of the runner itself.
 pub(crate) fn promises() -> Vec<Promise> {
-    let checks: [(&str, fn() -> Result<(), Complaint>); 4] = [
+    let checks: [(&str, Check); 4] = [
         (
             "a line outside of the grammar is no scenario",
             nonsense_is_refused,
@@ -20,7 +23,7 @@ pub(crate) fn promises() -> Vec<Promise> {
         ("a name is bound only by a whole match", binding_is_whole),
         ("a key too many or too few is seen", key_sets_are_exact),
     ];
-    let promise = |(name, check): (&str, fn() -> Result<(), Complaint>)| Promise {
+    let promise = |(name, check): (&str, Check)| Promise {
         name: format!("the runner: {name}"),
         proof: Box::new(move |_| check()),
     };
