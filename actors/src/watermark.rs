@@ -36,10 +36,7 @@ impl Watermark {
     #[must_use]
     pub fn new(last: Stamp) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(Open {
-                last,
-                stamps: VecDeque::new(),
-            }),
+            open: Mutex::new(Open { last, stamps: VecDeque::new() }),
             current: AtomicU64::new(last),
         })
     }
@@ -51,10 +48,7 @@ impl Watermark {
         let stamp = now_us.max(open.last + 1);
         open.last = stamp;
         open.stamps.push_back((stamp, false));
-        Issued {
-            stamp,
-            watermark: Arc::clone(self),
-        }
+        Issued { stamp, watermark: Arc::clone(self) }
     }
 
     /// Everything with a stamp up to this has been handed to the hubs.

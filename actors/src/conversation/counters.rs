@@ -54,9 +54,7 @@ impl Counters {
         let wanted = last_inbox.min(member.read_inbox_nr + 1);
         Self {
             last: member.top(head),
-            show: member
-                .frozen
-                .map_or(head.show_message_nr, |frozen| frozen.message_nr),
+            show: member.frozen.map_or(head.show_message_nr, |frozen| frozen.message_nr),
             last_inbox,
             join: member.join_message_nr,
             begin: member.begin_message_nr,
@@ -77,11 +75,7 @@ impl Counters {
 /// The numbers of an account; `None` when it never was a member.
 #[must_use]
 pub fn counters(state: &State, account_id: AccountId) -> Option<Counters> {
-    Some(Counters::of(
-        state,
-        state.head.as_ref()?,
-        state.members.get(&account_id)?,
-    ))
+    Some(Counters::of(state, state.head.as_ref()?, state.members.get(&account_id)?))
 }
 
 /// The message with an inbox number, if there is one and the member sees it.
@@ -91,9 +85,5 @@ fn seen_inbox(state: &State, member: &Member, inbox_nr: u64) -> Option<u64> {
 
 /// The message that brought the member in: the first one, or after a rejoin the latest.
 fn arrival(member: &Member) -> u64 {
-    if member.has_rejoined() {
-        member.begin_message_nr
-    } else {
-        member.join_message_nr
-    }
+    if member.has_rejoined() { member.begin_message_nr } else { member.join_message_nr }
 }
