@@ -57,7 +57,7 @@ fn first_text() -> message::Shared<'static> {
         edited_time: None,
         edit_account_id: None,
         subject: None,
-        mention_ids: &[],
+        mention_ids: None,
         is_url_preview_disabled: None,
         lock_account_id: None,
     }
@@ -110,7 +110,7 @@ fn message_optional_fields_are_there_only_when_set() {
         ref_message_nr: Some(1),
         reply_to_message_nr: Some(1),
         subject: Some("Subject"),
-        mention_ids: &mentioned,
+        mention_ids: Some(&mentioned),
         is_url_preview_disabled: Some(true),
         lock_account_id: Some(account(2)),
         inbox_nr: -3,

@@ -332,6 +332,8 @@ fn is_muted(head: &Head, member: &Member) -> bool {
 }
 
 fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<AccountId>) -> Bytes {
+    // Clients merge by key, so what a revision may have taken away is said to be empty.
+    let is_revised = of.kind == MessageKind::Text && of.edited_time.is_some();
     record::open(&message::Shared {
         conversation_id: state.conversation_id,
         message_nr: of.message_nr,
@@ -356,8 +358,8 @@ fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<Ac
         reply_to_message_nr: of.reply_to_message_nr,
         edited_time: of.edited_time,
         edit_account_id: of.edit_account_id,
-        subject: of.subject.as_deref(),
-        mention_ids: &of.mention_ids,
+        subject: of.subject.as_deref().or(is_revised.then_some("")),
+        mention_ids: (is_revised || !of.mention_ids.is_empty()).then_some(&of.mention_ids[..]),
         is_url_preview_disabled: of.is_url_preview_disabled.then_some(true),
         lock_account_id: lock,
     })

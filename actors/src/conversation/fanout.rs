@@ -11,7 +11,7 @@ use rill_proto::id::AccountId;
 use super::audience::{self, Site, Template};
 use super::rules::{News, Reach};
 use super::soft::SoftState;
-use super::state::State;
+use super::state::{Member, State};
 use crate::hub::{Fanout, Item, Told};
 use crate::piece::Piece;
 use crate::presence::{Lane, Presence};
@@ -119,7 +119,12 @@ impl Stage<'_> {
             let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
             let lanes: Vec<&Lane> = match reach {
                 Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
-                Reach::Others => self.subscribers.others(caller).collect(),
+                // Who was removed just now is told so aside, and nothing else.
+                Reach::Others => self
+                    .subscribers
+                    .others(caller)
+                    .filter(|lane| self.is_present(lane.account_id()))
+                    .collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
                 Reach::Activated => {
                     self.soft.activated(self.now).filter(|lane| lane.account_id() != caller).collect()
@@ -128,6 +133,10 @@ impl Stage<'_> {
             self.tell(&told, &lanes, &mut items);
         }
         items
+    }
+
+    fn is_present(&self, account_id: AccountId) -> bool {
+        self.state.members.get(&account_id).is_some_and(Member::is_present)
     }
 
     fn tell(&self, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {

@@ -3,6 +3,7 @@
 use rill_proto::classificator::{ConvType, InitMode};
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
+use serde_json::json;
 
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, create, membership, visit};
@@ -50,7 +51,7 @@ pub fn open_dialog(
         draft.change(caller)?.hide_message_nr = Some(0);
     }
     let answer = visit::init_form(state, caller, InitMode::Full, facts)?;
-    Ok(Some(draft.into_decision(answer.clone(), answer)))
+    Ok(Some(identified(draft.into_decision(answer.clone(), answer), other)))
 }
 
 fn begin(
@@ -73,7 +74,14 @@ fn begin(
         is_autojoin: false,
         is_disclose: false,
     };
-    create::found(state, caller, plan, facts)
+    let decision = create::found(state, caller, plan, facts)?;
+    Ok(identified(decision, other))
+}
+
+/// The identifier names the other as well (accounts.md §1.2).
+fn identified(mut decision: Decision, other: AccountId) -> Decision {
+    decision.identifier["account_id"] = json!(other);
+    decision
 }
 
 #[cfg(test)]
