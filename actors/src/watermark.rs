@@ -57,6 +57,14 @@ impl Watermark {
         self.current.load(Ordering::Acquire)
     }
 
+    /// How far the watermark is behind the newest stamp, in microseconds: how long the oldest change that is still under
+    /// way has taken so far, or 0.
+    #[must_use]
+    pub fn lag_us(&self) -> u64 {
+        let last = self.open.lock().unwrap_or_else(PoisonError::into_inner).last;
+        last.saturating_sub(self.current())
+    }
+
     fn done(&self, stamp: Stamp) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(at) = open.stamps.binary_search_by_key(&stamp, |(issued, _)| *issued) {

@@ -57,7 +57,6 @@ fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
     let node = &shared.node;
     let (conversations, accounts) = node.active();
     let of = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let lag_us = node.now_us().saturating_sub(node.watermark.current());
     [
         ("conversations_active", "Conversations in memory", of(conversations)),
         ("accounts_active", "Accounts in memory", of(accounts)),
@@ -65,9 +64,9 @@ fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
         ("sockets_open", "Open sockets", of(shared.seats.taken())),
         ("http_sessions_open", "Sessions of HTTP clients", of(shared.http_sessions())),
         (
-            "watermark_age_us",
-            "Microseconds since the newest stamp that is certain",
-            i64::try_from(lag_us).unwrap_or(i64::MAX),
+            "watermark_lag_us",
+            "Microseconds by which the watermark is behind the newest stamp",
+            of(usize::try_from(node.watermark.lag_us()).unwrap_or(usize::MAX)),
         ),
         ("draining", "Whether the server is on its way out", i64::from(shared.is_draining())),
     ]

@@ -166,3 +166,10 @@ impl Stage<'_> {
         items.extend(fanouts);
     }
 }
+
+/// How many lanes are told something by these items.
+#[must_use]
+pub fn lanes_told(items: &[Item]) -> usize {
+    let told = |item: &Item| if let Item::Fanout(fanout) = item { fanout.lanes.len() } else { 1 };
+    items.iter().map(told).sum()
+}

@@ -15,7 +15,7 @@ use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 
 use super::facts::{fetch, know};
-use super::fanout::{Stage, Subscribers};
+use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::{Outcome, repeat};
 use super::rows::{decode, encode, load, rows};
 use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
@@ -212,6 +212,7 @@ impl Conversation {
         self.take_in(&decision, &submit.lane, issued.stamp());
         let stage = self.stage();
         let items = stage.items(caller, Some(&submit.lane), &decision.news);
+        self.desk.node.metrics.deliveries.add(lanes_told(&items) as u64);
         let pieces = stage.pieces(caller, &decision.answer);
         let request = submit.record(Ok(&decision.identifier));
         let (lane, frame, index, request_id) =
