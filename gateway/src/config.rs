@@ -259,4 +259,20 @@ mod tests {
             Ok(Origins(vec!["https://a".into(), "https://b".into()]))
         );
     }
+
+    #[test]
+    fn the_sample_file_says_the_defaults() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/rill.toml");
+        let sampled = Config::read(Flags { config: Some(sample.into()), ..Flags::default() }).unwrap();
+        let default = Config::read(Flags::default()).unwrap();
+        assert_eq!(format!("{sampled:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn the_sample_file_names_every_setting() {
+        let sample = include_str!("../../deploy/rill.toml");
+        let table: toml::Table = toml::from_str(sample).unwrap();
+        let default = format!("{:?}", Config::read(Flags::default()).unwrap());
+        assert_eq!(table.len(), default.matches(": ").count(), "{default}");
+    }
 }
