@@ -83,9 +83,7 @@ impl Hasher {
         }
         let is_somebody = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.as_ref().to_owned());
-        let is_right = self
-            .run(move |bench| bench.verify(password.as_bytes(), &hash))
-            .await?;
+        let is_right = self.run(move |bench| bench.verify(password.as_bytes(), &hash)).await?;
         Ok(is_right && is_somebody)
     }
 
@@ -116,8 +114,7 @@ impl Bench {
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|_| Error::Crypto)?;
         let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-        self.argon2
-            .hash_password_into_with_memory(password, &salt, &mut out, &mut self.blocks)?;
+        self.argon2.hash_password_into_with_memory(password, &salt, &mut out, &mut self.blocks)?;
         let hash = PasswordHash {
             algorithm: argon2::ARGON2ID_IDENT,
             version: Some(argon2::Version::default().into()),
@@ -169,11 +166,6 @@ mod tests {
         let hasher = Hasher::new().unwrap();
         assert!(hasher.hash("  ".to_owned()).await.is_err());
         assert!(hasher.hash("x".repeat(129)).await.is_err());
-        assert!(
-            !hasher
-                .verify("nobody has this password".to_owned(), None)
-                .await
-                .unwrap()
-        );
+        assert!(!hasher.verify("nobody has this password".to_owned(), None).await.unwrap());
     }
 }

@@ -81,18 +81,13 @@ pub(crate) enum ServeError {
 pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     // The socket codec calls it an error when a client breaks the protocol; that is the client's, and it is closed for it.
     let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http::ws=off,{}", config.log))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // The address first: a second server must not make a store before it finds that it cannot serve.
     let socket = bind_any(&config.listen)?;
     let store = Embedded::open(&config.data)?;
     let listener = listen(socket, &config.listen)?;
-    backup::listen(&config.data, &store).map_err(|source| ServeError::Control {
-        data: config.data.clone(),
-        source,
-    })?;
+    backup::listen(&config.data, &store)
+        .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     actix_rt::System::new().block_on(run(config, Arc::clone(&store), listener, hasher))?;
     close(store);
@@ -109,13 +104,8 @@ async fn run(
     let mut signals = Signals::catch().map_err(ServeError::System)?;
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
-    let site = Site {
-        public_url: config.public_url(),
-        mail_host: config.mail_host(),
-    };
-    let settings = Settings {
-        idle: Duration::from_millis(config.idle_ms),
-    };
+    let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
+    let settings = Settings { idle: Duration::from_millis(config.idle_ms) };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store, inboxes, site, settings, handles);
     node.resume().await?;
@@ -168,10 +158,7 @@ fn close(store: Arc<Embedded>) {
 
 /// Takes the first of the addresses that a name stands for and that can be had.
 fn bind_any(address: &str) -> Result<Socket, ServeError> {
-    let fails = |source| ServeError::Listen {
-        address: address.to_owned(),
-        source,
-    };
+    let fails = |source| ServeError::Listen { address: address.to_owned(), source };
     let mut last = std::io::Error::other("the name has no address");
     for one in address.to_socket_addrs().map_err(fails)? {
         match bind(one) {
@@ -192,10 +179,7 @@ fn bind(address: SocketAddr) -> std::io::Result<Socket> {
 
 fn listen(socket: Socket, address: &str) -> Result<TcpListener, ServeError> {
     let listening = socket.listen(BACKLOG).map(|()| socket.into());
-    listening.map_err(|source| ServeError::Listen {
-        address: address.to_owned(),
-        source,
-    })
+    listening.map_err(|source| ServeError::Listen { address: address.to_owned(), source })
 }
 
 fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> std::io::Result<Server> {
@@ -212,9 +196,7 @@ fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> s
             Some(worker) => app.app_data(worker),
             None => app,
         };
-        let app = app
-            .into_factory()
-            .map_err(|error: actix_web::Error| error.error_response());
+        let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD_WAIT)
@@ -239,20 +221,11 @@ fn announce(shared: &Shared, address: SocketAddr) {
     let url = format!("http://{address}");
     say(&mut std::io::stdout(), &format!("listening on {url}"));
     let mut err = std::io::stderr();
-    say(
-        &mut err,
-        &format!("Open {url}/ in a browser, or type in two other terminals:"),
-    );
+    say(&mut err, &format!("Open {url}/ in a browser, or type in two other terminals:"));
     for (name, email) in [("Ada", "ada@example.org"), ("Bob", "bob@example.org")] {
-        say(
-            &mut err,
-            &format!("  rill chat --url {url} --register --email {email} --name {name}"),
-        );
+        say(&mut err, &format!("  rill chat --url {url} --register --email {email} --name {name}"));
     }
     if shared.config.open_registration {
-        say(
-            &mut err,
-            "Anybody who reaches this address may register; --open-registration false ends that.",
-        );
+        say(&mut err, "Anybody who reaches this address may register; --open-registration false ends that.");
     }
 }

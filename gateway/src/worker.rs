@@ -74,10 +74,7 @@ impl Shared {
     pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher) -> Arc<Self> {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
         Arc::new(Self {
-            seats: Arc::new(Seats {
-                taken: AtomicUsize::new(0),
-                max: config.connections_max,
-            }),
+            seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
             node,
             config,
             hasher,
@@ -90,11 +87,7 @@ impl Shared {
     /// How many HTTP clients have a session that lives.
     pub(crate) fn http_sessions(&self) -> usize {
         let sessions = self.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions
-            .by_token
-            .values()
-            .filter(|session| session.addr.connected())
-            .count()
+        sessions.by_token.values().filter(|session| session.addr.connected()).count()
     }
 
     /// Whether the server is on its way out: no session begins.
@@ -173,19 +166,11 @@ impl Worker {
     }
 
     fn start(shared: &Arc<Shared>) -> Option<Rc<Self>> {
-        let number = shared
-            .free_numbers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()?;
+        let number = shared.free_numbers.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         let node = &shared.node;
         let hub = Hub::start(number, Arc::clone(&node.inboxes), Arc::clone(&node.watermark));
         let sockets = Sockets::start(shared, &hub);
-        let worker = Rc::new(Self {
-            shared: Arc::clone(shared),
-            hub,
-            sockets,
-        });
+        let worker = Rc::new(Self { shared: Arc::clone(shared), hub, sockets });
         let (drained, leaving) = (shared.reached(Stage::Draining), Rc::clone(&worker));
         actix_rt::spawn(async move {
             drained.await;
@@ -197,15 +182,8 @@ impl Worker {
 
     /// The session of an HTTP client; opened here when there is none that lives.
     pub(crate) fn http_session(&self, login: &Login) -> HttpSession {
-        let mut sessions = self
-            .shared
-            .http_sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions
-            .by_token
-            .get(&login.token)
-            .filter(|session| session.addr.connected())
+        let mut sessions = self.shared.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.by_token.get(&login.token).filter(|session| session.addr.connected())
         {
             return session.clone();
         }

@@ -34,10 +34,7 @@
 //!
 //! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "the report of a test run goes to standard output"
-)]
+#![allow(clippy::print_stdout, reason = "the report of a test run goes to standard output")]
 
 #[path = "wire/compare.rs"]
 mod compare;
@@ -88,9 +85,7 @@ fn main() -> ExitCode {
     let (mut promises, broken) = promises(&folder);
     promises.retain(|promise| is_wanted(&promise.name));
     if std::env::args().any(|arg| arg == "--list") {
-        promises
-            .iter()
-            .for_each(|promise| println!("{}: test", promise.name));
+        promises.iter().for_each(|promise| println!("{}: test", promise.name));
         return ExitCode::SUCCESS;
     }
     println!("\nrunning {} promises of the wire", promises.len() + broken.len());
@@ -102,11 +97,7 @@ fn main() -> ExitCode {
         println!("\n---- {name} ----\n{complaint}");
     }
     println!("\n{} broken, {} in all\n", failed.len(), promises.len());
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// As the standard test harness: the words that are no flags choose, `--skip` drops.

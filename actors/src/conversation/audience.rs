@@ -119,12 +119,9 @@ fn encode(
                 named: named(state, header.keys, frozen),
             });
         }
-        News::Message { message, flow } => Piece::ForProfile(message_bytes(
-            state,
-            message,
-            *flow,
-            locks.get(&message.message_nr).copied(),
-        )),
+        News::Message { message, flow } => {
+            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+        }
         News::Activity(account_id) => {
             let member = state.members.get(account_id)?;
             let record = activity::Activity {
@@ -143,11 +140,7 @@ fn encode(
         }
         News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id)?),
         News::Lock { message_nr, holder } => {
-            let record = lock::Lock {
-                conversation_id,
-                message_nr: *message_nr,
-                lock_account_id: *holder,
-            };
+            let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
             Piece::Shared(record::complete(&record).into())
         }
     };
@@ -190,10 +183,7 @@ pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Pi
         Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
         Template::PerViewer { shared, .. } => {
             let view = Arc::new(template.view(state, viewer)?);
-            Some(Piece::Conv {
-                shared: shared.clone(),
-                view,
-            })
+            Some(Piece::Conv { shared: shared.clone(), view })
         }
     }
 }
@@ -204,10 +194,7 @@ fn frozen(state: &State, viewer: AccountId) -> Option<&Frozen> {
 }
 
 fn was_in(member: &Member, frozen: Option<&Frozen>) -> bool {
-    frozen.map_or_else(
-        || member.is_present(),
-        |frozen| member.was_present_at(frozen.message_nr),
-    )
+    frozen.map_or_else(|| member.is_present(), |frozen| member.was_present_at(frozen.message_nr))
 }
 
 fn was_out(member: &Member, frozen: Option<&Frozen>) -> bool {
@@ -295,10 +282,7 @@ fn named(state: &State, keys: Keys, frozen: Option<&Frozen>) -> Option<Arc<[Name
     let present = in_place_order(state, |member| was_in(member, frozen));
     let names = present.into_iter().filter_map(|account_id| {
         let display_name = state.members.get(&account_id)?.profile.display_name.clone();
-        Some(Named {
-            account_id,
-            display_name,
-        })
+        Some(Named { account_id, display_name })
     });
     Some(names.collect())
 }
@@ -338,11 +322,7 @@ fn view_naming(
         snooze_time: member.snooze_time,
         full: full(member, &counters, viewer, header.keys, named),
         label_ids,
-        teams: if member.is_present() {
-            head.teams.clone()
-        } else {
-            Vec::new()
-        },
+        teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
@@ -362,10 +342,7 @@ fn full(
     let init = match keys {
         Keys::Update => return None,
         Keys::Full => None,
-        Keys::Init(mode) => Some(Init {
-            mode,
-            begin_message_nr: counters.begin,
-        }),
+        Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
     };
     let labels = settable_names(viewer, &member.label_ids);
     Some(Box::new(Full {
@@ -377,10 +354,7 @@ fn full(
 }
 
 fn is_dialog(state: &State, head: &Head) -> bool {
-    let members = state
-        .members
-        .iter()
-        .map(|(account_id, member)| (*account_id, member));
+    let members = state.members.iter().map(|(account_id, member)| (*account_id, member));
     dialog::pair(&head.topic, members).is_some()
 }
 

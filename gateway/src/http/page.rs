@@ -20,10 +20,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 async fn front() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(ContentType::html())
-        .insert_header((
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ))
+        .insert_header(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .body(include_str!("front.html"))
 }

@@ -199,9 +199,7 @@ impl Connection {
             return;
         }
         let grace_ms = u64::from(self.sockets.shared.config.close_grace_ms);
-        self.phase.set(Phase::Closing {
-            deadline_ms: self.sockets.now_ms.get() + grace_ms,
-        });
+        self.phase.set(Phase::Closing { deadline_ms: self.sockets.now_ms.get() + grace_ms });
         let mut frame = Vec::new();
         put_frame(&mut frame, Opcode::Close, payload);
         let mut outgoing = self.outgoing.borrow_mut();
@@ -404,14 +402,7 @@ impl Sink for SocketSink {
         }
         let written = match self.0.stream.try_write(&scratch) {
             Ok(written) => written,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(_) => {
                 self.0.abort();
                 return;

@@ -74,12 +74,7 @@ async fn read_some(connection: &Rc<Connection>, incoming: &mut Incoming) -> Opti
             connection.heard();
             Some(take_in(connection, incoming, &mut buffer))
         }
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
             Some(Turn::Read)
         }
         Err(_) => None,
@@ -119,10 +114,7 @@ fn violated(connection: &Connection, violation: Violation) {
         Violation::Binary => connection.close(Goodbye::Binary, "frames are text"),
         Violation::NotUtf8 => connection.close(Goodbye::NotUtf8, "text is UTF-8"),
         Violation::TooLarge => {
-            connection.close(
-                Goodbye::TooLarge,
-                &format!("a frame has at most {FRAME_BYTES_MAX} bytes"),
-            );
+            connection.close(Goodbye::TooLarge, &format!("a frame has at most {FRAME_BYTES_MAX} bytes"));
         }
     }
 }
@@ -192,11 +184,7 @@ fn hand_over(connection: &Connection, events: Events) -> Option<Events> {
         Err(SendError::Full(events)) => Some(events),
         Err(SendError::Closed(_)) => {
             if connection.phase() == Phase::Open {
-                fault(
-                    connection,
-                    "a session ended before its socket",
-                    "its mailbox is closed",
-                );
+                fault(connection, "a session ended before its socket", "its mailbox is closed");
             }
             None
         }
@@ -207,8 +195,5 @@ fn fault(connection: &Connection, what: &str, error: impl std::fmt::Display) {
     let correlation_id = Uuid::new_v4();
     let account_id = connection.login.account_id;
     tracing::error!(%correlation_id, %account_id, %error, "{what}");
-    connection.close(
-        Goodbye::Fault,
-        &format!("internal fault, correlation id {correlation_id}"),
-    );
+    connection.close(Goodbye::Fault, &format!("internal fault, correlation id {correlation_id}"));
 }

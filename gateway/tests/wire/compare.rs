@@ -17,11 +17,7 @@ pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]
     if person.has_dropped {
         // The events that answer with an init form bring no activity (conversations.md §7); activating does.
         for conversation_id in conversation_ids {
-            person.ask(
-                "conv:activate",
-                json!({"conversation_id": conversation_id}),
-                false,
-            )?;
+            person.ask("conv:activate", json!({"conversation_id": conversation_id}), false)?;
         }
     }
     let mut fresh = person.user.connect(0)?;
@@ -74,9 +70,8 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
         }
         // Looking somebody up does not put him in the list (accounts.md §5.1). Who has left is not told of again, either.
         "contact" => {
-            let is_listed = live
-                .record("contact", key)
-                .is_some_and(|contact| contact.contains_key("sort_rank"));
+            let is_listed =
+                live.record("contact", key).is_some_and(|contact| contact.contains_key("sort_rank"));
             let mut conversations = live.records("conv").map(|conv| text(conv, "conversation_id"));
             is_extra
                 && (!is_listed || !conversations.any(|id| is_member(live, id) && has_member(live, id, key)))
@@ -86,15 +81,12 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
 }
 
 fn is_member(live: &Picture, conversation_id: &str) -> bool {
-    live.conv(conversation_id)
-        .is_some_and(|conv| flag(conv, "can_post"))
+    live.conv(conversation_id).is_some_and(|conv| flag(conv, "can_post"))
 }
 
 fn has_member(live: &Picture, conversation_id: &str, account_id: &str) -> bool {
     let members = live.conv(conversation_id).and_then(|conv| conv.get("members"));
-    members
-        .and_then(Value::as_array)
-        .is_some_and(|members| members.iter().any(|member| member == account_id))
+    members.and_then(Value::as_array).is_some_and(|members| members.iter().any(|member| member == account_id))
 }
 
 /// Others are not told of a read mark that is moved back (conversations.md §2.2).

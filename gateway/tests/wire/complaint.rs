@@ -17,12 +17,7 @@ pub(crate) struct Complaint {
 impl Complaint {
     /// Expected and got.
     pub(crate) fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self {
-            place: String::new(),
-            text: String::new(),
-            expected: expected.into(),
-            got: got.into(),
-        }
+        Self { place: String::new(), text: String::new(), expected: expected.into(), got: got.into() }
     }
 
     /// The same, with its place, unless it has one already.

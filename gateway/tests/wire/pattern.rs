@@ -29,16 +29,11 @@ impl Names {
                 Some(word) => self.word(word)?,
                 None => Value::from(self.text(text)?),
             },
-            Value::Array(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| self.fill(item))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.fill(item)).collect::<Result<_, _>>()?)
+            }
             Value::Object(fields) => {
-                let filled = fields
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), self.fill(value)?)));
+                let filled = fields.iter().map(|(key, value)| Ok((key.clone(), self.fill(value)?)));
                 Value::Object(filled.collect::<Result<Map<_, _>, Complaint>>()?)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => pattern.clone(),
@@ -70,11 +65,7 @@ impl Names {
         };
         let person = self.people.get(name);
         let person = person.ok_or_else(|| Complaint::new(format!("a person called {name}"), "nobody"))?;
-        Ok(if is_email {
-            &person.email
-        } else {
-            &person.account_id
-        })
+        Ok(if is_email { &person.email } else { &person.account_id })
     }
 
     /// A text with its `@{…}` and `${…}` replaced.
@@ -118,10 +109,7 @@ impl Names {
         match (is_absent, got) {
             (true, None) => Ok(()),
             (true, Some(value)) => Err(Complaint::new(format!("no {path}"), format!("{path} {value}"))),
-            (false, None) => Err(Complaint::new(
-                format!("{path} {}", show(wanted)),
-                format!("no {path}"),
-            )),
+            (false, None) => Err(Complaint::new(format!("{path} {}", show(wanted)), format!("no {path}"))),
             (false, Some(value)) => self.value(path, wanted, value),
         }
     }
@@ -146,10 +134,7 @@ impl Names {
                 let strange = got.keys().find(|key| !wanted.contains_key(*key));
                 strange.map_or(Ok(()), |key| {
                     let value = &got[key];
-                    Err(Complaint::new(
-                        format!("no {path}.{key}"),
-                        format!("{path}.{key} {value}"),
-                    ))
+                    Err(Complaint::new(format!("no {path}.{key}"), format!("{path}.{key} {value}")))
                 })
             }
             (Value::Array(_), Value::Array(_)) => {
@@ -170,10 +155,7 @@ fn equal(path: &str, wanted: &Value, got: &Value) -> Result<(), Complaint> {
     if is_same {
         return Ok(());
     }
-    Err(Complaint::new(
-        format!("{path} {wanted}"),
-        format!("{path} {got}"),
-    ))
+    Err(Complaint::new(format!("{path} {wanted}"), format!("{path} {got}")))
 }
 
 /// A list of texts is a set (protocol.md §3.1).

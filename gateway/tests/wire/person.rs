@@ -118,10 +118,7 @@ impl Person {
         match &mut self.line {
             Some(Line::Socket(socket)) => Ok(socket.as_mut()),
             Some(Line::Poll(poll)) => Ok(poll.as_mut()),
-            None => Err(Complaint::new(
-                format!("{} to be connected", self.name),
-                "he is not",
-            )),
+            None => Err(Complaint::new(format!("{} to be connected", self.name), "he is not")),
         }
     }
 
@@ -150,10 +147,7 @@ impl Person {
                 answer
             }
             None => {
-                return Err(Complaint::new(
-                    format!("{} to be connected", self.name),
-                    "he is not",
-                ));
+                return Err(Complaint::new(format!("{} to be connected", self.name), "he is not"));
             }
         };
         self.has_dropped |= answer.stream.iter().any(|record| flag(record, "is_init"));
@@ -263,10 +257,7 @@ fn over_socket(socket: &mut Socket, event: &Event, wanted: &str) -> Result<(Answ
             pushed.extend(frame.stream);
             continue;
         };
-        let answer = Answer {
-            request,
-            stream: frame.stream,
-        };
+        let answer = Answer { request, stream: frame.stream };
         if answer.client_req_id() != wanted {
             let what = format!("an answer to {} came first", answer.client_req_id());
             return Err(Failure::Broken(what));

@@ -32,16 +32,12 @@ pub(crate) fn play(server: &Server, script: &Script, transport: Transport) -> Re
         Scene::open(server, script, transport).map_err(|it| it.at(script.file.clone(), "people"))?;
     for step in &script.steps {
         let place = || format!("{}:{} (over {transport})", script.file, step.line);
-        scene
-            .act(step)
-            .map_err(|complaint| complaint.at(place(), &step.text))?;
+        scene.act(step).map_err(|complaint| complaint.at(place(), &step.text))?;
     }
     for name in &script.people {
         let place = || format!("{} (over {transport})", script.file);
         let text = format!("picture {name} equals fresh sync");
-        scene
-            .compare(name)
-            .map_err(|complaint| complaint.at(place(), &text))?;
+        scene.compare(name).map_err(|complaint| complaint.at(place(), &text))?;
     }
     let errors = server.error_lines()?;
     if errors.is_empty() {
@@ -89,10 +85,7 @@ impl Scene {
                 }
                 None => register(server, name)?,
             };
-            let identity = Identity {
-                account_id: user.account_id.clone(),
-                email: user.email.clone(),
-            };
+            let identity = Identity { account_id: user.account_id.clone(), email: user.email.clone() };
             scene.names.people.insert(name.clone(), identity);
             let person = Person::arrive(name, user, transport)?;
             scene.people.insert(name.clone(), person);
@@ -107,18 +100,9 @@ impl Scene {
 
     fn act(&mut self, step: &Step) -> Result<(), Complaint> {
         match &step.deed {
-            Deed::Ask {
-                who,
-                urn,
-                params,
-                is_repeat,
-            } => self.ask(who, urn, params, *is_repeat),
+            Deed::Ask { who, urn, params, is_repeat } => self.ask(who, urn, params, *is_repeat),
             Deed::Done { status, identifier } => self.done(*status, identifier),
-            Deed::Refused {
-                status,
-                error_id,
-                part,
-            } => self.refused(*status, error_id, part),
+            Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
             Deed::Answered(who, wanted) => self.answered(who, wanted),
             Deed::AnsweredNothing(who) => self.answered_nothing(who),
             Deed::Pushed(who, wanted) => self.pushed(who, wanted),
@@ -156,12 +140,7 @@ impl Scene {
         if self.answer.status_code() != status {
             return Err(Complaint::new(format!("status {status}"), self.outcome()));
         }
-        let got = self
-            .answer
-            .request
-            .get("identifier")
-            .cloned()
-            .unwrap_or(Value::Null);
+        let got = self.answer.request.get("identifier").cloned().unwrap_or(Value::Null);
         self.names.whole(identifier, &got)
     }
 
@@ -172,10 +151,7 @@ impl Scene {
             && message.contains(part)
             && !message.is_empty();
         if !is_as_said {
-            return Err(Complaint::new(
-                format!("{status} {error_id} {part}"),
-                self.outcome(),
-            ));
+            return Err(Complaint::new(format!("{status} {error_id} {part}"), self.outcome()));
         }
         match self.answer.stream.first() {
             None => Ok(()),
@@ -190,20 +166,14 @@ impl Scene {
         if self.asker == who {
             return Ok(());
         }
-        Err(Complaint::new(
-            format!("an answer to {who}"),
-            format!("the last one is {}'s", self.asker),
-        ))
+        Err(Complaint::new(format!("an answer to {who}"), format!("the last one is {}'s", self.asker)))
     }
 
     fn answered_nothing(&mut self, who: &str) -> Result<(), Complaint> {
         self.is_answer_of(who)?;
         match self.rest.pop_front() {
             None => Ok(()),
-            Some(record) => Err(Complaint::new(
-                "no further record",
-                Value::Object(record).to_string(),
-            )),
+            Some(record) => Err(Complaint::new("no further record", Value::Object(record).to_string())),
         }
     }
 
@@ -229,14 +199,9 @@ impl Scene {
                 self.names = names;
                 return Ok(());
             }
-            let Some(left) = FACT_WAIT
-                .checked_sub(start.elapsed())
-                .filter(|left| !left.is_zero())
-            else {
-                let why: Vec<String> = person
-                    .candidates()
-                    .map(|(_, record)| explain(&mut names, wanted, record))
-                    .collect();
+            let Some(left) = FACT_WAIT.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+                let why: Vec<String> =
+                    person.candidates().map(|(_, record)| explain(&mut names, wanted, record)).collect();
                 let got = format!("within {} s only\n{}", FACT_WAIT.as_secs(), why.join("\n"));
                 return Err(Complaint::new(said(wanted), got));
             };
@@ -273,9 +238,7 @@ impl Scene {
         numbers: &[(&str, Value)],
     ) -> Result<(), Complaint> {
         let id = self.names.fill(conversation)?;
-        let fields = numbers
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let fields = numbers.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
         let pattern = Value::Object(fields.collect());
         let mut names = self.names.clone();
         self.await_picture(who, |picture| {
@@ -291,16 +254,11 @@ impl Scene {
         let id = self.names.fill(conversation)?;
         self.await_picture(who, |picture| {
             let held = picture.messages(id.as_str().unwrap_or(""));
-            let held: Vec<u64> = held
-                .filter_map(|message| record::number(message, "message_nr"))
-                .collect();
+            let held: Vec<u64> = held.filter_map(|message| record::number(message, "message_nr")).collect();
             if held == numbers {
                 return Ok(());
             }
-            Err(Complaint::new(
-                format!("messages {numbers:?}"),
-                format!("{held:?}"),
-            ))
+            Err(Complaint::new(format!("messages {numbers:?}"), format!("{held:?}")))
         })
     }
 
@@ -315,10 +273,7 @@ impl Scene {
             let Err(complaint) = judge(person.picture()?) else {
                 return Ok(());
             };
-            match FACT_WAIT
-                .checked_sub(start.elapsed())
-                .filter(|left| !left.is_zero())
-            {
+            match FACT_WAIT.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
                 Some(left) => person.receive(left)?,
                 None => return Err(complaint),
             }
@@ -368,8 +323,6 @@ fn explain(names: &mut Names, wanted: &Wanted, record: &Record) -> String {
 }
 
 fn lines(records: &[Record]) -> String {
-    let lines = records
-        .iter()
-        .map(|record| Value::Object(record.clone()).to_string());
+    let lines = records.iter().map(|record| Value::Object(record.clone()).to_string());
     lines.collect::<Vec<_>>().join("\n")
 }

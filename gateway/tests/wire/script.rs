@@ -32,21 +32,9 @@ pub(crate) struct Step {
 /// What a line says.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    Ask {
-        who: String,
-        urn: String,
-        params: Value,
-        is_repeat: bool,
-    },
-    Done {
-        status: u64,
-        identifier: Value,
-    },
-    Refused {
-        status: u64,
-        error_id: String,
-        part: String,
-    },
+    Ask { who: String, urn: String, params: Value, is_repeat: bool },
+    Done { status: u64, identifier: Value },
+    Refused { status: u64, error_id: String, part: String },
     Answered(String, Wanted),
     AnsweredNothing(String),
     Pushed(String, Wanted),
@@ -80,22 +68,12 @@ impl Script {
 
     /// Reads a text.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Complaint> {
-        let promise = text
-            .lines()
-            .find_map(|line| line.strip_prefix('#'))
-            .unwrap_or("")
-            .trim()
-            .to_owned();
+        let promise = text.lines().find_map(|line| line.strip_prefix('#')).unwrap_or("").trim().to_owned();
         if promise.is_empty() {
             let complaint = Complaint::new("a promise in the first comment", "none");
             return Err(complaint.at(format!("{file}:1"), ""));
         }
-        let mut script = Self {
-            promise,
-            file: file.to_owned(),
-            people: Vec::new(),
-            steps: Vec::new(),
-        };
+        let mut script = Self { promise, file: file.to_owned(), people: Vec::new(), steps: Vec::new() };
         for (line, text) in logical_lines(text) {
             let read = script.add(line, &text);
             read.map_err(|expected| {
@@ -177,11 +155,7 @@ impl Script {
                 let mut words = numbers.split_whitespace();
                 let conversation = single(words.next().unwrap_or(""))?;
                 let numbers = words.map(str::parse).collect::<Result<_, _>>();
-                Ok(Deed::Holds(
-                    who,
-                    conversation,
-                    numbers.map_err(|_| "message numbers")?,
-                ))
+                Ok(Deed::Holds(who, conversation, numbers.map_err(|_| "message numbers")?))
             }
             _ => Err("a line of the grammar".into()),
         }
@@ -222,22 +196,14 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 fn ask(who: String, event: &str, is_repeat: bool) -> Result<Deed, String> {
     let (urn, params) = event.split_once(' ').ok_or("an event and its params")?;
     let params = object(params)?;
-    Ok(Deed::Ask {
-        who,
-        urn: urn.to_owned(),
-        params,
-        is_repeat,
-    })
+    Ok(Deed::Ask { who, urn: urn.to_owned(), params, is_repeat })
 }
 
 fn outcome_of(text: &str) -> Result<Deed, String> {
     let (status, rest) = text.split_once(' ').unwrap_or((text, ""));
     let status = status.parse().map_err(|_| "a status")?;
     if status == 200 {
-        return Ok(Deed::Done {
-            status,
-            identifier: object(rest)?,
-        });
+        return Ok(Deed::Done { status, identifier: object(rest)? });
     }
     let (error_id, part) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok(Deed::Refused {

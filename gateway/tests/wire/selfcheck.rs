@@ -15,10 +15,7 @@ type Check = fn() -> Result<(), Complaint>;
 /// What is shown of the runner itself.
 pub(crate) fn promises() -> Vec<Promise> {
     let checks: [(&str, Check); 4] = [
-        (
-            "a line outside of the grammar is no scenario",
-            nonsense_is_refused,
-        ),
+        ("a line outside of the grammar is no scenario", nonsense_is_refused),
         ("a record that differs does not match", differences_are_seen),
         ("a name is bound only by a whole match", binding_is_whole),
         ("a key too many or too few is seen", key_sets_are_exact),
@@ -31,11 +28,7 @@ pub(crate) fn promises() -> Vec<Promise> {
 }
 
 fn expect(is_so: bool, what: &str) -> Result<(), Complaint> {
-    if is_so {
-        Ok(())
-    } else {
-        Err(Complaint::new(what, "not so"))
-    }
+    if is_so { Ok(()) } else { Err(Complaint::new(what, "not so")) }
 }
 
 fn nonsense_is_refused() -> Result<(), Complaint> {
@@ -56,14 +49,8 @@ fn nonsense_is_refused() -> Result<(), Complaint> {
         let is_refused = Script::parse("x", &format!("{head}{line}\n")).is_err();
         expect(is_refused, &format!("{line} to be refused"))?;
     }
-    expect(
-        Script::parse("x", "people alice\n").is_err(),
-        "a promise to be missed",
-    )?;
-    let whole = Script::parse(
-        "x",
-        &format!("{head}alice> conv:create {{}}\n  # still the line\n"),
-    );
+    expect(Script::parse("x", "people alice\n").is_err(), "a promise to be missed")?;
+    let whole = Script::parse("x", &format!("{head}alice> conv:create {{}}\n  # still the line\n"));
     expect(whole.is_err(), "a continuation to belong to its line")
 }
 
@@ -74,9 +61,7 @@ fn object(text: &str) -> Result<Value, Complaint> {
 
 fn matches(names: &mut Names, pattern: &str, got: &Value) -> Result<bool, Complaint> {
     let none = Map::new();
-    Ok(names
-        .record(&object(pattern)?, got.as_object().unwrap_or(&none))
-        .is_ok())
+    Ok(names.record(&object(pattern)?, got.as_object().unwrap_or(&none)).is_ok())
 }
 
 fn differences_are_seen() -> Result<(), Complaint> {
@@ -98,10 +83,7 @@ fn differences_are_seen() -> Result<(), Complaint> {
         (r#"{"g": null}"#, false),
         ("{\"a\": `1`}", false),
     ] {
-        expect(
-            matches(&mut Names::default(), pattern, &got)? == is_match,
-            pattern,
-        )?;
+        expect(matches(&mut Names::default(), pattern, &got)? == is_match, pattern)?;
     }
     Ok(())
 }
@@ -109,18 +91,9 @@ fn differences_are_seen() -> Result<(), Complaint> {
 fn binding_is_whole() -> Result<(), Complaint> {
     let mut names = Names::default();
     let pattern = r#"{"a": $x, "b": $x}"#;
-    expect(
-        !matches(&mut names, pattern, &json!({"a": 1, "b": 2}))?,
-        "two values not to be one",
-    )?;
-    expect(
-        matches(&mut names, pattern, &json!({"a": 3, "b": 3}))?,
-        "nothing to have been bound",
-    )?;
-    expect(
-        !matches(&mut names, pattern, &json!({"a": 4, "b": 4}))?,
-        "3 to have been bound",
-    )?;
+    expect(!matches(&mut names, pattern, &json!({"a": 1, "b": 2}))?, "two values not to be one")?;
+    expect(matches(&mut names, pattern, &json!({"a": 3, "b": 3}))?, "nothing to have been bound")?;
+    expect(!matches(&mut names, pattern, &json!({"a": 4, "b": 4}))?, "3 to have been bound")?;
     expect(names.text("nr ${x}")? == "nr 3", "a text to be filled in")
 }
 

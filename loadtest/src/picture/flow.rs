@@ -55,10 +55,8 @@ impl Flow {
     /// What was skipped or late in this batch and not shown by one of its headers.
     pub(super) fn end_batch(&mut self) -> Breaks {
         let shown = std::mem::take(&mut self.shown_now);
-        let mut breaks = Breaks {
-            gaps: std::mem::take(&mut self.skipped_now),
-            late: std::mem::take(&mut self.late_now),
-        };
+        let mut breaks =
+            Breaks { gaps: std::mem::take(&mut self.skipped_now), late: std::mem::take(&mut self.late_now) };
         breaks.gaps.retain(|(_, to)| *to > shown);
         breaks.late.retain(|slot| *slot > shown);
         self.skipped.extend(&breaks.gaps);

@@ -12,9 +12,7 @@ pub(super) fn resolve(draft: &Draft<'_>, names: &[String], message_nr: Option<u6
         return Vec::new();
     }
     let sees = |member: &Member| message_nr.is_none_or(|nr| member.sees(nr));
-    let present = draft
-        .everybody()
-        .filter(|(_, member)| member.is_present() && sees(member));
+    let present = draft.everybody().filter(|(_, member)| member.is_present() && sees(member));
     let mut meant: Vec<_> = present
         .filter(|(_, member)| names.iter().any(|name| means(name, &member.profile)))
         .map(|(id, member)| (member.place, id))
@@ -27,9 +25,6 @@ pub(super) fn resolve(draft: &Draft<'_>, names: &[String], message_nr: Option<u6
 fn means(name: &str, profile: &Profile) -> bool {
     let name = name.to_lowercase();
     let display_name: String = profile.display_name.split_whitespace().collect();
-    profile
-        .fleep_address
-        .as_ref()
-        .is_some_and(|address| address.to_lowercase() == name)
+    profile.fleep_address.as_ref().is_some_and(|address| address.to_lowercase() == name)
         || display_name.to_lowercase() == name
 }
