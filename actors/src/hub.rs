@@ -155,7 +155,7 @@ impl Inboxes {
         self.0.len()
     }
 
-    /// Puts an item into the inbox of the worker that it is for. Called by owners, on their own threads; a full inbox
+    /// Puts an item into the inbox of the worker that it is for. For owners, on their own threads only; a full inbox
     /// makes them wait, which is the back-pressure from the workers to the owners.
     pub fn put(&self, item: Item) {
         let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
@@ -168,6 +168,16 @@ impl Inboxes {
             .unwrap_or_else(PoisonError::into_inner);
         items.push(item);
         drop(items);
+        inbox.wake.notify_one();
+    }
+
+    /// As [`Inboxes::put`], for whoever runs on a worker's own thread and so must never wait for it. It has its bound
+    /// elsewhere: what a session puts in is bounded by its frames under way.
+    pub fn put_on_worker(&self, item: Item) {
+        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
+            return;
+        };
+        inbox.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);
         inbox.wake.notify_one();
     }
 

@@ -249,7 +249,7 @@ impl Session {
         let sync = account::Sync { lane: self.lane.clone(), number, horizon, skip_hidden };
         if self.node.to_account(self.lane.account_id(), sync).is_err() {
             let reason = format!("{}", OVERLOADED_RETRY.as_millis());
-            self.node.inboxes.put(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));
+            self.node.inboxes.put_on_worker(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));
         }
     }
 
@@ -313,7 +313,7 @@ impl Session {
             let echo = submission.client_req_id_echo.as_deref();
             let request = record(submission.client_req_id, echo, urn, Err(&refused));
             let lane = self.lane.clone();
-            self.node.inboxes.put(Item::Answer { lane, frame, index, request, pieces: Vec::new() });
+            self.node.inboxes.put_on_worker(Item::Answer { lane, frame, index, request, pieces: Vec::new() });
         }
     }
 
@@ -328,7 +328,7 @@ impl Session {
             rate::Verdict::Warned => return Err((Refusal::rate_limited(), None)),
             rate::Verdict::Enough => {
                 let reason = "fast sender: more events than this session may send".to_owned();
-                self.node.inboxes.put(Item::Close(self.lane.clone(), CloseCode::TooFast, reason));
+                self.node.inboxes.put_on_worker(Item::Close(self.lane.clone(), CloseCode::TooFast, reason));
                 return Err((Refusal::rate_limited(), None));
             }
         }

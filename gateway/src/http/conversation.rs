@@ -173,7 +173,7 @@ async fn poke(call: Call) -> Result<HttpResponse, Refused> {
     });
     let shared = &call.worker.shared;
     let lane = call.worker.http_session(&legacy.login).lane;
-    shared.node.inboxes.put(Item::Pieces(lane, vec![Piece::Shared(record.to_string().into())]));
+    shared.node.inboxes.put_on_worker(Item::Pieces(lane, vec![Piece::Shared(record.to_string().into())]));
     Ok(answer(r#"{"stream":[]}"#))
 }
 
