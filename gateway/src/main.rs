@@ -1,2 +1,104 @@
-//! p
-fn main() {}
+//! `rill`: one program for the server, the terminal client and the operator's commands.
+//!
+//! Owned here: the command line and the exit status: 0 well, 1 the environment is in the way, 2 it was called wrongly.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Flags};
+use crate::serve::ServeError;
+
+mod backup;
+mod chat;
+mod config;
+mod credentials;
+mod http;
+mod metrics;
+mod password;
+mod refuse;
+mod routes;
+mod serve;
+mod shutdown;
+mod socket;
+mod worker;
+
+/// Where the store is when nothing else is said; the same as of the setting `data`.
+const DATA: &str = "data";
+
+/// A chat server that speaks the Fleep client protocol. Without a command it serves.
+#[derive(Parser)]
+#[command(name = "rill", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Flags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT
+    Serve(Box<Flags>),
+    /// Chat in the terminal
+    Chat(chat::ChatArgs),
+    /// Make a consistent copy of the store in a file, while a server uses it or not
+    Backup {
+        /// The file
+        file: PathBuf,
+        /// Folder of the store
+        #[arg(long, env = "RILL_DATA", default_value = DATA)]
+        data: PathBuf,
+    },
+    /// Make a store from a copy
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// Folder for the store; missing or empty
+        #[arg(long, env = "RILL_DATA", default_value = DATA)]
+        data: PathBuf,
+    },
+    /// Print the version
+    Version,
+}
+
+fn main() -> ExitCode {
+    let CommandLine { command, serve } = CommandLine::parse();
+    match command {
+        None => run(serve),
+        Some(Command::Serve(flags)) => run(*flags),
+        Some(Command::Chat(args)) => done(chat::run(args)),
+        Some(Command::Backup { file, data }) => done(backup::back_up(&data, &file)),
+        Some(Command::Restore { file, data }) => done(backup::bring_back(&file, &data)),
+        Some(Command::Version) => {
+            // Whoever closed the stream does not want to know.
+            let _ = writeln!(std::io::stdout(), "rill {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run(flags: Flags) -> ExitCode {
+    match Config::read(flags).map(serve::serve) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error @ ServeError::Log(_))) => fail(error, 2),
+        Ok(Err(error)) => fail(error, 1),
+        Err(error) => fail(error, 2),
+    }
+}
+
+fn done<E: Display>(outcome: Result<(), E>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error, 1),
+    }
+}
+
+fn fail(error: impl Display, status: u8) -> ExitCode {
+    // Standard error may be gone; the status still tells.
+    let _ = writeln!(std::io::stderr(), "rill: {error}");
+    ExitCode::from(status)
+}

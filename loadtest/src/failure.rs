@@ -46,6 +46,9 @@ pub enum Failure {
     /// The server sent what the protocol documents do not allow.
     #[error("the server broke the protocol: {0}")]
     Broken(String),
+    /// The load was asked for something impossible.
+    #[error("the plan cannot be carried out: {0}")]
+    Plan(String),
     /// The connection could not be made or broke.
     #[error("input/output: {0}")]
     Io(String),

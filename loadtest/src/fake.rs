@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Swap,
     /// One message takes effect twice.
     Twice,
+    /// One push leaves twice, which is no broken promise: delivery is at least once.
+    Repeat,
     /// One session is closed in the middle.
     Close,
 }
@@ -363,6 +365,7 @@ fn push(
     let mut frames = vec![frame];
     match fault {
         Fault::Drop if strikes => frames.clear(),
+        Fault::Repeat if strikes => frames.push(frames[0].clone()),
         Fault::Swap if strikes => held.extend(frames.pop().map(|frame| (conversation_id, frame))),
         Fault::Swap => {
             let late = held.iter().position(|(of, _)| *of == conversation_id);
@@ -372,7 +375,7 @@ fn push(
             close(web, 1012);
             return None;
         }
-        Fault::None | Fault::Drop | Fault::Twice | Fault::Close => {}
+        Fault::None | Fault::Drop | Fault::Repeat | Fault::Twice | Fault::Close => {}
     }
     for frame in frames {
         web.send(Message::text(frame)).ok()?;

@@ -112,11 +112,8 @@ impl Plan {
         if is_sound {
             return Ok(());
         }
-        let wanted =
-            "sessions, conversations, members, threads and rate above 0, members no more than sessions";
-        Err(Failure::Broken(format!(
-            "the plan cannot be carried out; it wants {wanted}"
-        )))
+        let wanted = "it wants sessions, conversations, members, threads and rate above 0, members no more than sessions";
+        Err(Failure::Plan(wanted.into()))
     }
 }
 

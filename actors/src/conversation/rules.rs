@@ -242,8 +242,8 @@ pub struct Decision {
     pub news: Vec<(Reach, News)>,
 }
 
-/// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see the message of a slot
-/// is not sent it; the header that tells him of the slot then carries `fw_message_nr`, or his client would wait for it.
+/// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see a message is not sent it;
+/// his client finds that a slot is missing and syncs forward over it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum News {
     /// The viewer's `conv` record.
@@ -321,4 +321,32 @@ pub enum Soft {
     Lock(u64, AccountId),
     /// Nobody edits the message.
     Unlock(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::event::{ClientEvent, conv, message};
+    use rill_proto::refusal::Refusal;
+
+    use super::replay::*;
+
+    #[test]
+    fn what_is_not_carried_out_yet_says_so() {
+        let mut replay = Replay::with(&[BOB]);
+        let mute = conv::Event::Mute(conv::Mute {
+            conversation_id: CONVERSATION,
+        });
+        let pin = message::SetPinned {
+            conversation_id: CONVERSATION,
+            message_nr: 1,
+            from_message_nr: None,
+        };
+        for event in [
+            ClientEvent::Conv(mute),
+            ClientEvent::Message(message::Event::SetPinned(pin)),
+        ] {
+            let urn = event.urn();
+            assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
+        }
+    }
 }

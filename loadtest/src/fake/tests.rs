@@ -84,6 +84,29 @@ fn a_scenario_plays_over_long_poll_and_across() {
 }
 
 #[test]
+fn an_answer_by_http_may_be_ahead_of_the_poll() {
+    let url = start(Fault::None);
+    let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
+    let (mut mine, mut theirs) = (ann.poll_session().unwrap(), ben.connect(0).unwrap());
+    let id = chat(&mut mine, &ben, 1);
+    mine.settle().unwrap();
+    let say = |session: &mut dyn Session| {
+        let params = json!({"conversation_id": id, "message": "at once"});
+        session
+            .request("message:add_plain", params)
+            .unwrap()
+            .done()
+            .unwrap();
+    };
+    say(&mut theirs);
+    say(&mut mine);
+    assert!(mine.picture().message(&id, 3).is_none() && mine.picture().message(&id, 4).is_some());
+    mine.settle().unwrap();
+    assert_eq!(mine.picture().verify(), []);
+    assert_eq!(mine.picture().messages(&id).count(), 4);
+}
+
+#[test]
 fn one_frame_of_many_events_is_answered_in_order() {
     let url = start(Fault::None);
     let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
@@ -218,6 +241,16 @@ fn a_load_on_a_sound_server_is_clean_in_either_loop() {
         // 32 messages at 400 a second: the last is due after 77.5 ms.
         assert!(rate.is_none() || report.seconds >= 0.0775, "{report}");
     }
+}
+
+#[test]
+fn a_load_takes_a_repeat_for_harmless_and_for_no_delivery() {
+    let report = load(Fault::Repeat, None);
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(
+        (report.repeats, report.deliveries, report.delivery.count),
+        (8, 96, 64)
+    );
 }
 
 #[test]

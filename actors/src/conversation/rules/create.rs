@@ -154,3 +154,132 @@ fn put_sections(draft: &mut Draft<'_>) -> std::array::IntoIter<SectionId, 2> {
     let archived = put("section:archived", "Archived", SectionSubtype::Archived, 0.0);
     [default, archived].into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::ConvType;
+    use rill_proto::event::{ClientEvent, conv};
+    use rill_proto::id::TeamId;
+    use rill_proto::refusal::Refusal;
+    use uuid::Uuid;
+
+    use crate::conversation::rules::Reach;
+    use crate::conversation::rules::membership::ACCOUNTS_PER_CALL_MAX;
+    use crate::conversation::rules::replay::*;
+    use crate::conversation::state::SectionSubtype;
+
+    fn event(founding: conv::Create) -> ClientEvent {
+        ClientEvent::Conv(conv::Event::Create(founding))
+    }
+
+    #[test]
+    fn the_first_message_names_the_others_and_the_topic() {
+        let mut replay = Replay::nothing();
+        let decision = replay.ask(ALICE, create("Harvest", &[BOB])).unwrap();
+        let expected = r#"{"members":["00000000-0000-0000-0000-000000000002"],"topic":"Harvest","org_name":null,"organisation_id":null}"#;
+        assert_eq!(replay.message(1).message, expected);
+        assert_eq!(
+            (replay.message(1).inbox_nr, replay.message(1).prev_message_nr),
+            (0, 0)
+        );
+        assert_eq!(decision.identifier["conversation_id"], CONVERSATION.to_string());
+        assert_eq!(replay.head().mk_conv_type, ConvType::Default);
+        assert_eq!(replay.head().topic_message_nr, 1);
+        assert_eq!(replay.present(), [ALICE, BOB]);
+    }
+
+    #[test]
+    fn everybody_is_brought_in_by_an_effect_and_only_ones_own_sessions_are_told() {
+        let mut replay = Replay::nothing();
+        let decision = replay.ask(ALICE, create("", &[BOB])).unwrap();
+        let joins = ["alice joined by alice", "bob joined by alice"];
+        let dialog = ["alice dialog bob true", "bob dialog alice true"];
+        assert_eq!(effects(&decision), [joins, dialog].concat());
+        assert_eq!(told(&decision, Reach::Own), lines(&decision.answer));
+        assert!(told(&decision, Reach::Others).is_empty());
+    }
+
+    #[test]
+    fn the_creator_doubles_strangers_and_closed_accounts_are_dropped() {
+        let mut replay = Replay::nothing();
+        replay
+            .ask(ALICE, create("", &[ALICE, BOB, NOBODY, BOB, CLOSED]))
+            .unwrap();
+        assert_eq!(replay.present(), [ALICE, BOB]);
+    }
+
+    #[test]
+    fn two_sections_come_with_it() {
+        let replay = Replay::with(&[]);
+        let mut sections: Vec<_> = replay.state.sections.values().collect();
+        sections.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        let found = sections
+            .iter()
+            .map(|section| (section.name.as_str(), section.subtype, section.weight));
+        let to_do = ("To Do", SectionSubtype::Default, 4_294_967_296.0);
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [to_do, ("Archived", SectionSubtype::Archived, 0.0)]
+        );
+    }
+
+    #[test]
+    fn a_list_is_a_list() {
+        let mut replay = Replay::nothing();
+        replay
+            .ask(
+                ALICE,
+                event(conv::Create {
+                    is_list: true,
+                    ..founding("", &[])
+                }),
+            )
+            .unwrap();
+        assert_eq!(replay.head().mk_conv_type, ConvType::List);
+    }
+
+    #[test]
+    fn a_newcomer_sees_the_history_where_it_is_disclosed() {
+        let mut replay = Replay::nothing();
+        replay
+            .ask(
+                ALICE,
+                event(conv::Create {
+                    is_disclose: true,
+                    ..founding("", &[])
+                }),
+            )
+            .unwrap();
+        replay.post(ALICE, "before");
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        let bob = replay.counters(BOB);
+        assert_eq!(
+            (bob.join, bob.begin, bob.read, bob.unread, bob.inbox_message_nr),
+            (1, 3, 2, 0, 2)
+        );
+        assert!(lines(&replay.catch_up(BOB, 0)).contains(&"message 2".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused() {
+        let mut replay = Replay::nothing();
+        let teams = conv::Create {
+            team_ids: Some(vec![TeamId(Uuid::nil())]),
+            ..founding("", &[])
+        };
+        assert_eq!(replay.ask(ALICE, event(teams)), Err(Refusal::not_found("Team")));
+        let managed = conv::Create {
+            is_managed: true,
+            ..founding("", &[])
+        };
+        assert_eq!(replay.ask(ALICE, event(managed)).unwrap_err().status, 431);
+        let many: Vec<_> = (0..=ACCOUNTS_PER_CALL_MAX as u128).map(account).collect();
+        assert_eq!(replay.ask(ALICE, create("", &many)).unwrap_err().status, 400);
+        assert_eq!(
+            replay.ask(NOBODY, create("", &[])),
+            Err(Refusal::not_found("Account"))
+        );
+        replay.ask(ALICE, create("", &[])).unwrap();
+        assert_eq!(replay.ask(ALICE, create("", &[])).unwrap_err().status, 400);
+    }
+}

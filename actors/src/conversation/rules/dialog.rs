@@ -86,3 +86,77 @@ fn begin(
     };
     create::found(state, caller, plan, facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::ConvType;
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::replay::*;
+
+    #[test]
+    fn a_dialog_that_does_not_exist_is_begun_with_both() {
+        let mut replay = Replay::nothing();
+        let decision = replay
+            .open_dialog(ALICE, BOB, Some(ConvType::NoMail))
+            .unwrap()
+            .unwrap();
+        assert_eq!(replay.present(), [ALICE, BOB]);
+        assert_eq!(replay.head().mk_conv_type, ConvType::NoMail);
+        let dialog = ["alice dialog bob true", "bob dialog alice true"];
+        assert_eq!(effects(&decision)[2..], dialog);
+        let init = [
+            "contact bob",
+            "conv Init(Full) fw 1 bw 1",
+            "message 1",
+            "section",
+            "section",
+        ];
+        assert_eq!(lines(&decision.answer), init);
+    }
+
+    #[test]
+    fn a_dialog_that_exists_is_shown() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "hello");
+        let decision = replay.open_dialog(BOB, ALICE, None).unwrap().unwrap();
+        assert!(decision.changes.is_empty());
+        let init = [
+            "contact alice",
+            "conv Init(Full) fw 2 bw 1",
+            "message 1",
+            "message 2",
+        ];
+        assert_eq!(lines(&decision.answer)[..4], init);
+    }
+
+    #[test]
+    fn an_archived_dialog_is_taken_out_of_the_archive() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.state.members.get_mut(&BOB).unwrap().hide_message_nr = Some(1);
+        replay.open_dialog(BOB, ALICE, None).unwrap().unwrap();
+        assert_eq!(replay.state.members[&BOB].hide_message_nr, Some(0));
+    }
+
+    #[test]
+    fn what_is_no_dialog_of_the_two_is_not_opened() {
+        let mut replay = Replay::with(&[BOB]);
+        assert_eq!(replay.open_dialog(ALICE, CHARLIE, None), Ok(None));
+        replay.ask(ALICE, add(&[CHARLIE])).unwrap();
+        assert_eq!(replay.open_dialog(ALICE, BOB, None), Ok(None));
+        replay.ask(CHARLIE, leave()).unwrap();
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        assert_eq!(replay.open_dialog(ALICE, BOB, None), Ok(None));
+    }
+
+    #[test]
+    fn nobody_has_a_dialog_with_himself_a_closed_account_or_a_stranger() {
+        let mut replay = Replay::nothing();
+        assert_eq!(replay.open_dialog(ALICE, ALICE, None).unwrap_err().status, 431);
+        assert_eq!(replay.open_dialog(ALICE, CLOSED, None).unwrap_err().status, 431);
+        assert_eq!(
+            replay.open_dialog(ALICE, NOBODY, None),
+            Err(Refusal::not_found("Account"))
+        );
+    }
+}

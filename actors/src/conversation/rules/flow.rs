@@ -44,7 +44,19 @@ impl Forward {
     }
 }
 
-impl Flow<'_> {
+/// No slots of a decision: the flow is what the store has.
+const NOTHING_FRESH: &BTreeMap<u64, Slot> = &BTreeMap::new();
+
+impl<'a> Flow<'a> {
+    /// The flow as it is.
+    pub(super) fn stored(state: &'a State, facts: &'a Facts) -> Self {
+        Self {
+            state,
+            facts,
+            fresh: NOTHING_FRESH,
+        }
+    }
+
     /// The message that was posted in a slot, as it stands now; `None` for a revision's slot and where nothing is.
     pub(super) fn message(&self, nr: u64) -> Judged<Option<Message>> {
         let slot = match self.fresh.get(&nr) {

@@ -187,3 +187,149 @@ fn finish_lagging(draft: Draft<'_>) -> Judged<Decision> {
     };
     Ok(draft.into_decision(answer, vec![News::Header(update)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::Reach;
+    use crate::conversation::rules::replay::*;
+
+    /// Alice created it with Bob and wrote 2, 3 and 4.
+    fn three_posts() -> Replay {
+        let mut replay = Replay::with(&[BOB]);
+        for text in ["one", "two", "three"] {
+            replay.post(ALICE, text);
+        }
+        replay
+    }
+
+    #[test]
+    fn reading_is_told_to_the_others_and_to_ones_own_sessions() {
+        let mut replay = three_posts();
+        let decision = replay.ask(BOB, mark_read(3, None, None)).unwrap();
+        assert_eq!(lines(&decision.answer), ["conv Update"]);
+        assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
+        assert_eq!(told(&decision, Reach::Others), ["activity bob"]);
+        assert_eq!(decision.identifier["message_nr"], 3);
+        assert_eq!(replay.counters(BOB).unread, 1);
+    }
+
+    #[test]
+    fn unreading_is_told_to_ones_own_sessions_only() {
+        let mut replay = three_posts();
+        replay.ask(BOB, mark_read(4, None, None)).unwrap();
+        let decision = replay.ask(BOB, mark_unread(3, None, None)).unwrap();
+        assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
+        assert!(told(&decision, Reach::Others).is_empty());
+        assert_eq!(
+            (replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr),
+            (2, 3)
+        );
+    }
+
+    #[test]
+    fn reading_again_changes_nothing() {
+        let mut replay = three_posts();
+        replay.ask(BOB, mark_read(4, None, None)).unwrap();
+        for event in [
+            mark_read(4, None, None),
+            mark_read(2, None, None),
+            conv_mark_read(4, None, None),
+        ] {
+            let decision = replay.ask(BOB, event).unwrap();
+            assert!(decision.changes.is_empty() && decision.news.is_empty());
+            assert_eq!(lines(&decision.answer), ["conv Update"]);
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_clamped() {
+        let mut replay = three_posts();
+        replay.ask(BOB, mark_read(99, None, None)).unwrap();
+        assert_eq!(replay.counters(BOB).read, 4);
+        replay.ask(BOB, conv_mark_unread(-5, None, None)).unwrap();
+        assert_eq!(replay.counters(BOB).read, 0);
+        replay.ask(BOB, set_read(99, None, None)).unwrap();
+        assert_eq!(replay.counters(BOB).read, 4);
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        replay.ask(DON, set_read(0, None, None)).unwrap();
+        assert_eq!(
+            replay.counters(DON).read,
+            4,
+            "nothing below message 5 is open to him"
+        );
+    }
+
+    #[test]
+    fn unreading_is_ignored_when_more_is_unread_already() {
+        let mut replay = three_posts();
+        replay.ask(BOB, mark_read(2, None, None)).unwrap();
+        let decision = replay.ask(BOB, mark_unread(4, None, None)).unwrap();
+        assert!(decision.changes.is_empty());
+        assert_eq!(replay.counters(BOB).is_mark_unread, Some(false));
+    }
+
+    #[test]
+    fn a_stale_client_moves_the_horizon_forward_only() {
+        let mut replay = three_posts();
+        replay.ask(BOB, mark_read(3, None, None)).unwrap();
+        for event in [
+            set_read(1, Some(2), None),
+            mark_unread(2, Some(0), None),
+            conv_mark_unread(2, Some(4), None),
+        ] {
+            let decision = replay.ask(BOB, event).unwrap();
+            assert!(decision.changes.is_empty());
+            assert_eq!(lines(&decision.answer), ["conv Update"]);
+        }
+        replay.ask(BOB, mark_read(2, Some(1), None)).unwrap();
+        assert_eq!(replay.counters(BOB).read, 3);
+        replay.ask(BOB, mark_read(4, Some(1), None)).unwrap();
+        assert_eq!(replay.counters(BOB).read, 4);
+        replay.ask(BOB, set_read(1, Some(4), None)).unwrap();
+        assert_eq!(
+            replay.counters(BOB).read,
+            1,
+            "a client that knows the horizon moves it back"
+        );
+    }
+
+    #[test]
+    fn a_client_that_lags_gets_the_message_to_show() {
+        let mut replay = three_posts();
+        let decision = replay.ask(BOB, conv_mark_read(2, None, None)).unwrap();
+        assert_eq!(
+            lines(&decision.answer),
+            ["conv Init(Tiny) fw 4 bw 3", "message 3"]
+        );
+        assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
+        assert_eq!(replay.counters(BOB).read, 2);
+    }
+
+    #[test]
+    fn from_message_nr_asks_for_the_slots_behind_it() {
+        let mut replay = three_posts();
+        for event in [mark_read(4, None, Some(2)), conv_mark_read(3, None, Some(2))] {
+            let decision = replay.ask(BOB, event).unwrap();
+            assert_eq!(
+                lines(&decision.answer),
+                ["conv Update fw 4", "message 3", "message 4"]
+            );
+        }
+    }
+
+    #[test]
+    fn who_never_was_in_and_who_left_are_refused() {
+        let mut replay = three_posts();
+        replay.ask(BOB, leave()).unwrap();
+        for mark in [mark_read, mark_unread, set_read, conv_mark_read, conv_mark_unread] {
+            assert_eq!(replay.ask(JIL, mark(2, None, None)), Err(Refusal::not_member()));
+            assert_eq!(replay.ask(BOB, mark(2, None, None)), Err(Refusal::has_left()));
+            assert_eq!(
+                Replay::nothing().ask(ALICE, mark(2, None, None)),
+                Err(Refusal::not_member())
+            );
+        }
+    }
+}

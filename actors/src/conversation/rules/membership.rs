@@ -334,3 +334,179 @@ pub(super) fn has_room(state: &State, more: usize) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::refusal::Refusal;
+    use serde_json::json;
+
+    use super::{ACCOUNTS_PER_CALL_MAX, MEMBERS_MAX};
+    use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Reach, Soft};
+    use crate::conversation::state::{MessageKind, Standing};
+
+    #[test]
+    fn additions_of_the_same_person_are_merged_until_somebody_speaks() {
+        let mut replay = Replay::with(&[]);
+        replay.post(ALICE, "hello");
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        let decision = replay.ask(ALICE, add(&[CHARLIE, BOB])).unwrap();
+        assert_eq!(replay.message(3).kind, MessageKind::Add);
+        assert_eq!(replay.body(3), json!({ "members": [BOB, CHARLIE] }));
+        let told_alice = [
+            "contact charlie",
+            "conv Full",
+            "message 3 flow 4",
+            "activity charlie",
+        ];
+        assert_eq!(lines(&decision.answer), told_alice);
+        assert_eq!(told(&decision, Reach::Own), told_alice);
+        assert_eq!(told(&decision, Reach::Others), told_alice);
+        let charlie = replay.counters(CHARLIE);
+        assert_eq!(
+            (charlie.join, charlie.begin, charlie.send, charlie.read),
+            (3, 3, 3, 2)
+        );
+        assert_eq!(replay.counters(ALICE).read, 3, "a merge moves nobody's horizon");
+
+        replay.ask(BOB, add(&[DON])).unwrap();
+        assert_eq!(
+            replay.body(5),
+            json!({ "members": [DON] }),
+            "another person's is not merged"
+        );
+        replay.post(BOB, "hello");
+        replay.ask(BOB, add(&[JIL])).unwrap();
+        assert_eq!(replay.message(7).kind, MessageKind::Add);
+    }
+
+    #[test]
+    fn who_is_in_already_who_is_unknown_and_who_is_closed_are_passed_over() {
+        let mut replay = Replay::with(&[BOB]);
+        let decision = replay.ask(ALICE, add(&[BOB, NOBODY, CLOSED])).unwrap();
+        assert!(decision.changes.is_empty() && decision.news.is_empty());
+        assert_eq!(lines(&decision.answer), ["conv Update"]);
+        assert!(replay.ask(ALICE, add(&[])).unwrap().changes.is_empty());
+    }
+
+    #[test]
+    fn a_passive_member_is_made_active_again() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.post(ALICE, "hello");
+        replay.state.members.get_mut(&BOB).unwrap().standing = Standing::Passive;
+        let decision = replay.ask(ALICE, add(&[BOB])).unwrap();
+        let bob = replay.counters(BOB);
+        assert_eq!((bob.join, bob.begin, bob.send, bob.read), (1, 1, 3, 0));
+        assert_eq!(replay.state.members[&BOB].standing, Standing::Active);
+        assert!(effects(&decision).is_empty());
+    }
+
+    #[test]
+    fn the_removed_start_afresh_and_the_rest_see_who_went() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.post(ALICE, "hello");
+        let horizon = replay.stamp;
+        let decision = replay.ask(ALICE, remove(&[BOB, JIL])).unwrap();
+        assert_eq!(replay.message(3).kind, MessageKind::Kick);
+        assert_eq!(replay.body(3), json!({ "members": [BOB] }));
+        assert_eq!(
+            told(&decision, Reach::Others),
+            ["conv Full", "message 3", "activity alice"]
+        );
+        assert_eq!(
+            told(&decision, Reach::Account(BOB)),
+            ["conv Init(Full) fw 3 bw 3 reset", "message 3"]
+        );
+        let bob = replay.counters(BOB);
+        assert_eq!(
+            (bob.read, bob.show, bob.last, bob.send, bob.unread, bob.can_post),
+            (0, 3, 3, 3, 1, false)
+        );
+        replay.post(ALICE, "without him");
+        assert_eq!(replay.counters(BOB), bob, "his view stands still");
+        let late = lines(&replay.catch_up(BOB, horizon));
+        let init = [
+            "conv Init(Full) fw 3 bw 1 reset",
+            "message 1",
+            "message 2",
+            "message 3",
+        ];
+        assert_eq!(late, [&["contact alice", "contact charlie"], &init[..]].concat());
+        assert!(replay.catch_up(BOB, replay.stamp).is_empty());
+    }
+
+    #[test]
+    fn who_removes_nobody_but_himself_leaves() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.ask(BOB, remove(&[BOB])).unwrap();
+        assert_eq!(
+            (replay.message(2).kind, replay.message(2).message.as_str()),
+            (MessageKind::Leave, "")
+        );
+        replay.ask(ALICE, remove(&[ALICE, CHARLIE])).unwrap();
+        assert_eq!(replay.message(3).kind, MessageKind::Kick);
+        assert!(replay.present().is_empty());
+        assert_eq!(replay.counters(ALICE).read, 3);
+    }
+
+    #[test]
+    fn nobody_left_to_remove_takes_no_slot() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.ask(ALICE, remove(&[BOB])).unwrap();
+        let decision = replay.ask(ALICE, remove(&[BOB, JIL])).unwrap();
+        assert!(decision.changes.is_empty() && decision.news.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_puts_pen_and_locks_down() {
+        let mut replay = Replay::with(&[BOB]);
+        let nr = replay.post(BOB, "hello");
+        replay.ask(BOB, set_editing(2)).unwrap();
+        let decision = replay.ask(BOB, leave()).unwrap();
+        assert_eq!(decision.soft, [Soft::PenOff(BOB), Soft::Unlock(nr)]);
+        assert_eq!(told(&decision, Reach::Activated), ["lock 2 free"]);
+        assert_eq!(told(&decision, Reach::Own), ["conv Full", "message 3"]);
+        assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3"]);
+        let late = lines(&replay.catch_up(BOB, replay.stamp - 1));
+        assert_eq!(
+            late,
+            ["conv Full", "message 3"],
+            "his other sessions need not start afresh"
+        );
+    }
+
+    #[test]
+    fn who_comes_back_joins_at_the_end_with_the_profile_of_today() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.ask(BOB, leave()).unwrap();
+        let today = replay.profiles.get_mut(&BOB).unwrap();
+        today.version = 2;
+        today.display_name = "Robert".to_owned();
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        assert_eq!(replay.present(), [ALICE, CHARLIE, BOB]);
+        assert_eq!(replay.state.members[&BOB].profile.display_name, "Robert");
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        let mut replay = Replay::with(&[BOB]);
+        let many: Vec<_> = (0..=ACCOUNTS_PER_CALL_MAX as u128).map(account).collect();
+        assert_eq!(replay.ask(ALICE, add(&many)).unwrap_err().status, 400);
+        assert_eq!(replay.ask(ALICE, remove(&many)).unwrap_err().status, 400);
+        let bob = replay.state.members[&BOB].clone();
+        let full = (100..100 + MEMBERS_MAX as u128 - 2).map(|nr| (account(nr), bob.clone()));
+        replay.state.members.extend(full);
+        assert_eq!(replay.ask(ALICE, add(&[CHARLIE])).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn who_never_was_in_and_who_left_are_refused() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.ask(BOB, leave()).unwrap();
+        for event in [add(&[DON]), remove(&[ALICE]), leave()] {
+            assert_eq!(replay.ask(JIL, event.clone()), Err(Refusal::not_member()));
+            assert_eq!(replay.ask(BOB, event.clone()), Err(Refusal::has_left()));
+            assert_eq!(Replay::nothing().ask(ALICE, event), Err(Refusal::not_member()));
+        }
+    }
+}

@@ -133,3 +133,201 @@ fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts:
     decision.identifier = json!({ "conversation_id": state.conversation_id, "message_nr": nr });
     Ok(decision)
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::event::message;
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Reach, Soft};
+    use crate::conversation::state::{Change, MENTIONS_MAX};
+
+    #[test]
+    fn a_post_is_told_to_everybody_and_costs_four_rows_at_most() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        let decision = replay.ask(ALICE, add_plain("hello <b>")).unwrap();
+        assert_eq!(replay.message(2).message, "<msg><p>hello &lt;b&gt;</p></msg>");
+        assert_eq!(decision.identifier["message_nr"], 2);
+        assert_eq!(lines(&decision.answer), ["conv Update", "message 2"]);
+        assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 2"]);
+        assert_eq!(
+            told(&decision, Reach::Others),
+            ["conv Update", "message 2", "activity alice"]
+        );
+        assert_eq!(decision.soft, [Soft::PenOff(ALICE)]);
+        let rows = decision.changes.iter().map(|change| match change {
+            Change::Head(_) => "head",
+            Change::Member(id, _) if *id == ALICE => "author",
+            Change::Member(..) => "somebody else",
+            Change::Run(_) => "run",
+            Change::Slot(..) => "slot",
+            Change::Section(..) => "section",
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), ["head", "author", "run", "slot"]);
+        assert_eq!(
+            replay.ask(BOB, add_plain("hi")).unwrap().changes.len(),
+            3,
+            "the run goes on"
+        );
+    }
+
+    #[test]
+    fn messages_are_numbered_and_know_the_visible_one_before() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "one");
+        replay.ask(ALICE, edit(2, "one!")).unwrap();
+        let nr = replay.post(BOB, "two");
+        assert_eq!(
+            (
+                nr,
+                replay.message(nr).prev_message_nr,
+                replay.message(nr).inbox_nr
+            ),
+            (4, 2, 2)
+        );
+        assert_ne!(replay.message(2).message_id, replay.message(4).message_id);
+    }
+
+    #[test]
+    fn subject_and_reply_are_kept() {
+        let mut replay = Replay::with(&[]);
+        let event = message::AddPlain {
+            subject: Some(text("News")),
+            reply_to_message_nr: Some(1),
+            ..plain("hello")
+        };
+        replay.ask(ALICE, posting(event)).unwrap();
+        assert_eq!(replay.message(2).subject.as_deref(), Some("News"));
+        assert_eq!(replay.message(2).reply_to_message_nr, Some(1));
+        let event = message::AddPlain {
+            subject: Some(text("")),
+            ..plain("hello")
+        };
+        replay.ask(ALICE, posting(event)).unwrap();
+        assert_eq!(replay.message(3).subject, None);
+    }
+
+    #[test]
+    fn from_message_nr_asks_for_the_slots_behind_it() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(BOB, "one");
+        replay.ask(BOB, edit(2, "one!")).unwrap();
+        replay.ask(BOB, set_topic("Harvest")).unwrap();
+        let event = message::AddPlain {
+            from_message_nr: Some(1),
+            ..plain("two")
+        };
+        let decision = replay.ask(ALICE, posting(event)).unwrap();
+        let sync = [
+            "conv Full fw 5",
+            "message 2",
+            "message 2 flow 3",
+            "message 4",
+            "message 5",
+        ];
+        assert_eq!(lines(&decision.answer), sync);
+        assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 5"]);
+    }
+
+    #[test]
+    fn a_forward_sync_in_an_answer_is_bounded_and_still_shows_what_was_posted() {
+        let mut replay = Replay::with(&[BOB]);
+        for _ in 0..100 {
+            replay.post(BOB, "more");
+        }
+        let event = message::AddPlain {
+            from_message_nr: Some(0),
+            ..plain("hello")
+        };
+        let answer = lines(&replay.ask(ALICE, posting(event)).unwrap().answer);
+        assert_eq!(answer[0], "conv Full fw 64");
+        assert_eq!(answer.len(), 1 + 64 + 1);
+        assert_eq!(answer[65], "message 102");
+    }
+
+    #[test]
+    fn members_are_mentioned_by_address_or_name_and_nobody_else_is() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.profiles.get_mut(&DON).unwrap().display_name = "Don Juan".to_owned();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        replay.ask(CHARLIE, leave()).unwrap();
+        let nr = replay.post(ALICE, "@BOB @charlie @DonJuan @jil look");
+        assert_eq!(replay.message(nr).mention_ids, [BOB, DON]);
+        assert_eq!(replay.counters(BOB).my_message_nr, Some(nr));
+        assert_eq!(replay.counters(CHARLIE).my_message_nr, None);
+        assert_eq!(replay.counters(ALICE).my_message_nr, None);
+    }
+
+    #[test]
+    fn when_a_mention_goes_the_one_before_counts_again() {
+        let mut replay = Replay::with(&[BOB]);
+        for nr in 2..14 {
+            assert_eq!(replay.post(ALICE, "@bob"), nr);
+        }
+        assert_eq!(replay.state.members[&BOB].mentions.len(), MENTIONS_MAX);
+        replay.ask(ALICE, delete(13)).unwrap();
+        assert_eq!(replay.counters(BOB).my_message_nr, Some(12));
+        replay.ask(ALICE, edit(12, "nobody")).unwrap();
+        assert_eq!(replay.counters(BOB).my_message_nr, Some(11));
+    }
+
+    #[test]
+    fn what_cannot_be_posted_is_refused() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "one");
+        replay.ask(ALICE, edit(2, "one!")).unwrap();
+        for empty in ["", " \n\t"] {
+            assert_eq!(replay.ask(ALICE, add_plain(empty)).unwrap_err().status, 400);
+        }
+        let urls = Some(vec!["https://example.com/file".to_owned()]);
+        let event = message::AddPlain {
+            attachment_urls: urls,
+            ..plain("hello")
+        };
+        assert_eq!(
+            replay.ask(ALICE, posting(event)),
+            Err(Refusal::not_supported("attachment_urls"))
+        );
+        for nr in [-1, 0, 3, 99] {
+            let event = message::AddPlain {
+                reply_to_message_nr: Some(nr),
+                ..plain("hello")
+            };
+            assert_eq!(
+                replay.ask(ALICE, posting(event)),
+                Err(Refusal::not_found("Message"))
+            );
+        }
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        let event = message::AddPlain {
+            reply_to_message_nr: Some(2),
+            ..plain("hello")
+        };
+        assert_eq!(
+            replay.ask(DON, posting(event)),
+            Err(Refusal::not_found("Message")),
+            "he does not see it"
+        );
+    }
+
+    #[test]
+    fn who_may_not_post_is_refused() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.ask(BOB, leave()).unwrap();
+        assert_eq!(replay.ask(JIL, add_plain("x")), Err(Refusal::not_member()));
+        assert_eq!(replay.ask(BOB, add_plain("x")), Err(Refusal::has_left()));
+        assert_eq!(
+            Replay::nothing().ask(ALICE, add_plain("x")),
+            Err(Refusal::not_member())
+        );
+        let head = replay.state.head.as_mut().unwrap();
+        head.is_admin_write_only = true;
+        head.admins = vec![ALICE];
+        let refused = replay.ask(CHARLIE, add_plain("x")).unwrap_err();
+        assert_eq!(
+            refused,
+            Refusal::no_permission("Only admins can write in this conversation.")
+        );
+    }
+}

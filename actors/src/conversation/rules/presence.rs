@@ -57,3 +57,47 @@ pub(super) fn nothing(state: &State) -> Decision {
         ..Decision::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Reach, Soft};
+
+    #[test]
+    fn activating_answers_with_who_has_read_something() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        let decision = replay.ask(BOB, activate()).unwrap();
+        assert_eq!(
+            lines(&decision.answer),
+            ["activity alice"],
+            "Charlie has read nothing"
+        );
+        assert_eq!(decision.soft, [Soft::Activate]);
+        assert!(decision.changes.is_empty());
+    }
+
+    #[test]
+    fn a_pen_is_told_to_activated_sessions_and_nothing_is_answered() {
+        let mut replay = Replay::with(&[BOB]);
+        let decision = replay.ask(BOB, set_writing()).unwrap();
+        assert_eq!(decision.soft, [Soft::Activate, Soft::Pen(BOB)]);
+        assert_eq!(told(&decision, Reach::Activated), ["activity bob"]);
+        assert!(decision.answer.is_empty() && decision.changes.is_empty());
+        let decision = replay.ask(BOB, end_writing()).unwrap();
+        assert_eq!(decision.soft, [Soft::PenOff(BOB)]);
+        assert_eq!(told(&decision, Reach::Activated), ["activity bob"]);
+        assert!(decision.answer.is_empty());
+    }
+
+    #[test]
+    fn who_never_was_in_and_who_left_are_refused() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.ask(BOB, leave()).unwrap();
+        for event in [activate, set_writing, end_writing] {
+            assert_eq!(replay.ask(JIL, event()), Err(Refusal::not_member()));
+            assert_eq!(replay.ask(BOB, event()), Err(Refusal::has_left()));
+        }
+    }
+}

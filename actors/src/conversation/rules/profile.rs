@@ -35,3 +35,46 @@ pub fn profile_changed(state: &State, account_id: AccountId, profile: &Profile, 
     decision.changes = vec![Change::Head(head), Change::Member(account_id, member)];
     decision
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::account::profile::Profile;
+    use crate::conversation::rules::Reach;
+    use crate::conversation::rules::replay::*;
+
+    fn renamed(replay: &Replay, version: u64) -> Profile {
+        Profile {
+            version,
+            display_name: "Robert".to_owned(),
+            ..replay.profiles[&BOB].clone()
+        }
+    }
+
+    #[test]
+    fn the_others_get_the_contact_and_while_there_is_no_topic_the_header() {
+        let mut replay = Replay::with(&[BOB]);
+        let (new, horizon) = (renamed(&replay, 2), replay.stamp);
+        let decision = replay.profile_changed(BOB, &new);
+        assert_eq!(told(&decision, Reach::Others), ["contact bob", "conv Full"]);
+        assert_eq!(replay.state.members[&BOB].profile, new);
+        assert_eq!(
+            lines(&replay.catch_up(ALICE, horizon)),
+            ["contact bob", "conv Full"]
+        );
+
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        let (new, horizon) = (renamed(&replay, 3), replay.stamp);
+        let decision = replay.profile_changed(BOB, &new);
+        assert_eq!(told(&decision, Reach::Others), ["contact bob"]);
+        assert_eq!(lines(&replay.catch_up(ALICE, horizon)), ["contact bob"]);
+    }
+
+    #[test]
+    fn an_old_version_and_a_strangers_profile_say_nothing() {
+        let mut replay = Replay::with(&[BOB]);
+        let same = renamed(&replay, 1);
+        assert!(replay.profile_changed(BOB, &same).changes.is_empty());
+        assert!(replay.profile_changed(JIL, &same).changes.is_empty());
+        assert!(Replay::nothing().profile_changed(BOB, &same).changes.is_empty());
+    }
+}

@@ -1,1 +1,523 @@
+//! The counters against a slow reference that is written from the formulas of conversations.md §2.3 alone: it keeps the
+//! list of all messages and each member's runs, and looks everything up by walking through them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rill_proto::id::AccountId;
+
+use crate::conversation::counters::Counters;
+use crate::conversation::rules::News;
+use crate::conversation::rules::replay::*;
+use crate::conversation::state::Message;
+use crate::store::Stamp;
+
+/// The ways to move a read horizon.
+#[derive(Clone, Debug)]
+enum Mark {
+    Read,
+    Unread,
+    ConvUnread,
+    Set { old: Option<prop::sample::Index> },
+}
+
+/// What somebody does next. Message numbers are picked among the slots there are.
+#[derive(Clone, Debug)]
+enum Act {
+    Post {
+        mentions: Vec<usize>,
+    },
+    Edit {
+        at: prop::sample::Index,
+        mentions: Vec<usize>,
+    },
+    Delete {
+        at: prop::sample::Index,
+    },
+    Add {
+        whom: Vec<usize>,
+    },
+    Remove {
+        whom: Vec<usize>,
+    },
+    Leave,
+    Topic {
+        word: u8,
+    },
+    Mark {
+        at: prop::sample::Index,
+        mark: Mark,
+    },
+    Visit,
+}
+
+fn marks() -> impl Strategy<Value = Mark> {
+    prop_oneof![
+        2 => Just(Mark::Read),
+        1 => Just(Mark::Unread),
+        1 => Just(Mark::ConvUnread),
+        1 => prop::option::of(any::<prop::sample::Index>()).prop_map(|old| Mark::Set { old }),
+    ]
+}
+
+fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
+    let at = any::<prop::sample::Index>;
+    let people = || prop::collection::vec(0..NAMES.len(), 0..3);
+    let act = prop_oneof![
+        6 => people().prop_map(|mentions| Act::Post { mentions }),
+        2 => (at(), people()).prop_map(|(at, mentions)| Act::Edit { at, mentions }),
+        1 => at().prop_map(|at| Act::Delete { at }),
+        2 => people().prop_map(|whom| Act::Add { whom }),
+        1 => people().prop_map(|whom| Act::Remove { whom }),
+        1 => Just(Act::Leave),
+        1 => (0..3_u8).prop_map(|word| Act::Topic { word }),
+        5 => (at(), marks()).prop_map(|(at, mark)| Act::Mark { at, mark }),
+        2 => Just(Act::Visit),
+    ];
+    prop::collection::vec((0..NAMES.len(), act), 1..60)
+}
+
+/// A visible message.
+struct Line {
+    nr: u64,
+    inbox_nr: i64,
+    author: usize,
+    kind: &'static str,
+    time: i64,
+    is_deleted: bool,
+    mentions: BTreeSet<usize>,
+}
+
+/// A member or ex-member; a run without an end is open.
+struct Person {
+    runs: Vec<(u64, Option<u64>)>,
+    send: u64,
+    read: u64,
+    is_mark_unread: Option<bool>,
+    was_mentioned: bool,
+}
+
+/// The reference.
+#[derive(Default)]
+struct Reference {
+    last: u64,
+    lines: Vec<Line>,
+    people: BTreeMap<usize, Person>,
+    topic: String,
+}
+
+impl Reference {
+    fn is_in(&self, who: usize) -> bool {
+        self.people
+            .get(&who)
+            .is_some_and(|person| person.runs.iter().any(|run| run.1.is_none()))
+    }
+
+    fn sees(&self, who: usize, nr: u64) -> bool {
+        let runs = &self.people[&who].runs;
+        runs.iter()
+            .any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
+    }
+
+    fn line(&self, nr: u64) -> Option<&Line> {
+        self.lines.iter().find(|line| line.nr == nr)
+    }
+
+    /// |inbox_nr| of the newest visible message up to a slot, 0 if there is none.
+    fn inbox_up_to(&self, nr: u64) -> u64 {
+        let newest = self.lines.iter().rfind(|line| line.nr <= nr);
+        newest.map_or(0, |line| line.inbox_nr.unsigned_abs())
+    }
+
+    fn enter(&mut self, who: usize, nr: u64) {
+        let person = self.people.entry(who).or_insert(Person {
+            runs: Vec::new(),
+            send: 0,
+            read: 0,
+            is_mark_unread: None,
+            was_mentioned: false,
+        });
+        person.runs.push((nr, None));
+        person.send = nr;
+        person.read = nr - 1;
+    }
+
+    fn exit(&mut self, who: usize, nr: u64) {
+        let person = self.people.get_mut(&who).unwrap();
+        person.runs.last_mut().unwrap().1 = Some(nr);
+        person.send = nr;
+    }
+
+    fn read(&mut self, who: usize, nr: u64, is_mark_unread: bool) {
+        let person = self.people.get_mut(&who).unwrap();
+        person.read = nr;
+        person.is_mark_unread = Some(is_mark_unread);
+    }
+
+    /// A new message: the author has read it.
+    fn say(&mut self, author: usize, kind: &'static str, time: i64, mentions: BTreeSet<usize>) -> u64 {
+        self.last += 1;
+        let inbox = i64::try_from(self.inbox_up_to(self.last)).unwrap();
+        let inbox_nr = if kind == "text" { inbox + 1 } else { -inbox };
+        let is_deleted = false;
+        self.lines.push(Line {
+            nr: self.last,
+            inbox_nr,
+            author,
+            kind,
+            time,
+            is_deleted,
+            mentions,
+        });
+        self.read(author, self.last, false);
+        self.last
+    }
+
+    /// Restates the newest visible message in a slot of its own, or says something new.
+    fn merge(&mut self, author: usize, kind: &'static str, time: i64) -> u64 {
+        let newest = self.lines.last().unwrap();
+        if newest.author == author && (newest.kind == kind || newest.kind == "create") {
+            self.last += 1;
+            return self.lines.last().unwrap().nr;
+        }
+        self.say(author, kind, time, BTreeSet::new())
+    }
+
+    fn mentioned(&mut self) {
+        for line in &self.lines {
+            for who in &line.mentions {
+                self.people.get_mut(who).unwrap().was_mentioned = true;
+            }
+        }
+    }
+
+    /// The recipe of §2.3.
+    fn counters(&self, who: usize) -> Counters {
+        let person = &self.people[&who];
+        let (begin, end) = *person.runs.last().unwrap();
+        let join = person.runs[0].0;
+        let last = end.unwrap_or(self.last);
+        let show = self.lines.iter().rfind(|line| line.nr <= last).unwrap().nr;
+        let last_inbox = self.line(show).unwrap().inbox_nr.unsigned_abs();
+        let read_inbox = self.inbox_up_to(person.read);
+        let seen_inbox = |inbox_nr: u64| {
+            let line = self
+                .lines
+                .iter()
+                .find(|line| line.inbox_nr > 0 && line.inbox_nr.unsigned_abs() == inbox_nr);
+            line.filter(|line| self.sees(who, line.nr))
+        };
+        let arrival = if person.runs.len() > 1 { begin } else { join };
+        let wanted = seen_inbox(last_inbox.min(read_inbox + 1));
+        let newest = seen_inbox(last_inbox).unwrap_or_else(|| self.line(begin).unwrap());
+        let mention = self.lines.iter().rfind(|line| line.mentions.contains(&who));
+        Counters {
+            last,
+            show,
+            last_inbox,
+            join,
+            begin,
+            send: person.send,
+            read: person.read,
+            read_inbox,
+            unread: last_inbox - read_inbox,
+            inbox_message_nr: wanted.map_or(arrival, |line| line.nr),
+            is_mark_unread: person.is_mark_unread,
+            my_message_nr: person.was_mentioned.then(|| mention.map_or(0, |line| line.nr)),
+            inbox_time: newest.time,
+            last_message_time: self.line(show).unwrap().time,
+            can_post: end.is_none(),
+        }
+    }
+}
+
+/// A client that catches up by [`crate::conversation::rules::visit::catch_up`] and then syncs forward to the end.
+#[derive(Default)]
+struct Client {
+    horizon: Stamp,
+    messages: BTreeMap<u64, Message>,
+    fw: u64,
+    bw: u64,
+}
+
+impl Client {
+    fn apply(&mut self, news: &[News]) {
+        for news in news {
+            match news {
+                News::Header(header) => {
+                    if let Some(bw) = header.bw {
+                        self.messages.clear();
+                        self.bw = bw;
+                    }
+                    self.fw = header.fw.unwrap_or(self.fw);
+                }
+                News::Message { message, flow } => {
+                    self.messages.insert(message.message_nr, (**message).clone());
+                    if flow.unwrap_or(message.message_nr) == self.fw + 1 {
+                        self.fw += 1;
+                    }
+                }
+                News::Activity(_) | News::Contact(_) | News::Section(_) | News::Lock { .. } => {}
+            }
+        }
+    }
+}
+
+struct Play {
+    replay: Replay,
+    reference: Reference,
+    clients: [Client; NAMES.len()],
+}
+
+fn text_of(mentions: &[usize]) -> String {
+    mentions
+        .iter()
+        .fold("said".to_owned(), |text, who| text + " @" + NAMES[*who].1)
+}
+
+fn ids(whom: &[usize]) -> Vec<AccountId> {
+    whom.iter().map(|who| NAMES[*who].0).collect()
+}
+
+impl Play {
+    fn begin() -> Self {
+        let replay = Replay::with(&[BOB]);
+        let mut reference = Reference::default();
+        for who in [0, 1] {
+            reference.enter(who, 1);
+        }
+        reference.say(0, "create", replay.now, BTreeSet::new());
+        Self {
+            replay,
+            reference,
+            clients: Default::default(),
+        }
+    }
+
+    fn pick(&self, at: prop::sample::Index) -> u64 {
+        // One number past the newest slot as well: nothing is there.
+        u64::try_from(at.index(usize::try_from(self.reference.last).unwrap() + 2)).unwrap()
+    }
+
+    fn mentioned(&self, mentions: &[usize], nr: u64) -> BTreeSet<usize> {
+        let meant = mentions.iter().copied().filter(|who| self.reference.is_in(*who));
+        meant.filter(|who| self.reference.sees(*who, nr)).collect()
+    }
+
+    /// Whether the event must be carried out, and what becomes of the reference then.
+    fn act(&mut self, who: usize, act: &Act) {
+        let caller = NAMES[who].0;
+        let is_in = self.reference.is_in(who);
+        match act {
+            Act::Post { mentions } => {
+                let accepted = self.replay.ask(caller, add_plain(&text_of(mentions))).is_ok();
+                assert_eq!(accepted, is_in);
+                if accepted {
+                    let mentions = self.mentioned(mentions, u64::MAX);
+                    self.reference.say(who, "text", self.replay.now, mentions);
+                }
+            }
+            Act::Edit { at, mentions } => self.edit(who, *at, mentions),
+            Act::Delete { at } => self.delete(who, *at),
+            Act::Add { whom } => self.add(who, whom),
+            Act::Remove { whom } => self.remove(who, whom),
+            Act::Leave => {
+                assert_eq!(self.replay.ask(caller, leave()).is_ok(), is_in);
+                if is_in {
+                    let nr = self.reference.say(who, "leave", self.replay.now, BTreeSet::new());
+                    self.reference.exit(who, nr);
+                }
+            }
+            Act::Topic { word } => {
+                let topic = ["", "Harvest", "Frost"][usize::from(*word)];
+                assert_eq!(self.replay.ask(caller, set_topic(topic)).is_ok(), is_in);
+                if is_in && topic != self.reference.topic {
+                    topic.clone_into(&mut self.reference.topic);
+                    self.reference.merge(who, "topic", self.replay.now);
+                }
+            }
+            Act::Mark { at, mark } => self.mark(who, *at, mark),
+            Act::Visit => self.visit(who),
+        }
+    }
+
+    fn edit(&mut self, who: usize, at: prop::sample::Index, mentions: &[usize]) {
+        let nr = self.pick(at);
+        let event = edit(i64::try_from(nr).unwrap(), &text_of(mentions));
+        let accepted = self.replay.ask(NAMES[who].0, event).is_ok();
+        let is_seen = self.reference.is_in(who) && self.reference.sees(who, nr);
+        let line = self.reference.line(nr).filter(|_| is_seen);
+        let is_deleted = line.is_some_and(|line| line.is_deleted);
+        let is_own = line.is_some_and(|line| line.kind == "text" && line.author == who);
+        assert_eq!(accepted, is_own || is_deleted);
+        if is_own && !is_deleted {
+            self.reference.last += 1;
+            let mentions = self.mentioned(mentions, nr);
+            self.reference
+                .lines
+                .iter_mut()
+                .find(|line| line.nr == nr)
+                .unwrap()
+                .mentions = mentions;
+        }
+    }
+
+    fn delete(&mut self, who: usize, at: prop::sample::Index) {
+        let nr = self.pick(at);
+        let accepted = self
+            .replay
+            .ask(NAMES[who].0, delete(i64::try_from(nr).unwrap()))
+            .is_ok();
+        let is_seen = self.reference.is_in(who) && self.reference.sees(who, nr);
+        let line = self
+            .reference
+            .lines
+            .iter_mut()
+            .find(|line| line.nr == nr && line.kind == "text" && is_seen);
+        assert_eq!(accepted, line.is_some());
+        if let Some(line) = line.filter(|line| !line.is_deleted) {
+            self.reference.last += 1;
+            line.is_deleted = true;
+            line.mentions.clear();
+        }
+    }
+
+    fn add(&mut self, who: usize, whom: &[usize]) {
+        let is_in = self.reference.is_in(who);
+        assert_eq!(self.replay.ask(NAMES[who].0, add(&ids(whom))).is_ok(), is_in);
+        let new: BTreeSet<usize> = whom
+            .iter()
+            .copied()
+            .filter(|who| !self.reference.is_in(*who))
+            .collect();
+        if is_in && !new.is_empty() {
+            let nr = self.reference.merge(who, "add", self.replay.now);
+            for who in new {
+                self.reference.enter(who, nr);
+            }
+        }
+    }
+
+    fn remove(&mut self, who: usize, whom: &[usize]) {
+        let is_in = self.reference.is_in(who);
+        assert_eq!(self.replay.ask(NAMES[who].0, remove(&ids(whom))).is_ok(), is_in);
+        let gone: BTreeSet<usize> = whom
+            .iter()
+            .copied()
+            .filter(|who| self.reference.is_in(*who))
+            .collect();
+        if is_in && !gone.is_empty() {
+            let kind = if gone.iter().eq([&who]) { "leave" } else { "kick" };
+            let nr = self.reference.say(who, kind, self.replay.now, BTreeSet::new());
+            for who in gone {
+                self.reference.exit(who, nr);
+            }
+        }
+    }
+
+    fn mark(&mut self, who: usize, at: prop::sample::Index, mark: &Mark) {
+        let number = |at: prop::sample::Index| i64::try_from(self.pick(at)).unwrap();
+        let nr = number(at);
+        let (event, wanted, old) = match mark {
+            Mark::Read => (mark_read(nr, None, None), nr, None),
+            Mark::Unread => (mark_unread(nr, None, None), nr - 1, None),
+            Mark::ConvUnread => (conv_mark_unread(nr, None, None), nr - 1, None),
+            Mark::Set { old } => (set_read(nr, old.map(number), None), nr, old.map(number)),
+        };
+        let is_in = self.reference.is_in(who);
+        assert_eq!(self.replay.ask(NAMES[who].0, event).is_ok(), is_in);
+        if !is_in {
+            return;
+        }
+        let counters = self.reference.counters(who);
+        let wanted = u64::try_from(wanted.max(0)).unwrap();
+        let is_stale = old.is_some_and(|old| old != i64::try_from(counters.read).unwrap());
+        let forward = counters.read.max(wanted.min(counters.show));
+        let back = counters.read.min(wanted.max(counters.join - 1));
+        match mark {
+            Mark::Read => self.reference.read(who, forward, false),
+            Mark::Set { .. } if wanted >= counters.read => self.reference.read(who, forward, false),
+            Mark::Set { .. } if is_stale => {}
+            Mark::Unread if counters.read < wanted => {}
+            Mark::Set { .. } | Mark::Unread | Mark::ConvUnread => self.reference.read(who, back, true),
+        }
+    }
+
+    /// A session catches up and syncs forward; then it holds whatever there is from its backward edge on.
+    fn visit(&mut self, who: usize) {
+        let caller = NAMES[who].0;
+        let client = &mut self.clients[who];
+        client.apply(&self.replay.catch_up(caller, client.horizon));
+        client.horizon = self.replay.stamp;
+        if !self.reference.people.contains_key(&who) {
+            assert!(client.messages.is_empty());
+            return;
+        }
+        let last = self.reference.counters(who).last;
+        while client.fw < last {
+            let before = client.fw;
+            let answer = self
+                .replay
+                .ask(caller, sync_forward(i64::try_from(before).unwrap()))
+                .unwrap()
+                .answer;
+            client.apply(&answer);
+            assert!(client.fw > before, "the sync stands still at {before}");
+        }
+        for message in self.replay.messages() {
+            let nr = message.message_nr;
+            let held = client.messages.get(&nr);
+            assert!(held.is_none() || self.reference.sees(who, nr), "{nr} is not his");
+            if (client.bw..=last).contains(&nr) && self.reference.sees(who, nr) {
+                assert!(held.is_some(), "{nr} is missing from {} on", client.bw);
+            }
+            if self.reference.is_in(who) {
+                assert!(held.is_none_or(|held| held == message), "{nr} is out of date");
+            }
+        }
+    }
+
+    fn compare(&mut self) {
+        self.reference.mentioned();
+        for who in self.reference.people.keys() {
+            assert_eq!(
+                self.replay.counters(NAMES[*who].0),
+                self.reference.counters(*who),
+                "{}",
+                NAMES[*who].1
+            );
+        }
+        let present: BTreeSet<AccountId> = self.replay.present().into_iter().collect();
+        let expected = (0..NAMES.len())
+            .filter(|who| self.reference.is_in(*who))
+            .map(|who| NAMES[who].0);
+        assert_eq!(present, expected.collect());
+        assert_eq!(self.replay.head().last_message_nr, self.reference.last);
+        assert_eq!(self.replay.head().topic, self.reference.topic);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counters_are_what_the_formulas_say(acts in acts()) {
+        let mut play = Play::begin();
+        for (who, act) in &acts {
+            play.act(*who, act);
+            play.compare();
+        }
+    }
+
+    #[test]
+    fn long_histories_are_read_from_the_store(acts in acts()) {
+        let mut play = Play::begin();
+        for turn in 0..70 {
+            play.act(turn % 2, &Act::Post { mentions: Vec::new() });
+        }
+        for (who, act) in &acts {
+            play.act(*who, act);
+            play.compare();
+        }
+    }
+}

@@ -1,1 +1,530 @@
+//! The way through which every rule test goes: decide as the owner does, fold, and compare with a reload.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rill_proto::classificator::{AccountStatus, ConvType, InitMode};
+use rill_proto::event::{ClientEvent, conv, message};
+use rill_proto::field::Text;
+use rill_proto::id::{AccountId, ConversationId, SectionId};
+use rill_proto::refusal::Refusal;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::account::profile::Profile;
+use crate::conversation::counters::{Counters, counters};
+use crate::conversation::rules::{
+    Decision, Facts, Header, Judged, Need, News, Reach, Soft, Stop, decide, dialog, profile, sync, visit,
+};
+use crate::conversation::state::{
+    Change, Head, Member, Message, RECENT_SLOTS_MAX, Run, Section, Slot, State,
+};
+use crate::effect::Effect;
+use crate::store::{Aggregate, Stamp};
+
+/// More rounds of fetching than any rule of these tests may take.
+const ROUNDS_MAX: usize = 200;
+
+pub(super) const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0xc));
+
+pub(super) const fn account(nr: u128) -> AccountId {
+    AccountId(Uuid::from_u128(nr))
+}
+
+pub(super) const ALICE: AccountId = account(1);
+pub(super) const BOB: AccountId = account(2);
+pub(super) const CHARLIE: AccountId = account(3);
+pub(super) const DON: AccountId = account(4);
+pub(super) const JIL: AccountId = account(5);
+pub(super) const NAMES: [(AccountId, &str); 5] = [
+    (ALICE, "alice"),
+    (BOB, "bob"),
+    (CHARLIE, "charlie"),
+    (DON, "don"),
+    (JIL, "jil"),
+];
+/// Exists, but its owner closed it.
+pub(super) const CLOSED: AccountId = account(8);
+/// Does not exist.
+pub(super) const NOBODY: AccountId = account(9);
+
+/// What the store would hold.
+#[derive(Default)]
+struct Rows {
+    head: Option<Head>,
+    members: BTreeMap<AccountId, Member>,
+    runs: BTreeMap<u64, Run>,
+    sections: BTreeMap<SectionId, Section>,
+    slots: BTreeMap<u64, Slot>,
+}
+
+/// A conversation, its store, and the clock.
+pub(super) struct Replay {
+    pub(super) state: State,
+    rows: Rows,
+    pub(super) profiles: BTreeMap<AccountId, Profile>,
+    pub(super) locks: BTreeMap<u64, AccountId>,
+    pub(super) now: i64,
+    pub(super) stamp: Stamp,
+}
+
+pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
+    Profile {
+        version: 1,
+        display_name: name[..1].to_uppercase() + &name[1..],
+        email: format!("{name}@example.com"),
+        fleep_address: Some(name.to_owned()),
+        status,
+        organisation_id: None,
+        phone_nr: None,
+    }
+}
+
+impl Replay {
+    /// A conversation that does not exist yet.
+    pub(super) fn nothing() -> Self {
+        let active = NAMES.map(|(id, name)| (id, profile_of(name, AccountStatus::Active)));
+        let closed = (CLOSED, profile_of("closed", AccountStatus::Closed));
+        Self {
+            state: State::new(CONVERSATION),
+            rows: Rows::default(),
+            profiles: active.into_iter().chain([closed]).collect(),
+            locks: BTreeMap::new(),
+            now: 1_000,
+            stamp: 1_000_000,
+        }
+    }
+
+    /// Created by Alice without a topic.
+    pub(super) fn with(others: &[AccountId]) -> Self {
+        let mut replay = Self::nothing();
+        replay.ask(ALICE, create("", others)).unwrap();
+        replay
+    }
+
+    /// Asks for an event and carries the decision out.
+    pub(super) fn ask(&mut self, caller: AccountId, event: ClientEvent) -> Result<Decision, Refusal> {
+        self.carry_out(|state, facts| decide(state, caller, &event, facts))
+    }
+
+    /// What the answer would be; nothing is carried out, so the state may have been bent by hand.
+    pub(super) fn judge_only(&self, caller: AccountId, event: ClientEvent) -> Result<Decision, Refusal> {
+        self.judge(|state, facts| decide(state, caller, &event, facts))
+    }
+
+    pub(super) fn open_dialog(
+        &mut self,
+        caller: AccountId,
+        other: AccountId,
+        kind: Option<ConvType>,
+    ) -> Result<Option<Decision>, Refusal> {
+        let mut found = true;
+        let decision = self.carry_out(|state, facts| {
+            let decision = dialog::open_dialog(state, caller, other, kind, facts)?;
+            found = decision.is_some();
+            Ok(decision.unwrap_or_default())
+        })?;
+        Ok(found.then_some(decision))
+    }
+
+    pub(super) fn profile_changed(&mut self, account_id: AccountId, new: &Profile) -> Decision {
+        self.carry_out(|state, facts| Ok(profile::profile_changed(state, account_id, new, facts)))
+            .unwrap()
+    }
+
+    pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
+        self.judge(|state, facts| visit::catch_up(state, viewer, horizon, facts))
+            .unwrap()
+    }
+
+    pub(super) fn conv_sync(&self, viewer: AccountId, mode: InitMode) -> Result<Vec<News>, Refusal> {
+        self.judge(|state, facts| sync::conv_sync(state, viewer, mode, facts))
+            .map(|decision| decision.answer)
+    }
+
+    /// Asks as an owner does: with nothing fetched, then again with whatever the rule said that it lacks.
+    fn judge<T>(&self, mut rule: impl FnMut(&State, &Facts) -> Judged<T>) -> Result<T, Refusal> {
+        let mut facts = Facts {
+            now: self.now,
+            stamp: self.stamp,
+            locks: self.locks.clone(),
+            pens: BTreeSet::new(),
+            ..Facts::default()
+        };
+        for _ in 0..ROUNDS_MAX {
+            match rule(&self.state, &facts) {
+                Ok(judged) => return Ok(judged),
+                Err(Stop::Refused(refusal)) => return Err(refusal),
+                Err(Stop::Needs(need)) => self.fetch(need, &mut facts),
+            }
+        }
+        panic!("the rule is never content");
+    }
+
+    fn fetch(&self, need: Need, facts: &mut Facts) {
+        match need {
+            Need::Slots(wanted) => {
+                assert!(
+                    wanted.iter().any(|nr| !facts.slots.contains_key(nr)),
+                    "asks for what it has: {wanted:?}"
+                );
+                facts.slots.extend(
+                    wanted
+                        .into_iter()
+                        .map(|nr| (nr, self.rows.slots.get(&nr).cloned())),
+                );
+            }
+            Need::Stretch(wanted) => {
+                let within = self
+                    .rows
+                    .slots
+                    .range(wanted.from..=wanted.to)
+                    .map(|(nr, slot)| (*nr, slot.clone()));
+                let slots = if wanted.descending {
+                    within.rev().take(wanted.limit).collect()
+                } else {
+                    within.take(wanted.limit).collect()
+                };
+                assert!(
+                    facts.stretches.insert(wanted, slots).is_none(),
+                    "asks for what it has: {wanted:?}"
+                );
+            }
+            Need::Outcome(..) => panic!("no rule asks for what came of an event"),
+            Need::Profiles(wanted) => {
+                facts
+                    .profiles
+                    .extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        rule: impl FnMut(&State, &Facts) -> Judged<Decision>,
+    ) -> Result<Decision, Refusal> {
+        self.now += 1;
+        self.stamp += 1_000;
+        let decision = self.judge(rule)?;
+        let before = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
+        for change in &decision.changes {
+            self.state.fold(change);
+            self.write(change);
+        }
+        if let (Some(head), false) = (&self.state.head, decision.changes.is_empty()) {
+            assert_eq!(head.stamp, self.stamp, "whatever changes, the head says when");
+            assert!(
+                head.last_message_nr <= before + 1,
+                "one event of these takes one slot at most"
+            );
+        }
+        for soft in &decision.soft {
+            match *soft {
+                Soft::Lock(nr, holder) => drop(self.locks.insert(nr, holder)),
+                Soft::Unlock(nr) => drop(self.locks.remove(&nr)),
+                Soft::Activate | Soft::Pen(_) | Soft::PenOff(_) => {}
+            }
+        }
+        self.check();
+        Ok(decision)
+    }
+
+    /// Rows pass through their stored form, so that what is not stored is not found again.
+    fn write(&mut self, change: &Change) {
+        fn stored<T: serde::Serialize + serde::de::DeserializeOwned>(row: &T) -> T {
+            serde_json::from_slice(&serde_json::to_vec(row).unwrap()).unwrap()
+        }
+        match change {
+            Change::Head(head) => self.rows.head = Some(stored(head)),
+            Change::Member(id, member) => drop(self.rows.members.insert(*id, stored(member))),
+            Change::Run(run) => drop(self.rows.runs.insert(run.inbox_nr, *run)),
+            Change::Slot(nr, slot) => drop(self.rows.slots.insert(*nr, stored(slot))),
+            Change::Section(id, section) => drop(self.rows.sections.insert(*id, stored(section))),
+        }
+    }
+
+    /// Fold equals reload, and slots are 1, 2, 3, … with rising stamps.
+    fn check(&self) {
+        let mut reloaded = State::new(CONVERSATION);
+        reloaded.head.clone_from(&self.rows.head);
+        reloaded.members.clone_from(&self.rows.members);
+        reloaded.runs = self.rows.runs.values().copied().collect();
+        reloaded.sections.clone_from(&self.rows.sections);
+        let surplus = self.rows.slots.len().saturating_sub(RECENT_SLOTS_MAX);
+        reloaded.recent = self
+            .rows
+            .slots
+            .iter()
+            .skip(surplus)
+            .map(|(nr, slot)| (*nr, slot.clone()))
+            .collect();
+        assert_eq!(self.state, reloaded);
+        let last = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
+        assert!(
+            self.rows.slots.keys().copied().eq(1..=last),
+            "a gap among the slots"
+        );
+        assert!(self.rows.slots.values().is_sorted_by_key(Slot::stamp));
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        self.state.head.as_ref().unwrap()
+    }
+
+    pub(super) fn counters(&self, account_id: AccountId) -> Counters {
+        counters(&self.state, account_id).unwrap()
+    }
+
+    pub(super) fn message(&self, nr: u64) -> &Message {
+        match &self.rows.slots[&nr] {
+            Slot::Message(message) => message,
+            Slot::Revision { of, .. } => panic!("{nr} revises {of}"),
+        }
+    }
+
+    /// All visible messages.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.rows.slots.values().filter_map(|slot| match slot {
+            Slot::Message(message) => Some(&**message),
+            Slot::Revision { .. } => None,
+        })
+    }
+
+    pub(super) fn body(&self, nr: u64) -> Value {
+        serde_json::from_str(&self.message(nr).message).unwrap()
+    }
+
+    /// Present members in join order.
+    pub(super) fn present(&self) -> Vec<AccountId> {
+        let present = self
+            .state
+            .members
+            .iter()
+            .filter(|(_, member)| member.is_present());
+        let mut present: Vec<_> = present.map(|(id, member)| (member.place, *id)).collect();
+        present.sort_unstable();
+        present.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(super) fn post(&mut self, author: AccountId, text: &str) -> u64 {
+        let decision = self.ask(author, add_plain(text)).unwrap();
+        decision.identifier["message_nr"].as_u64().unwrap()
+    }
+}
+
+/// A piece of news in one short line, for comparing whole answers.
+pub(super) fn line(news: &News) -> String {
+    let name = |id: &AccountId| {
+        NAMES
+            .iter()
+            .find(|(known, _)| known == id)
+            .map_or("?", |(_, name)| name)
+    };
+    match news {
+        News::Header(Header {
+            keys,
+            fw,
+            bw,
+            is_reset,
+        }) => {
+            let edge =
+                |word: &str, edge: &Option<u64>| edge.map_or(String::new(), |nr| format!(" {word} {nr}"));
+            let reset = if *is_reset { " reset" } else { "" };
+            format!("conv {keys:?}{}{}{reset}", edge("fw", fw), edge("bw", bw))
+        }
+        News::Message { message, flow } => {
+            let flow = flow.map_or(String::new(), |flow| format!(" flow {flow}"));
+            format!("message {}{flow}", message.message_nr)
+        }
+        News::Activity(id) => format!("activity {}", name(id)),
+        News::Contact(id) => format!("contact {}", name(id)),
+        News::Section(_) => "section".to_owned(),
+        News::Lock { message_nr, holder } => {
+            format!(
+                "lock {message_nr} {}",
+                holder.as_ref().map_or("free", |id| name(id))
+            )
+        }
+    }
+}
+
+pub(super) fn lines<'a>(news: impl IntoIterator<Item = &'a News>) -> Vec<String> {
+    news.into_iter().map(line).collect()
+}
+
+/// What one reach is told.
+pub(super) fn told(decision: &Decision, reach: Reach) -> Vec<String> {
+    lines(
+        decision
+            .news
+            .iter()
+            .filter(|(to, _)| *to == reach)
+            .map(|(_, news)| news),
+    )
+}
+
+/// The effects in short: `bob joined`, `bob dialog alice true`.
+pub(super) fn effects(decision: &Decision) -> Vec<String> {
+    let name = |id: &AccountId| {
+        NAMES
+            .iter()
+            .find(|(known, _)| known == id)
+            .map_or("?", |(_, name)| name)
+    };
+    let short = decision.effects.iter().map(|(target, effect)| {
+        let Aggregate::Account(target) = target else {
+            panic!("effects go to accounts")
+        };
+        match effect {
+            Effect::Joined { by, .. } => format!("{} joined by {}", name(target), name(by)),
+            Effect::Dialog { with, is_dialog, .. } => {
+                format!("{} dialog {} {is_dialog}", name(target), name(with))
+            }
+            Effect::Profile { .. } => panic!("a conversation says nothing of profiles"),
+        }
+    });
+    short.collect()
+}
+
+pub(super) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).unwrap()
+}
+
+pub(super) fn create(topic: &str, others: &[AccountId]) -> ClientEvent {
+    ClientEvent::Conv(conv::Event::Create(founding(topic, others)))
+}
+
+pub(super) fn founding(topic: &str, others: &[AccountId]) -> conv::Create {
+    conv::Create {
+        topic: text(topic),
+        account_ids: Some(others.to_vec()),
+        team_ids: None,
+        is_autojoin: false,
+        is_disclose: false,
+        is_invite: false,
+        is_list: false,
+        is_managed: false,
+        mk_conv_type: ConvType::Default,
+        is_business: false,
+    }
+}
+
+macro_rules! conv_events {
+    ($($make:ident $event:ident ($($param:ident: $type:ty = $value:expr),*);)+) => {$(
+        pub(super) fn $make($($param: $type),*) -> ClientEvent {
+            ClientEvent::Conv(conv::Event::$event(conv::$event {
+                conversation_id: CONVERSATION, $($param: $value),*
+            }))
+        }
+    )+};
+}
+
+conv_events! {
+    remove RemoveMembers(account_ids: &[AccountId] = account_ids.to_vec());
+    leave Leave();
+    set_topic SetTopic(topic: &str = text(topic));
+    get Get();
+    sync_initial SyncInitial();
+    sync_forward SyncForward(fw_message_nr: i64 = fw_message_nr);
+    sync_backward SyncBackward(bw_message_nr: i64 = bw_message_nr);
+    activate Activate();
+    set_writing SetWriting();
+    end_writing EndWriting();
+}
+
+macro_rules! mark_events {
+    ($($make:ident $noun:ident $module:ident $event:ident $nr:ident;)+) => {$(
+        pub(super) fn $make($nr: i64, old: Option<i64>, from: Option<i64>) -> ClientEvent {
+            ClientEvent::$noun($module::Event::$event($module::$event {
+                conversation_id: CONVERSATION,
+                $nr,
+                old_message_nr: old,
+                from_message_nr: from,
+            }))
+        }
+    )+};
+}
+
+mark_events! {
+    conv_mark_read Conv conv MarkRead show_message_nr;
+    conv_mark_unread Conv conv MarkUnread inbox_message_nr;
+    set_read Conv conv SetReadMessageNr message_nr;
+    mark_read Message message MarkRead message_nr;
+    mark_unread Message message MarkUnread message_nr;
+}
+
+macro_rules! message_events {
+    ($($make:ident $event:ident;)+) => {$(
+        pub(super) fn $make(message_nr: i64) -> ClientEvent {
+            ClientEvent::Message(message::Event::$event(message::$event {
+                conversation_id: CONVERSATION, message_nr
+            }))
+        }
+    )+};
+}
+
+message_events! {
+    set_editing SetEditing;
+    end_editing EndEditing;
+    load_context LoadContext;
+    load_next LoadNext;
+    load_previous LoadPrevious;
+}
+
+pub(super) fn add(account_ids: &[AccountId]) -> ClientEvent {
+    ClientEvent::Conv(conv::Event::AddMembers(conv::AddMembers {
+        conversation_id: CONVERSATION,
+        account_ids: account_ids.to_vec(),
+        is_business: None,
+    }))
+}
+
+pub(super) fn plain(body: &str) -> message::AddPlain {
+    message::AddPlain {
+        conversation_id: CONVERSATION,
+        message: text(body),
+        subject: None,
+        attachment_urls: None,
+        from_message_nr: None,
+        reply_to_message_nr: None,
+    }
+}
+
+pub(super) fn add_plain(body: &str) -> ClientEvent {
+    posting(plain(body))
+}
+
+pub(super) fn posting(event: message::AddPlain) -> ClientEvent {
+    ClientEvent::Message(message::Event::AddPlain(event))
+}
+
+pub(super) fn edit(message_nr: i64, body: &str) -> ClientEvent {
+    editing(message::Edit {
+        conversation_id: CONVERSATION,
+        message_nr,
+        message: text(body),
+        subject: None,
+        attachment_urls: None,
+        from_message_nr: None,
+    })
+}
+
+pub(super) fn editing(event: message::Edit) -> ClientEvent {
+    ClientEvent::Message(message::Event::Edit(event))
+}
+
+pub(super) fn edit_body(message_nr: i64, body: &str) -> ClientEvent {
+    ClientEvent::Message(message::Event::EditBody(message::EditBody {
+        conversation_id: CONVERSATION,
+        message_nr,
+        message: text(body),
+        from_message_nr: None,
+    }))
+}
+
+pub(super) fn delete(message_nr: i64) -> ClientEvent {
+    ClientEvent::Message(message::Event::Delete(message::Delete {
+        conversation_id: CONVERSATION,
+        message_nr,
+        from_message_nr: None,
+    }))
+}

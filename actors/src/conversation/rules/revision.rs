@@ -176,3 +176,213 @@ fn is_free(message: &Message, caller: AccountId, facts: &Facts) -> Result<(), Re
 fn unchangeable() -> Refusal {
     Refusal::invalid_state("System messages and deleted messages cannot be changed.")
 }
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::MessageState;
+    use rill_proto::event::message;
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Reach, Soft};
+    use crate::conversation::state::Slot;
+
+    /// Alice created it with Bob and posted 2.
+    fn one_post() -> Replay {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "hello");
+        replay
+    }
+
+    fn with_subject() -> message::Edit {
+        message::Edit {
+            conversation_id: CONVERSATION,
+            message_nr: 2,
+            message: text("again"),
+            subject: Some(text("News")),
+            attachment_urls: None,
+            from_message_nr: None,
+        }
+    }
+
+    #[test]
+    fn an_edit_takes_a_slot_and_keeps_number_and_horizons() {
+        let mut replay = one_post();
+        let decision = replay.ask(ALICE, edit(2, "good morning")).unwrap();
+        let message = replay.message(2);
+        assert_eq!(message.message, "<msg><p>good morning</p></msg>");
+        assert_eq!(
+            (message.flow_message_nr, message.edit_account_id),
+            (Some(3), Some(ALICE))
+        );
+        assert_eq!((message.edited_time, message.inbox_nr), (Some(replay.now), 1));
+        assert_eq!(decision.identifier["message_nr"], 2);
+        assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3"]);
+        assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 2 flow 3"]);
+        assert_eq!(
+            told(&decision, Reach::Others),
+            ["conv Update", "message 2 flow 3"]
+        );
+        let alice = replay.counters(ALICE);
+        assert_eq!((alice.last, alice.show, alice.read), (3, 2, 2));
+    }
+
+    #[test]
+    fn an_edit_removes_what_it_does_not_say_and_an_edit_of_the_body_does_not() {
+        let mut replay = one_post();
+        replay.ask(ALICE, editing(with_subject())).unwrap();
+        replay.ask(ALICE, edit_body(2, "body")).unwrap();
+        assert_eq!(replay.message(2).subject.as_deref(), Some("News"));
+        assert_eq!(replay.message(2).message, "<msg><p>body</p></msg>");
+        replay.ask(ALICE, edit(2, "all")).unwrap();
+        assert_eq!(replay.message(2).subject, None);
+    }
+
+    #[test]
+    fn anybody_deletes_and_the_number_stays() {
+        let mut replay = one_post();
+        let decision = replay.ask(BOB, delete(2)).unwrap();
+        assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3"]);
+        assert_eq!(replay.message(2).state, MessageState::Deleted);
+        assert_eq!((replay.message(2).inbox_nr, replay.head().last_inbox_nr), (1, 1));
+        let again = replay.ask(ALICE, delete(2)).unwrap();
+        assert!(again.changes.is_empty() && again.news.is_empty());
+        assert_eq!(lines(&again.answer), ["conv Update"]);
+    }
+
+    #[test]
+    fn an_edit_of_a_deleted_message_changes_nothing_and_one_of_its_body_is_refused() {
+        let mut replay = one_post();
+        replay.ask(ALICE, delete(2)).unwrap();
+        assert!(replay.ask(ALICE, edit(2, "back")).unwrap().changes.is_empty());
+        assert_eq!(replay.ask(ALICE, edit_body(2, "back")).unwrap_err().status, 400);
+        assert_eq!(replay.ask(ALICE, set_editing(2)).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn somebody_elses_message_is_edited_on_the_boards_only() {
+        let mut replay = one_post();
+        assert_eq!(replay.ask(BOB, edit(2, "x")), Err(Refusal::invalid_edit()));
+        assert_eq!(replay.ask(BOB, edit_body(2, "x")), Err(Refusal::invalid_edit()));
+        assert_eq!(replay.ask(BOB, set_editing(2)), Err(Refusal::invalid_edit()));
+        let Slot::Message(message) = &mut replay.state.recent[1].1 else {
+            panic!("2 is a message")
+        };
+        message.state = MessageState::Pinned;
+        replay.ask(BOB, edit(2, "x")).unwrap();
+    }
+
+    #[test]
+    fn a_lock_keeps_others_away_until_its_owner_is_done() {
+        let mut replay = one_post();
+        let decision = replay.ask(ALICE, set_editing(2)).unwrap();
+        assert_eq!(decision.soft, [Soft::Lock(2, ALICE)]);
+        assert_eq!(told(&decision, Reach::Activated), ["lock 2 alice"]);
+        assert!(decision.answer.is_empty() && decision.changes.is_empty());
+        replay.ask(ALICE, set_editing(2)).unwrap();
+
+        let Slot::Message(message) = &mut replay.state.recent[1].1 else {
+            panic!("2 is a message")
+        };
+        message.state = MessageState::Todo;
+        for event in [edit(2, "x"), edit_body(2, "x"), set_editing(2)] {
+            assert_eq!(replay.judge_only(BOB, event), Err(Refusal::message_locked()));
+        }
+        let decision = replay.ask(ALICE, edit(2, "done")).unwrap();
+        assert_eq!(decision.soft, [Soft::Unlock(2)]);
+        assert_eq!(told(&decision, Reach::Activated), ["lock 2 free"]);
+        replay.ask(BOB, set_editing(2)).unwrap();
+    }
+
+    #[test]
+    fn only_the_owner_gives_a_lock_back() {
+        let mut replay = one_post();
+        replay.ask(ALICE, set_editing(2)).unwrap();
+        assert!(replay.ask(BOB, end_editing(2)).unwrap().soft.is_empty());
+        let decision = replay.ask(ALICE, end_editing(2)).unwrap();
+        assert_eq!(decision.soft, [Soft::Unlock(2)]);
+        assert_eq!(told(&decision, Reach::Activated), ["lock 2 free"]);
+        assert!(replay.ask(ALICE, end_editing(2)).unwrap().news.is_empty());
+    }
+
+    #[test]
+    fn deleting_frees_the_lock() {
+        let mut replay = one_post();
+        replay.ask(ALICE, set_editing(2)).unwrap();
+        assert_eq!(replay.ask(BOB, delete(2)).unwrap().soft, [Soft::Unlock(2)]);
+    }
+
+    #[test]
+    fn a_mention_of_somebody_who_does_not_see_the_message_is_none() {
+        let mut replay = one_post();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        replay.ask(ALICE, edit(2, "@bob @don")).unwrap();
+        assert_eq!(replay.message(2).mention_ids, [BOB]);
+        assert_eq!(replay.counters(DON).my_message_nr, None);
+    }
+
+    #[test]
+    fn system_messages_stay_as_they_are() {
+        let mut replay = one_post();
+        for event in [edit(1, "x"), edit_body(1, "x"), delete(1), set_editing(1)] {
+            assert_eq!(replay.ask(ALICE, event).unwrap_err().status, 400);
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_has_files_is_refused() {
+        let mut replay = one_post();
+        assert_eq!(replay.ask(ALICE, edit(2, "")).unwrap_err().status, 400);
+        assert_eq!(replay.ask(ALICE, edit_body(2, " ")).unwrap_err().status, 400);
+        let urls = Some(vec!["https://example.com/file".to_owned()]);
+        let event = editing(message::Edit {
+            attachment_urls: urls,
+            ..with_subject()
+        });
+        assert_eq!(
+            replay.ask(ALICE, event),
+            Err(Refusal::not_supported("attachment_urls"))
+        );
+    }
+
+    #[test]
+    fn a_number_without_a_message_that_one_sees_is_not_found() {
+        let mut replay = one_post();
+        replay.ask(ALICE, edit(2, "slot 3")).unwrap();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        type Make = fn(i64) -> rill_proto::event::ClientEvent;
+        let makes: [Make; 5] = [
+            |nr| edit(nr, "x"),
+            |nr| edit_body(nr, "x"),
+            delete,
+            set_editing,
+            end_editing,
+        ];
+        for make in makes {
+            for nr in [-1, 0, 3, 99] {
+                assert_eq!(
+                    replay.ask(ALICE, make(nr)),
+                    Err(Refusal::not_found("Message")),
+                    "{nr}"
+                );
+            }
+            assert_eq!(replay.ask(DON, make(2)), Err(Refusal::not_found("Message")));
+        }
+    }
+
+    #[test]
+    fn who_never_was_in_and_who_left_are_refused() {
+        let mut replay = one_post();
+        replay.ask(ALICE, leave()).unwrap();
+        for event in [
+            edit(2, "x"),
+            edit_body(2, "x"),
+            delete(2),
+            set_editing(2),
+            end_editing(2),
+        ] {
+            assert_eq!(replay.ask(JIL, event.clone()), Err(Refusal::not_member()));
+            assert_eq!(replay.ask(ALICE, event), Err(Refusal::has_left()));
+        }
+    }
+}

@@ -65,12 +65,7 @@ pub(super) fn forward(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let forward = flow.forward(member, number(event.fw_message_nr), member.top(head), FORWARD)?;
     let keys = if forward.changes_facts() {
         Keys::Full
@@ -99,12 +94,7 @@ pub(super) fn backward(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let below = number(event.bw_message_nr);
     let messages = flow.below(member, below, member.top(head), BACKWARD)?;
     let lowest = messages.first().filter(|_| messages.len() == BACKWARD);
@@ -178,12 +168,7 @@ pub(super) fn load_previous(state: &State, caller: AccountId, nr: u64, facts: &F
 
 fn around(state: &State, caller: AccountId, nr: u64, window: Window, facts: &Facts) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let fresh = std::collections::BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let top = member.top(head);
     let middle = flow
         .seen_message(member, nr)?
@@ -221,4 +206,280 @@ pub(super) fn authors<'a>(
         .into_iter()
         .filter(|id| *id != viewer && state.members.contains_key(id));
     known.map(News::Contact).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::InitMode;
+    use rill_proto::event::ClientEvent;
+    use rill_proto::id::AccountId;
+    use rill_proto::refusal::Refusal;
+
+    use crate::conversation::rules::replay::*;
+
+    fn answer(replay: &mut Replay, caller: AccountId, event: ClientEvent) -> Vec<String> {
+        let decision = replay.ask(caller, event).unwrap();
+        assert!(decision.changes.is_empty() && decision.news.is_empty());
+        lines(&decision.answer)
+    }
+
+    /// Alice created it with Bob and wrote up to a slot.
+    fn posts_to(last: u64) -> Replay {
+        let mut replay = Replay::with(&[BOB]);
+        while replay.head().last_message_nr < last {
+            replay.post(ALICE, "more");
+        }
+        replay
+    }
+
+    fn messages(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
+        numbers.into_iter().map(|nr| format!("message {nr}")).collect()
+    }
+
+    #[test]
+    fn forward_goes_slot_by_slot_in_batches_of_ten() {
+        let mut replay = posts_to(14);
+        replay.ask(ALICE, edit(3, "revised")).unwrap();
+        let first = answer(&mut replay, BOB, sync_forward(2));
+        assert_eq!(first[..2], ["contact alice", "conv Update fw 12"]);
+        assert_eq!(first[2..], messages(3..=12));
+        let rest = [
+            "contact alice",
+            "conv Update fw 15",
+            "message 13",
+            "message 14",
+            "message 3 flow 15",
+        ];
+        assert_eq!(answer(&mut replay, BOB, sync_forward(12)), rest);
+        assert_eq!(answer(&mut replay, BOB, sync_forward(15)), ["conv Update fw 15"]);
+        assert_eq!(answer(&mut replay, BOB, sync_forward(99)), ["conv Update fw 99"]);
+        assert_eq!(
+            answer(&mut replay, BOB, sync_forward(-1))[1],
+            "conv Full fw 10",
+            "the creation is told"
+        );
+    }
+
+    #[test]
+    fn forward_jumps_over_what_the_viewer_does_not_see() {
+        let mut replay = posts_to(3);
+        replay.ask(BOB, leave()).unwrap();
+        replay.post(ALICE, "without him");
+        replay.ask(ALICE, edit(5, "without him still")).unwrap();
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        replay
+            .ask(ALICE, edit(5, "he is here, and did not see it"))
+            .unwrap();
+        let told = answer(&mut replay, BOB, sync_forward(3));
+        assert_eq!(
+            told,
+            ["contact alice", "conv Full fw 8", "message 4", "message 7"]
+        );
+    }
+
+    #[test]
+    fn backward_brings_visible_messages_until_the_join() {
+        let mut replay = posts_to(14);
+        replay.ask(ALICE, edit(3, "revised")).unwrap();
+        let first = answer(&mut replay, BOB, sync_backward(14));
+        assert_eq!(first[..2], ["contact alice", "conv Update bw 4"]);
+        assert_eq!(first[2..], messages(4..=13));
+        let rest = answer(&mut replay, BOB, sync_backward(4));
+        assert_eq!(
+            rest,
+            [
+                "contact alice",
+                "conv Update bw 1",
+                "message 1",
+                "message 2",
+                "message 3"
+            ]
+        );
+        assert_eq!(answer(&mut replay, BOB, sync_backward(1)), ["conv Update bw 1"]);
+        assert_eq!(answer(&mut replay, BOB, sync_backward(99))[2..], messages(5..=14));
+    }
+
+    #[test]
+    fn old_history_is_read_past_long_rows_of_revisions() {
+        let mut replay = posts_to(4);
+        for _ in 0..150 {
+            replay.ask(ALICE, edit(3, "revised")).unwrap();
+        }
+        replay.post(ALICE, "at last");
+        let back = answer(&mut replay, BOB, sync_backward(155));
+        assert_eq!(
+            back[1..],
+            [vec!["conv Update bw 1".to_owned()], messages(1..=4)].concat()
+        );
+        assert_eq!(answer(&mut replay, BOB, load_next(3))[1..], messages([4, 155]));
+    }
+
+    #[test]
+    fn a_search_that_skips_revisions_skips_no_message() {
+        let mut replay = posts_to(2);
+        for _ in 0..40 {
+            replay.ask(ALICE, edit(2, "revised")).unwrap();
+        }
+        replay.post(ALICE, "one more");
+        replay.post(ALICE, "and another");
+        let back = answer(&mut replay, BOB, sync_backward(45));
+        assert_eq!(back[2..], messages([1, 2, 43, 44]));
+    }
+
+    #[test]
+    fn a_message_is_loaded_with_its_neighbours() {
+        let mut replay = posts_to(30);
+        assert_eq!(answer(&mut replay, BOB, load_context(15))[1..], messages(10..=20));
+        assert_eq!(answer(&mut replay, BOB, load_context(2))[1..], messages(1..=7));
+        assert_eq!(answer(&mut replay, BOB, load_next(15))[1..], messages(16..=25));
+        assert_eq!(answer(&mut replay, BOB, load_next(25))[1..], messages(26..=30));
+        assert_eq!(answer(&mut replay, BOB, load_previous(15))[1..], messages(5..=14));
+        assert_eq!(answer(&mut replay, BOB, load_previous(3))[1..], messages(1..=2));
+        assert!(answer(&mut replay, BOB, load_next(30)).is_empty());
+    }
+
+    #[test]
+    fn numbers_without_a_message_that_one_sees_are_not_found() {
+        let mut replay = posts_to(3);
+        replay.ask(ALICE, edit(3, "slot 4")).unwrap();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        for make in [load_context, load_next, load_previous] {
+            for nr in [-1, 0, 4, 99] {
+                assert_eq!(
+                    replay.ask(BOB, make(nr)),
+                    Err(Refusal::not_found("Message")),
+                    "{nr}"
+                );
+            }
+            assert_eq!(replay.ask(DON, make(3)), Err(Refusal::not_found("Message")));
+        }
+    }
+
+    #[test]
+    fn get_is_the_header_with_contacts_and_sections() {
+        let mut replay = posts_to(3);
+        let header = ["contact alice", "conv Init(Header)", "section", "section"];
+        assert_eq!(answer(&mut replay, BOB, get()), header);
+    }
+
+    #[test]
+    fn initial_is_a_window_round_the_read_horizon_without_activity() {
+        let mut replay = posts_to(20);
+        replay.ask(BOB, mark_read(10, None, None)).unwrap();
+        let told = answer(&mut replay, BOB, sync_initial());
+        assert_eq!(told[..2], ["contact alice", "conv Init(Full) fw 15 bw 6"]);
+        assert_eq!(told[2..12], messages(6..=15));
+        assert_eq!(told[12..], ["section", "section"]);
+    }
+
+    #[test]
+    fn trailing_revisions_belong_to_the_window() {
+        let mut replay = posts_to(2);
+        replay.ask(ALICE, edit(2, "revised")).unwrap();
+        assert_eq!(
+            answer(&mut replay, BOB, sync_initial())[1],
+            "conv Init(Full) fw 3 bw 1"
+        );
+    }
+
+    #[test]
+    fn an_inbox_message_outside_of_the_window_comes_first() {
+        let mut replay = posts_to(2);
+        replay.ask(BOB, mark_read(2, None, None)).unwrap();
+        for topic in ["a", "b", "c", "d", "e", "f"] {
+            let who = if replay.head().last_message_nr.is_multiple_of(2) {
+                ALICE
+            } else {
+                BOB
+            };
+            replay.ask(who, set_topic(topic)).unwrap();
+        }
+        replay.post(ALICE, "news");
+        replay.ask(BOB, set_read(2, None, None)).unwrap();
+        let told = answer(&mut replay, BOB, sync_initial());
+        assert_eq!(
+            told[1..],
+            [
+                &["conv Init(Full) fw 7 bw 1", "message 9"],
+                &[
+                    "message 1",
+                    "message 2",
+                    "message 3",
+                    "message 4",
+                    "message 5",
+                    "message 6",
+                    "message 7"
+                ][..],
+                &["section", "section"],
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn the_three_modes_of_a_list_of_conversations() {
+        let replay = posts_to(3);
+        let mode = |mode| lines(&replay.conv_sync(BOB, mode).unwrap());
+        assert_eq!(mode(InitMode::Header), ["contact alice", "conv Init(Header)"]);
+        assert_eq!(
+            mode(InitMode::Tiny),
+            ["contact alice", "conv Init(Tiny) fw 3 bw 2", "message 2"]
+        );
+        let full = [
+            "contact alice",
+            "conv Init(Full) fw 3 bw 1",
+            "message 1",
+            "message 2",
+            "message 3",
+        ];
+        assert_eq!(
+            mode(InitMode::Full),
+            [&full[..], &["section", "section", "activity alice"]].concat()
+        );
+    }
+
+    #[test]
+    fn who_left_reads_up_to_there() {
+        let mut replay = posts_to(3);
+        replay.ask(BOB, leave()).unwrap();
+        replay.post(ALICE, "without him");
+        assert_eq!(
+            answer(&mut replay, BOB, sync_forward(2))[1..],
+            ["conv Full fw 4", "message 3", "message 4"]
+        );
+        assert_eq!(
+            answer(&mut replay, BOB, sync_backward(99))[1..][0],
+            "conv Update bw 1"
+        );
+        assert_eq!(answer(&mut replay, BOB, load_next(3)), ["message 4"]);
+        assert_eq!(answer(&mut replay, BOB, load_context(4))[1..], messages(1..=4));
+        assert_eq!(
+            answer(&mut replay, BOB, get()),
+            ["contact alice", "conv Init(Header)"]
+        );
+        let init = answer(&mut replay, BOB, sync_initial());
+        assert_eq!(
+            init[1..],
+            [vec!["conv Init(Full) fw 4 bw 1".to_owned()], messages(1..=4)].concat()
+        );
+        assert_eq!(replay.ask(BOB, load_next(5)), Err(Refusal::not_found("Message")));
+    }
+
+    #[test]
+    fn who_never_was_in_is_refused() {
+        let mut replay = posts_to(2);
+        let events = [
+            get(),
+            sync_initial(),
+            sync_forward(0),
+            sync_backward(9),
+            load_context(2),
+            load_next(2),
+        ];
+        for event in events.into_iter().chain([load_previous(2)]) {
+            assert_eq!(replay.ask(JIL, event.clone()), Err(Refusal::not_member()));
+            assert_eq!(Replay::nothing().ask(ALICE, event), Err(Refusal::not_member()));
+        }
+        assert_eq!(replay.conv_sync(JIL, InitMode::Tiny), Err(Refusal::not_member()));
+    }
 }

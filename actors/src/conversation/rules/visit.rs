@@ -54,9 +54,10 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     let facts_changed = head.facts_stamp > horizon && (is_present || member.stamp > horizon);
     if facts_changed || member.stamp > horizon || !missed.is_empty() {
         let keys = if facts_changed { Keys::Full } else { Keys::Update };
+        // No edge: where the client's is, only the client knows. It moves it along the slots that follow.
         news.push(News::Header(Header {
             keys,
-            fw: Some(top),
+            fw: None,
             bw: None,
             is_reset: false,
         }));
@@ -209,4 +210,129 @@ pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = Ne
         .collect();
     changed.sort_by(|(_, one), (_, other)| other.weight.total_cmp(&one.weight));
     changed.into_iter().map(|(id, _)| News::Section(*id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CATCH_UP_SLOTS_MAX;
+    use crate::conversation::rules::replay::*;
+
+    #[test]
+    fn who_missed_nothing_and_who_never_was_in_are_told_nothing() {
+        let replay = Replay::with(&[BOB]);
+        assert!(replay.catch_up(BOB, replay.stamp).is_empty());
+        assert!(replay.catch_up(JIL, 0).is_empty());
+        assert!(Replay::nothing().catch_up(ALICE, 0).is_empty());
+    }
+
+    #[test]
+    fn the_first_connection_gets_the_whole_form() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "hello");
+        let form = [
+            "contact alice",
+            "conv Init(Full) fw 2 bw 1",
+            "message 1",
+            "message 2",
+        ];
+        let rest = ["section", "section", "activity alice"];
+        assert_eq!(lines(&replay.catch_up(BOB, 0)), [&form[..], &rest].concat());
+    }
+
+    #[test]
+    fn a_reconnect_gets_the_missed_slots_in_order() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.post(ALICE, "one");
+        let horizon = replay.stamp;
+        replay.post(ALICE, "two");
+        replay.ask(ALICE, edit(2, "one!")).unwrap();
+        let missed = ["conv Update", "message 3", "message 2 flow 4", "activity alice"];
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        let missed = [
+            "conv Full",
+            "message 3",
+            "message 2 flow 4",
+            "message 5",
+            "activity alice",
+        ];
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
+    }
+
+    #[test]
+    fn the_marks_of_others_are_activity_and_ones_own_are_the_header() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.post(ALICE, "one");
+        let horizon = replay.stamp;
+        replay.ask(BOB, mark_read(2, None, None)).unwrap();
+        assert_eq!(lines(&replay.catch_up(CHARLIE, horizon)), ["activity bob"]);
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), ["conv Update"]);
+        let horizon = replay.stamp;
+        replay.ask(BOB, mark_unread(2, None, None)).unwrap();
+        assert!(
+            replay.catch_up(CHARLIE, horizon).is_empty(),
+            "nobody is told of unreading"
+        );
+    }
+
+    #[test]
+    fn who_came_in_since_is_told_of_with_his_contact_and_gets_the_form_himself() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "one");
+        let horizon = replay.stamp;
+        replay.ask(ALICE, add(&[CHARLIE])).unwrap();
+        let missed = [
+            "contact charlie",
+            "conv Full",
+            "message 3",
+            "activity alice",
+            "activity charlie",
+        ];
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
+        let form = [
+            "contact alice",
+            "contact bob",
+            "conv Init(Full) fw 3 bw 3",
+            "message 3",
+        ];
+        assert_eq!(lines(&replay.catch_up(CHARLIE, horizon))[..4], form);
+    }
+
+    #[test]
+    fn who_missed_too_much_starts_afresh() {
+        let mut replay = Replay::with(&[BOB]);
+        let horizon = replay.stamp;
+        for _ in 0..CATCH_UP_SLOTS_MAX {
+            replay.post(ALICE, "more");
+        }
+        assert_eq!(lines(&replay.catch_up(BOB, horizon))[0], "conv Update");
+        replay.post(ALICE, "one too many");
+        let form = lines(&replay.catch_up(BOB, horizon));
+        assert_eq!(form[..2], ["contact alice", "conv Init(Full) fw 5 bw 1"]);
+    }
+
+    #[test]
+    fn what_happens_after_one_left_is_not_told() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.post(ALICE, "one");
+        let horizon = replay.stamp;
+        replay.ask(BOB, leave()).unwrap();
+        let left = replay.stamp;
+        replay.post(ALICE, "two");
+        replay.ask(ALICE, edit(2, "one!")).unwrap();
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), ["conv Full", "message 3"]);
+        assert!(replay.catch_up(BOB, left).is_empty());
+    }
+
+    #[test]
+    fn an_author_who_left_is_introduced() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.post(BOB, "hello");
+        replay.ask(BOB, leave()).unwrap();
+        let form = lines(&replay.catch_up(CHARLIE, 0));
+        assert_eq!(
+            form[..3],
+            ["contact alice", "contact bob", "conv Init(Full) fw 3 bw 1"]
+        );
+    }
 }

@@ -1,0 +1,172 @@
+//! HTTP calls: what all of them have in common, from the body to the session.
+//!
+//! A call is thin: it checks who asks, hands events to the same [`Session`](rill_actors::session::Session) that a socket
+//! has, and puts the outcome into the form that its clients know. Not here: rules.
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix::prelude::SendError;
+use actix_web::dev::Payload;
+use actix_web::http::header::ContentType;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use rill_actors::account::login::{Login, OrderReply, login_of};
+use rill_actors::session::StoreCall;
+use rill_proto::envelope::Submission;
+use rill_proto::limits::FRAME_BYTES_MAX;
+use rill_proto::refusal::Refusal;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::credentials;
+use crate::refuse::Refused;
+use crate::worker::{HttpSession, Worker};
+
+pub(crate) mod account;
+pub(crate) mod conversation;
+pub(crate) mod event;
+mod legacy;
+pub(crate) mod message;
+pub(crate) mod page;
+mod registration;
+pub(crate) mod sys;
+
+/// How many turns an owner or a session gets whose actor ended just when it was asked.
+const TRIES_MAX: u32 = 3;
+
+/// One call as it came.
+pub(crate) struct Call {
+    /// The worker that serves it.
+    pub(crate) worker: Rc<Worker>,
+    /// What came with it.
+    pub(crate) request: HttpRequest,
+    /// The body: UTF-8; `{}` when there was none.
+    pub(crate) text: String,
+}
+
+impl FromRequest for Call {
+    type Error = Refused;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
+        Box::pin(async move {
+            let worker = worker_of(&request)?;
+            let unreadable = |_| Refused::bad_request("The body cannot be read.");
+            let payload = payload.await.map_err(unreadable)?;
+            let body = payload.to_bytes_limited(FRAME_BYTES_MAX).await;
+            let body = body.map_err(|_| Refused::too_large())?.map_err(unreadable)?;
+            let text =
+                String::from_utf8(body.into()).map_err(|_| Refused::bad_request("The body is not UTF-8."))?;
+            let text = if text.trim().is_empty() {
+                "{}".to_owned()
+            } else {
+                text
+            };
+            Ok(Self {
+                worker,
+                request,
+                text,
+            })
+        })
+    }
+}
+
+/// The worker that serves a request.
+pub(crate) fn worker_of(request: &HttpRequest) -> Result<Rc<Worker>, Refused> {
+    let worker = request.app_data::<Rc<Worker>>().cloned();
+    worker.ok_or_else(|| Refused::unavailable("This thread serves no calls."))
+}
+
+impl Call {
+    /// The body as the parameters of this call.
+    pub(crate) fn params<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+        serde_json::from_str(&self.text).map_err(|error| Refused::bad_request(error.to_string()))
+    }
+
+    /// The last part of the path, which must be an id.
+    pub(crate) fn path_id(&self) -> Result<Uuid, Refused> {
+        let id = self
+            .request
+            .match_info()
+            .get("id")
+            .and_then(|id| Uuid::try_parse(id).ok());
+        id.ok_or_else(|| Refused::bad_request("The path ends with an id."))
+    }
+
+    /// Who asks: the token must be valid, and the ticket must be its own.
+    pub(crate) async fn admit(&self, ticket: &str) -> Result<Login, Refused> {
+        let token_id = credentials::token(self.request.headers()).ok_or_else(Refused::expired_token)?;
+        let node = &self.worker.shared.node;
+        let login = login_of(node, token_id)
+            .await?
+            .ok_or_else(Refused::expired_token)?;
+        if login.admits(node, ticket) {
+            Ok(login)
+        } else {
+            Err(Refused::expired_token())
+        }
+    }
+
+    /// Who asks, by the ticket in the body.
+    pub(crate) async fn admit_by_body(&self) -> Result<Login, Refused> {
+        #[derive(serde::Deserialize)]
+        struct Ticket<'a> {
+            #[serde(borrow)]
+            ticket: Option<&'a RawValue>,
+        }
+        let body: Ticket<'_> =
+            serde_json::from_str(&self.text).map_err(|error| Refused::bad_request(error.to_string()))?;
+        let ticket = body
+            .ticket
+            .and_then(|ticket| serde_json::from_str::<String>(ticket.get()).ok());
+        self.admit(&ticket.unwrap_or_default()).await
+    }
+
+    /// Submits events and waits for the outcome: the body of an `event/store` answer.
+    pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.to_session(login, StoreCall { stream, reply })?;
+        answer.await.map_err(|_| Refusal::unavailable().into())
+    }
+
+    /// Gives a message to the caller's session.
+    pub(crate) fn to_session<M>(&self, login: &Login, message: M) -> Result<HttpSession, Refused>
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        rill_actors::session::Session: actix::Handler<M>,
+    {
+        let mut message = message;
+        for _ in 0..TRIES_MAX {
+            let session = self.worker.http_session(login);
+            match session.addr.try_send(message) {
+                Ok(()) => return Ok(session),
+                Err(SendError::Full(_)) => break,
+                Err(SendError::Closed(back)) => message = back,
+            }
+        }
+        Err(Refusal::unavailable().into())
+    }
+}
+
+/// Gives an order to an account, and waits for what becomes of it.
+pub(crate) async fn order<T>(
+    send: impl FnOnce(OrderReply<T>) -> Result<(), rill_actors::node::Unreachable>,
+) -> Result<T, Refused> {
+    let (reply, answer) = oneshot::channel();
+    send(reply)?;
+    match answer.await {
+        Ok(outcome) => outcome.map_err(Refused::from),
+        Err(_) => Err(Refusal::unavailable().into()),
+    }
+}
+
+/// An answer that is JSON already.
+pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(ContentType::json())
+        .body(body.into())
+}

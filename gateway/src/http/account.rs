@@ -1,0 +1,191 @@
+//! `account/register`, `login`, `logout` and `sync` (protocol.md §1.2, §1.3, §1.6).
+
+use std::rc::Rc;
+
+use actix_web::http::header::{ContentType, SET_COOKIE};
+use actix_web::{HttpResponse, web};
+use rill_actors::account::login::{
+    AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of, credentials,
+};
+use rill_proto::classificator::AccountStatus;
+use rill_proto::id::AccountId;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::registration::{Applicant, Registration};
+use super::{Call, json as answer, order};
+use crate::credentials::set_cookie;
+use crate::refuse::Refused;
+use crate::routes::post;
+use crate::worker::Worker;
+
+/// How many random bytes a ticket has; it is their hexadecimal text (protocol.md §1.1: some 20 characters).
+const TICKET_BYTES: usize = 10;
+
+/// The paths of this family.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(post("/api/account/register", register));
+    config.service(post("/api/account/login", login));
+    config.service(post("/api/account/logout", logout));
+    config.service(post("/api/account/sync", sync));
+}
+
+async fn register(call: Call) -> Result<HttpResponse, Refused> {
+    if !call.worker.shared.config.open_registration {
+        return Err(Refused::registration_closed());
+    }
+    let registration: Registration = call.params()?;
+    let is_remembered = registration.remember_me.unwrap_or(false);
+    let account_id = enrol(&call.worker, registration.check()?).await?;
+    open(&call.worker, account_id, is_remembered).await
+}
+
+/// Makes an account, or says why not.
+pub(super) async fn enrol(worker: &Rc<Worker>, applicant: Applicant) -> Result<AccountId, Refused> {
+    let shared = &worker.shared;
+    let password_hash = shared.hasher.hash(applicant.password).await?;
+    let account_id = account_of(&shared.node, &applicant.email).await?;
+    order(|reply| {
+        let register = Register {
+            email: applicant.email,
+            password_hash,
+            display_name: applicant.display_name,
+            fleep_address: applicant.fleep_address,
+            reply,
+        };
+        shared.node.to_account(account_id, register)
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct LoginParams {
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    remember_me: Option<bool>,
+}
+
+async fn login(call: Call) -> Result<HttpResponse, Refused> {
+    let params: LoginParams = call.params()?;
+    let shared = &call.worker.shared;
+    let name = params.email.unwrap_or_default().trim().to_lowercase();
+    let found = credentials(&shared.node, &name).await?;
+    let found = found.filter(|found| found.status == AccountStatus::Active);
+    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+    // A name that nobody has takes as long as a wrong password.
+    let is_right = shared
+        .hasher
+        .verify(params.password.unwrap_or_default(), hash)
+        .await?;
+    match found {
+        Some(found) if is_right => {
+            open(
+                &call.worker,
+                found.account_id,
+                params.remember_me.unwrap_or(false),
+            )
+            .await
+        }
+        Some(_) | None => Err(Refused::wrong_login()),
+    }
+}
+
+/// Opens a login session and tells its token and ticket.
+async fn open(
+    worker: &Rc<Worker>,
+    account_id: AccountId,
+    is_remembered: bool,
+) -> Result<HttpResponse, Refused> {
+    let shared = &worker.shared;
+    let token_id = Uuid::new_v4();
+    let ticket = new_ticket()?;
+    let own = order(|reply| {
+        shared.node.to_account(
+            account_id,
+            OpenSession {
+                token_id,
+                ticket: ticket.clone(),
+                reply,
+            },
+        )
+    })
+    .await?;
+    let profile = own_record(&own)?;
+    let body = json!({
+        "account_id": own.account_id,
+        "display_name": own.display_name,
+        "profiles": [profile],
+        "ticket": ticket,
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((
+            SET_COOKIE,
+            set_cookie(token_id, is_remembered, shared.config.tls_in_front),
+        ))
+        .insert_header(ContentType::json())
+        .body(body.to_string()))
+}
+
+fn new_ticket() -> Result<String, Refused> {
+    let mut bytes = [0_u8; TICKET_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Refused::fault("the system gives no random bytes", error))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The own record as it is.
+fn own_record(own: &OwnContact) -> Result<&RawValue, Refused> {
+    serde_json::from_slice(&own.record).map_err(|error| Refused::fault("an own contact is not JSON", error))
+}
+
+async fn logout(call: Call) -> Result<HttpResponse, Refused> {
+    let login = call.admit_by_body().await?;
+    let node = &call.worker.shared.node;
+    order(|reply| {
+        node.to_account(
+            login.account_id,
+            CloseSession {
+                token: login.token,
+                reply,
+            },
+        )
+    })
+    .await?;
+    Ok(answer("{}"))
+}
+
+async fn sync(call: Call) -> Result<HttpResponse, Refused> {
+    let login = call.admit_by_body().await?;
+    let node = &call.worker.shared.node;
+    // Taken first: what happens after it comes by poll.
+    let horizon = node.watermark.current();
+    let own = order(|reply| node.to_account(login.account_id, AskOwnContact { reply })).await?;
+    let record: Value = serde_json::from_slice(&own.record)
+        .map_err(|error| Refused::fault("an own contact is not JSON", error))?;
+    let body = json!({
+        "event_horizon": horizon,
+        "account_id": own.account_id,
+        "email": own.email,
+        "display_name": own.display_name,
+        "mk_account_status": record.get("mk_account_status").cloned().unwrap_or_else(|| json!("active")),
+        "is_in_org": false,
+        "is_org_admin": false,
+    });
+    Ok(answer(body.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::new_ticket;
+
+    #[test]
+    fn a_ticket_has_twenty_characters() {
+        let ticket = new_ticket().unwrap();
+        assert_eq!(ticket.len(), 20);
+        assert!(ticket.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}

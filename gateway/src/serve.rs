@@ -1,0 +1,248 @@
+//! `rill serve`: opens the store, starts the owners' threads and the workers, and serves until it is told to stop.
+//!
+//! Not here: what is served (`routes`, `socket`), and how it ends (`shutdown`).
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_rt::Arbiter;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::middleware::NormalizePath;
+use rill_actors::conversation::audience::Site;
+use rill_actors::hub::Inboxes;
+use rill_actors::node::{Node, Settings};
+use rill_actors::store::StoreFault;
+use rill_actors::store::embedded::{Embedded, OpenError};
+use socket2::{Domain, Protocol, Socket, Type};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, cores};
+use crate::password::Hasher;
+use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
+use crate::socket;
+use crate::worker::{Shared, Worker};
+use crate::{backup, routes};
+
+/// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
+/// back after a restart, within what kernels allow.
+const BACKLOG: i32 = 4_096;
+
+/// How long an idle HTTP connection stays. Longer than the pause between two polls, and than what usual load balancers
+/// keep, which must not send a call into a connection that is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(90);
+
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The control socket cannot be made.
+    #[error("cannot make the control socket in {}: {source}", data.display())]
+    Control {
+        /// The data folder.
+        data: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Passwords cannot be hashed on this system.
+    #[error("cannot hash passwords: {0}")]
+    Hash(argon2::password_hash::Error),
+    /// What an earlier run did not settle cannot be read.
+    #[error("cannot read the store: {0}")]
+    Resume(#[from] StoreFault),
+    /// The setting for the log is no filter.
+    #[error("setting log: {0}")]
+    Log(#[from] tracing_subscriber::filter::ParseError),
+    /// The system gives no threads, or no signals.
+    #[error("cannot start: {0}")]
+    System(std::io::Error),
+}
+
+/// Serves until a signal comes.
+pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
+    // The socket codec calls it an error when a client breaks the protocol; that is the client's, and it is closed for it.
+    let filter = EnvFilter::try_new(format!("{},actix_http::ws=off", config.log))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let store = Embedded::open(&config.data)?;
+    let listener = listen(&config.listen)?;
+    backup::listen(&config.data, &store).map_err(|source| ServeError::Control {
+        data: config.data.clone(),
+        source,
+    })?;
+    let hasher = Hasher::new().map_err(ServeError::Hash)?;
+    actix_rt::System::new().block_on(run(config, Arc::clone(&store), listener, hasher))?;
+    close(store);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn run(
+    config: Config,
+    store: Arc<Embedded>,
+    listener: TcpListener,
+    hasher: Hasher,
+) -> Result<(), ServeError> {
+    let mut signals = Signals::catch().map_err(ServeError::System)?;
+    let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
+    let inboxes = Inboxes::new(config.worker_threads());
+    let site = Site {
+        public_url: config.public_url(),
+        mail_host: config.mail_host(),
+    };
+    let settings = Settings {
+        idle: Duration::from_millis(config.idle_ms),
+    };
+    let handles = owners.iter().map(Arbiter::handle).collect();
+    let node = Node::new(store, inboxes, site, settings, handles);
+    node.resume().await?;
+    let address = listener.local_addr().map_err(ServeError::System)?;
+    let shared = Shared::new(node, config, hasher);
+    let server = server(&shared, listener, address).map_err(ServeError::System)?;
+    let handle = server.handle();
+    let serving = actix_rt::spawn(server);
+    announce(&shared, address);
+    signals.wait().await;
+    shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
+    shutdown::drain(&shared, &handle, signals).await;
+    ended(serving, owners).await;
+    Ok(())
+}
+
+/// Waits for the workers, then stops the owners: nobody is left who could ask them.
+async fn ended(serving: actix_rt::task::JoinHandle<std::io::Result<()>>, owners: Vec<Arbiter>) {
+    match serving.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the server ended with an error"),
+        Err(error) => tracing::error!(%error, "the server's task failed"),
+    }
+    for owner in &owners {
+        owner.stop();
+    }
+    for owner in owners {
+        if owner.join().is_err() {
+            tracing::error!("an owners' thread had panicked");
+        }
+    }
+}
+
+/// Closes the store, which writes what waits. Whoever still has it loses it with the process.
+fn close(store: Arc<Embedded>) {
+    let begun = std::time::Instant::now();
+    let mut store = store;
+    while begun.elapsed() < STORE_WAIT {
+        match Arc::try_unwrap(store) {
+            Ok(last) => {
+                drop(last);
+                return;
+            }
+            Err(shared) => store = shared,
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    tracing::warn!("the store is still in use; what had not been answered is not kept");
+}
+
+fn listen(address: &str) -> Result<TcpListener, ServeError> {
+    let fails = |source| ServeError::Listen {
+        address: address.to_owned(),
+        source,
+    };
+    let mut last = std::io::Error::other("the name has no address");
+    for one in address.to_socket_addrs().map_err(fails)? {
+        match bind(one) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(fails(last))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that is started again must not wait until the last connections of the one before are forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> std::io::Result<Server> {
+    let builder: ServerBuilder = Server::build()
+        .workers(usize::from(shared.config.worker_threads()))
+        .disable_signals()
+        .shutdown_timeout(CALLS_WAIT.as_secs());
+    let shared = Arc::clone(shared);
+    let builder = builder.listen("rill", listener, move || {
+        let (http, sockets, draining) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+        let worker = Worker::here(&http);
+        let app = App::new().wrap(NormalizePath::trim()).configure(routes::all);
+        let app = match worker {
+            Some(worker) => app.app_data(worker),
+            None => app,
+        };
+        let app = app
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(REQUEST_HEAD_WAIT)
+            .tcp_nodelay(true)
+            .local_addr(address)
+            .graceful_shutdown_signal(move || draining.drained())
+            .upgrade(fn_service(move |(request, framed)| {
+                socket::serve(Arc::clone(&sockets), request, framed)
+            }))
+            .finish(map_config(app, |()| AppConfig::default()))
+            .tcp()
+    })?;
+    Ok(builder.run())
+}
+
+/// One line for programs on standard output; what a person may want to know on standard error.
+fn announce(shared: &Shared, address: SocketAddr) {
+    let say = |out: &mut dyn Write, line: &str| {
+        // Whoever closed the stream does not want to know.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    };
+    let url = format!("http://{address}");
+    say(&mut std::io::stdout(), &format!("listening on {url}"));
+    let mut err = std::io::stderr();
+    say(
+        &mut err,
+        &format!("Open {url}/ in a browser, or type in two other terminals:"),
+    );
+    for (name, email) in [("Ada", "ada@example.org"), ("Bob", "bob@example.org")] {
+        say(
+            &mut err,
+            &format!("  rill chat --url {url} --register --email {email} --name {name}"),
+        );
+    }
+    if shared.config.open_registration {
+        say(
+            &mut err,
+            "Anybody who reaches this address may register; --open-registration false ends that.",
+        );
+    }
+}
