@@ -101,6 +101,12 @@ impl World {
         self.metric("activations").saturating_sub(self.metric("passivations"))
     }
 
+    /// The exit status of a server that was asked to end.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        // Asking again would end it the harder way.
+        self.server.wait().unwrap().code()
+    }
+
     /// Nothing was logged that an operator would have to look at.
     pub(crate) fn assert_no_errors(&self) {
         assert_eq!(self.server.error_lines().unwrap(), Vec::<String>::new(), "unexpected lines in the log");
