@@ -11,7 +11,7 @@ use rill_loadtest::record::number;
 use rill_loadtest::server::Server;
 use rill_loadtest::session::Session;
 
-use crate::world::{BINARY, FACT_WAIT, World, assert_like_a_fresh_sync, await_fact, create, post};
+use crate::world::{BINARY, FACT_WAIT, NAME, World, assert_like_a_fresh_sync, await_fact, create, post};
 
 fn rill(command: &str, file: &Path, data: &Path) -> Output {
     Command::new(BINARY).arg(command).arg(file).arg("--data").arg(data).output().unwrap()
@@ -37,7 +37,7 @@ fn a_backup_of_a_quiet_server_restores_to_the_same_sync() {
     assert_done(&rill("restore", &file, &data));
     let again = rill("restore", &file, &data);
     assert_eq!(again.status.code(), Some(1), "a folder that is in use is not overwritten");
-    let mut restored = Server::start::<&str>(Path::new(BINARY), &data, &[]).unwrap();
+    let mut restored = Server::start(Path::new(BINARY), &data, &NAME).unwrap();
     for user in [&ann, &bea] {
         // Tokens are kept as well, so nobody has to log in again.
         let (mut here, mut there) = (user.connect(0).unwrap(), user.at(&restored.url()).connect(0).unwrap());
@@ -77,7 +77,7 @@ fn a_backup_under_load_holds_everything_answered_before_it_and_is_whole() {
     });
     let after = answered.into_inner();
     assert_done(&rill("restore", &file, &data));
-    let restored = Server::start::<&str>(Path::new(BINARY), &data, &[]).unwrap();
+    let restored = Server::start(Path::new(BINARY), &data, &NAME).unwrap();
     let mut there = ann.at(&restored.url()).connect(0).unwrap();
     assert_like_a_fresh_sync(&mut there);
     let last = number(there.picture().conv(&room).unwrap(), "last_message_nr").unwrap();

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use rill_loadtest::session::{Answer, Event, Session};
+use rill_loadtest::record::{Record, list};
+use rill_loadtest::session::{Event, Session};
 use rill_loadtest::socket::Socket;
 use rill_loadtest::user::User;
 use serde_json::{Value, json};
@@ -18,8 +19,16 @@ const TIMES: usize = 50;
 const SOCKETS: usize = 5;
 
 /// What an answer says: its status and what it identifies.
-fn outcome(answer: &Answer) -> String {
-    format!("{} {}", answer.status_code(), answer.request.get("identifier").unwrap_or(&Value::Null))
+fn outcome(request: &Record) -> String {
+    let field = |key: &str| request.get(key).unwrap_or(&Value::Null);
+    format!("{} {}", field("status_code"), field("identifier"))
+}
+
+/// The request record that `event/store` answers with.
+fn by_http(user: &User, event: &Event) -> Record {
+    let event = json!({"client_req_id": event.client_req_id, "mk_event_type": event.urn, "params": event.params});
+    let answer = user.http_post("/api/event/store", json!({"stream": [event]})).unwrap().ok("event/store").unwrap();
+    list(&answer.json, "requests").remove(0)
 }
 
 /// Sends one event many times at once, over sockets and HTTP; each time with other params when `vary` changes them.
@@ -28,18 +37,16 @@ fn send_everywhere(users: &[User], event: &Event, vary: &(dyn Fn(usize, &mut Val
     let start = Barrier::new(senders);
     let send = |sender: usize| {
         let user = &users[sender % users.len()];
-        let mut session: Box<dyn Session> = if sender < SOCKETS {
-            Box::new(user.connect(0).unwrap())
-        } else {
-            Box::new(user.poll_session().unwrap())
-        };
+        let mut socket = (sender < SOCKETS).then(|| user.connect(0).unwrap());
         start.wait();
         let mut outcomes = Vec::new();
         for time in 0..TIMES / senders {
             let mut copy = event.clone();
             vary(sender * TIMES + time, &mut copy.params);
-            let answers = session.request_events(&[copy]).unwrap();
-            outcomes.push(outcome(&answers[0]));
+            outcomes.push(match &mut socket {
+                Some(socket) => outcome(&socket.request_events(&[copy]).unwrap()[0].request),
+                None => outcome(&by_http(user, &copy)),
+            });
         }
         outcomes
     };

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use rill_loadtest::session::{Event, Session};
+use rill_loadtest::session::Event;
 use rill_loadtest::user::User;
 use serde_json::json;
 

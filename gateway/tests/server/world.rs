@@ -20,6 +20,9 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rill");
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "a long enough password";
 
+/// What a server calls itself, whichever port the system gave it: two servers with the same data say the same.
+pub(crate) const NAME: [&str; 2] = ["--public-url", "http://rill.example"];
+
 /// How long a fact that must come about is waited for, on a machine that may also be compiling.
 pub(crate) const FACT_WAIT: Duration = Duration::from_secs(30);
 
@@ -55,7 +58,8 @@ impl World {
 
     fn with(args: &[&str], turn: Turn) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(Path::new(BINARY), &folder.path().join("data"), args).unwrap();
+        let args = [&NAME, args].concat();
+        let server = Server::start(Path::new(BINARY), &folder.path().join("data"), &args).unwrap();
         Self { server, folder, _turn: turn }
     }
 
@@ -94,11 +98,6 @@ impl World {
         let values: Vec<f64> = text.lines().filter(|line| !line.starts_with('#')).filter_map(value_of).collect();
         assert!(!values.is_empty(), "there is no metric {name} in\n{text}");
         values.iter().sum::<f64>() as u64
-    }
-
-    /// How many owners of state are in memory.
-    pub(crate) fn owners(&self) -> u64 {
-        self.metric("activations").saturating_sub(self.metric("passivations"))
     }
 
     /// The exit status of a server that was asked to end.

@@ -53,11 +53,12 @@ pub(super) fn draw_up(writers: &mut [Writer]) -> Audit {
 
 fn compare(writer: &mut Writer) -> (Vec<String>, Picture, String) {
     let account_id = writer.user.account_id.clone();
+    let name = writer.name();
     let Some(session) = writer.session() else {
-        return (vec![format!("{account_id} is not connected")], Picture::at(0), account_id);
+        return (vec![format!("{name} is not connected")], Picture::at(0), account_id);
     };
     let lines = compared_with_a_fresh_sync(session).unwrap_or_else(|failure| vec![failure.to_string()]);
-    let lines = lines.into_iter().map(|line| format!("{account_id}: {line}")).collect();
+    let lines = lines.into_iter().map(|line| format!("{name}: {line}")).collect();
     (lines, session.picture().clone(), account_id)
 }
 

@@ -89,6 +89,11 @@ impl Writer {
         writer
     }
 
+    /// Who it is, for whoever reads what went wrong.
+    pub(super) fn name(&self) -> String {
+        format!("writer {} by {}", self.index, if self.polls { "poll" } else { "socket" })
+    }
+
     /// The open session, while there is one.
     pub(super) fn session(&mut self) -> Option<&mut dyn Session> {
         match &mut self.line {
@@ -120,8 +125,9 @@ impl Writer {
 
     fn hang_up(&mut self, failure: &Failure) {
         if !is_death(failure) {
-            self.violations.push(format!("writer {}: {failure}", self.index));
+            self.violations.push(format!("{}: {failure}", self.name()));
         }
+        if let Some(session) = self.session() { let v=session.picture().verify(); let n=self.name(); for v in v { self.violations.push(format!("{n}: BEFORE DEATH {v}")); } }
         let line = std::mem::replace(&mut self.line, Line::Down(Picture::at(0)));
         self.line = Line::Down(match line {
             Line::Socket(socket) => socket.abandon(),
@@ -140,7 +146,7 @@ impl Writer {
             }
             std::thread::sleep(TRY_INTERVAL);
         }
-        self.violations.push(format!("writer {} did not get back within {RETURN_WAIT:?}", self.index));
+        self.violations.push(format!("{} did not get back within {RETURN_WAIT:?}", self.name()));
     }
 
     fn connect_again(&mut self) -> Result<(), Failure> {
@@ -211,7 +217,7 @@ impl Writer {
         let Some((event, wish)) = self.unanswered.pop_front() else { return };
         if answer.client_req_id() != event.client_req_id.to_string() || !answer.is_done() {
             let request = serde_json::Value::Object(answer.request.clone());
-            self.violations.push(format!("writer {}: {} {} got {request}", self.index, event.urn, event.params));
+            self.violations.push(format!("{}: {} {} got {request}", self.name(), event.urn, event.params));
             return;
         }
         let message_nr = answer.message_nr();
