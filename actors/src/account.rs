@@ -16,6 +16,7 @@ use crate::store::Stamp;
 pub mod contact;
 pub mod label;
 pub mod login;
+mod orders;
 mod owner;
 pub mod profile;
 pub mod rows;

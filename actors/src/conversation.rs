@@ -15,6 +15,7 @@ use crate::store::Stamp;
 
 pub mod audience;
 pub mod counters;
+mod facts;
 pub mod fanout;
 mod owner;
 pub mod repeat;

@@ -234,8 +234,7 @@ impl Hub {
         let key = self.next_key;
         self.next_key += 1;
         let lane = Lane::new(self.worker, key, login.account_id, login.token);
-        self.lanes
-            .insert(key, Queue::new(lane.clone(), kind, session, sink));
+        self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
         lane
     }
 
@@ -247,15 +246,17 @@ impl Hub {
 
     /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
     pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
-        self.lanes
-            .get_mut(&lane.key())
-            .map_or(0, |queue| queue.sync(base))
+        self.lanes.get_mut(&lane.key()).map_or(0, |queue| queue.sync(base))
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
     pub fn submitted(&mut self, lane: &Lane, frame: u64, events: usize, alone: bool) {
         if let Some(queue) = self.lanes.get_mut(&lane.key()) {
             queue.submitted(frame, events, alone);
+            if events == 0 {
+                queue.complete(frame, Vec::new(), Vec::new());
+                self.ready(lane);
+            }
         }
     }
 
@@ -317,13 +318,7 @@ impl Hub {
             }
             Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
             Item::Part(lane, frame, pieces) => self.with(&lane, |queue| queue.part(frame, pieces)),
-            Item::Answer {
-                lane,
-                frame,
-                index,
-                request,
-                pieces,
-            } => {
+            Item::Answer { lane, frame, index, request, pieces } => {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }
             Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),

@@ -74,12 +74,7 @@ impl Departure {
     /// An outcome without news.
     #[must_use]
     pub fn reply(reply: Reply) -> Self {
-        Self {
-            items: Vec::new(),
-            reply,
-            settles: None,
-            issued: None,
-        }
+        Self { items: Vec::new(), reply, settles: None, issued: None }
     }
 }
 
@@ -104,13 +99,7 @@ impl Journal {
     /// The journal of an aggregate that was loaded at a version (0: it does not exist).
     #[must_use]
     pub fn new(node: Arc<Node>, aggregate: Aggregate, version: u64) -> Self {
-        Self {
-            node,
-            aggregate,
-            version,
-            pending: VecDeque::new(),
-            under_way: 0,
-        }
+        Self { node, aggregate, version, pending: VecDeque::new(), under_way: 0 }
     }
 
     /// The version after everything that has been decided.
@@ -136,11 +125,7 @@ impl Journal {
         if self.pending.is_empty() {
             depart(&self.node, departure, Vec::new());
         } else {
-            self.pending.push_back(Pending {
-                departure,
-                effects: Vec::new(),
-                is_open: false,
-            });
+            self.pending.push_back(Pending { departure, effects: Vec::new(), is_open: false });
         }
     }
 
@@ -148,17 +133,11 @@ impl Journal {
     /// calls [`Journal::appended`] or [`Journal::failed`].
     pub fn append(&mut self, rows: Rows, departure: Departure, appended: impl FnOnce(bool) + Send + 'static) {
         let version = self.version + 1;
-        let effects = (0_u16..)
-            .zip(&rows.outbox)
-            .map(|(index, (target, payload))| OutboxEntry {
-                id: EffectId {
-                    source: self.aggregate,
-                    version,
-                    index,
-                },
-                target: *target,
-                payload: payload.clone(),
-            });
+        let effects = (0_u16..).zip(&rows.outbox).map(|(index, (target, payload))| OutboxEntry {
+            id: EffectId { source: self.aggregate, version, index },
+            target: *target,
+            payload: payload.clone(),
+        });
         let effects = effects.collect();
         let append = Append {
             aggregate: self.aggregate,
@@ -172,11 +151,7 @@ impl Journal {
         };
         self.version = version;
         self.under_way += 1;
-        self.pending.push_back(Pending {
-            departure,
-            effects,
-            is_open: true,
-        });
+        self.pending.push_back(Pending { departure, effects, is_open: true });
         let aggregate = self.aggregate;
         self.node.store.append(
             append,
@@ -207,13 +182,7 @@ impl Journal {
     pub fn failed(self) {
         for pending in self.pending {
             match pending.departure.reply {
-                Reply::Event {
-                    lane,
-                    frame,
-                    index,
-                    fault,
-                    ..
-                } => {
+                Reply::Event { lane, frame, index, fault, .. } => {
                     self.node.inboxes.put(Item::Answer {
                         lane,
                         frame,
@@ -234,21 +203,8 @@ fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
         node.inboxes.put(item);
     }
     match departure.reply {
-        Reply::Event {
-            lane,
-            frame,
-            index,
-            request,
-            pieces,
-            ..
-        } => {
-            node.inboxes.put(Item::Answer {
-                lane,
-                frame,
-                index,
-                request,
-                pieces,
-            });
+        Reply::Event { lane, frame, index, request, pieces, .. } => {
+            node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
         }
         Reply::Order(told) => told(true),
         Reply::None => {}

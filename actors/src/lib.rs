@@ -22,6 +22,7 @@ pub mod hub;
 pub mod journal;
 pub mod metrics;
 pub mod node;
+mod owner;
 pub mod piece;
 pub mod presence;
 pub mod session;

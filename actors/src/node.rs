@@ -39,9 +39,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self {
-            idle: Duration::from_secs(60),
-        }
+        Self { idle: Duration::from_secs(60) }
     }
 }
 
@@ -225,10 +223,7 @@ impl Node {
 
     /// An effect could not be applied: it is tried again.
     pub fn carry_again(&self, entry: OutboxEntry) {
-        self.again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
     fn arbiter(&self) -> &ArbiterHandle {

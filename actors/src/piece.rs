@@ -57,10 +57,7 @@ impl Piece {
             Self::Conv { shared, view } => {
                 let contacts = viewer.contacts;
                 out.extend_from_slice(shared);
-                view.write(
-                    |account_id| contacts.and_then(|book| book.private_name(account_id)),
-                    out,
-                );
+                view.write(|account_id| contacts.and_then(|book| book.private_name(account_id)), out);
             }
         }
     }

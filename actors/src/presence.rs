@@ -27,13 +27,7 @@ impl Lane {
     /// A lane that its hub has just opened, for a session that logged in with a token (its name, not itself).
     #[must_use]
     pub fn new(worker: u16, key: u64, account_id: AccountId, token: Uuid) -> Self {
-        Self(Arc::new(Place {
-            alive: AtomicBool::new(true),
-            worker,
-            key,
-            account_id,
-            token,
-        }))
+        Self(Arc::new(Place { alive: AtomicBool::new(true), worker, key, account_id, token }))
     }
 
     /// The name of the login token.
@@ -104,8 +98,7 @@ impl Presence {
         if let Some(mut lanes) = self.lanes.get_mut(&lane.account_id()) {
             lanes.retain(Lane::is_alive);
         }
-        self.lanes
-            .remove_if(&lane.account_id(), |_, lanes| lanes.is_empty());
+        self.lanes.remove_if(&lane.account_id(), |_, lanes| lanes.is_empty());
     }
 
     /// The live lanes of an account.

@@ -68,12 +68,9 @@ impl Frame {
     /// It has several events, or one whose answer comes from several owners.
     fn runs_alone(&self) -> bool {
         let several_owners = |submission: &Submission| {
-            matches!(
-                submission.event,
-                Ok(ClientEvent::Account(event::account::Event::SyncConversations(_)))
-            )
+            matches!(submission.event, Ok(ClientEvent::Account(event::account::Event::SyncConversations(_))))
         };
-        self.events.len() != 1 || self.events.iter().any(several_owners)
+        self.events.len() > 1 || self.events.iter().any(several_owners)
     }
 }
 
@@ -249,25 +246,15 @@ impl Session {
         if !self.node.presence.of(self.lane.account_id()).contains(&self.lane) {
             self.node.presence.arrive(self.lane.clone());
         }
-        let sync = account::Sync {
-            lane: self.lane.clone(),
-            number,
-            horizon,
-            skip_hidden,
-        };
+        let sync = account::Sync { lane: self.lane.clone(), number, horizon, skip_hidden };
         if self.node.to_account(self.lane.account_id(), sync).is_err() {
             let reason = format!("{}", OVERLOADED_RETRY.as_millis());
-            self.node
-                .inboxes
-                .put(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));
+            self.node.inboxes.put(Item::Close(self.lane.clone(), CloseCode::Overloaded, reason));
         }
     }
 
     fn accept(&mut self, number: u64, stream: Vec<Submission>) {
-        self.frames.push_back(Frame {
-            number,
-            events: stream.into(),
-        });
+        self.frames.push_back(Frame { number, events: stream.into() });
         self.go_on();
     }
 
@@ -286,15 +273,9 @@ impl Session {
             let Some(mut frame) = self.frames.pop_front() else {
                 return;
             };
-            self.hub
-                .borrow_mut()
-                .submitted(&self.lane, frame.number, frame.events.len(), alone);
+            self.hub.borrow_mut().submitted(&self.lane, frame.number, frame.events.len(), alone);
             if alone {
-                self.running = Some(Running {
-                    frame,
-                    next_index: 0,
-                    outstanding: 0,
-                });
+                self.running = Some(Running { frame, next_index: 0, outstanding: 0 });
                 self.run();
             } else if let Some(submission) = frame.events.pop_front() {
                 self.dispatch(frame.number, 0, submission);
@@ -332,13 +313,7 @@ impl Session {
             let echo = submission.client_req_id_echo.as_deref();
             let request = record(submission.client_req_id, echo, urn, Err(&refused));
             let lane = self.lane.clone();
-            self.node.inboxes.put(Item::Answer {
-                lane,
-                frame,
-                index,
-                request,
-                pieces: Vec::new(),
-            });
+            self.node.inboxes.put(Item::Answer { lane, frame, index, request, pieces: Vec::new() });
         }
     }
 
@@ -353,9 +328,7 @@ impl Session {
             rate::Verdict::Warned => return Err((Refusal::rate_limited(), None)),
             rate::Verdict::Enough => {
                 let reason = "fast sender: more events than this session may send".to_owned();
-                self.node
-                    .inboxes
-                    .put(Item::Close(self.lane.clone(), CloseCode::TooFast, reason));
+                self.node.inboxes.put(Item::Close(self.lane.clone(), CloseCode::TooFast, reason));
                 return Err((Refusal::rate_limited(), None));
             }
         }
@@ -365,13 +338,7 @@ impl Session {
         };
         let caller = self.lane.account_id();
         let owner = event.owner();
-        let submit = Submit {
-            lane: self.lane.clone(),
-            frame,
-            index,
-            request_id,
-            event,
-        };
+        let submit = Submit { lane: self.lane.clone(), frame, index, request_id, event };
         let sent = match owner {
             Owner::Conversation(id) => self.node.to_conversation(id, submit),
             Owner::NewConversation => self.node.to_conversation(self.created_by(request_id), submit),
@@ -401,10 +368,7 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Self::Context) {
         if self.http.is_some() {
             ctx.run_interval(HTTP_IDLE / 4, |session, ctx| {
-                let waits = session
-                    .http
-                    .as_ref()
-                    .is_some_and(|http| http.borrow().is_waiting());
+                let waits = session.http.as_ref().is_some_and(|http| http.borrow().is_waiting());
                 if !waits && session.last_call.elapsed() > HTTP_IDLE {
                     ctx.stop();
                 }

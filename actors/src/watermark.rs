@@ -36,10 +36,7 @@ impl Watermark {
     #[must_use]
     pub fn new(last: Stamp) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(Open {
-                last,
-                stamps: VecDeque::new(),
-            }),
+            open: Mutex::new(Open { last, stamps: VecDeque::new() }),
             current: AtomicU64::new(last),
         })
     }
@@ -51,16 +48,21 @@ impl Watermark {
         let stamp = now_us.max(open.last + 1);
         open.last = stamp;
         open.stamps.push_back((stamp, false));
-        Issued {
-            stamp,
-            watermark: Arc::clone(self),
-        }
+        Issued { stamp, watermark: Arc::clone(self) }
     }
 
     /// Everything with a stamp up to this has been handed to the hubs.
     #[must_use]
     pub fn current(&self) -> Stamp {
         self.current.load(Ordering::Acquire)
+    }
+
+    /// How far the watermark is behind the newest stamp, in microseconds: how long the oldest change that is still under
+    /// way has taken so far, or 0.
+    #[must_use]
+    pub fn lag_us(&self) -> u64 {
+        let last = self.open.lock().unwrap_or_else(PoisonError::into_inner).last;
+        last.saturating_sub(self.current())
     }
 
     fn done(&self, stamp: Stamp) {

@@ -52,10 +52,7 @@ fn numbered(conversation: u64, version: u64) -> Append {
         aggregate: Aggregate::Conversation(chat(conversation)),
         expected_version: version - 1,
         stamp: version,
-        put: vec![
-            (RowKey::Head, value.clone()),
-            (RowKey::Slot(version), value.clone()),
-        ],
+        put: vec![(RowKey::Head, value.clone()), (RowKey::Slot(version), value.clone())],
         remove: vec![RowKey::Run(version - 1)],
         claim: vec![(request(conversation, version), value)],
         release: Vec::new(),
@@ -68,10 +65,7 @@ fn numbered(conversation: u64, version: u64) -> Append {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// Checks that a conversation is exactly its first appends, and answers how many.
@@ -95,25 +89,14 @@ fn check(store: &Embedded, conversation: u64, outbox: &[OutboxEntry]) -> u64 {
             seen += 1;
             assert_eq!((number, bytes), (seen, value(conversation, seen)));
             assert_eq!(
-                block_on(store.holder(request(conversation, seen)))
-                    .unwrap()
-                    .unwrap(),
+                block_on(store.holder(request(conversation, seen))).unwrap().unwrap(),
                 value(conversation, seen)
             );
         }
     }
-    assert_eq!(
-        seen, version,
-        "every version has its slot, and no later one is there"
-    );
-    assert_eq!(
-        block_on(store.holder(request(conversation, version + 1))).unwrap(),
-        None
-    );
-    let effects = outbox
-        .iter()
-        .filter(|entry| entry.id.source == aggregate)
-        .map(|entry| entry.id.version);
+    assert_eq!(seen, version, "every version has its slot, and no later one is there");
+    assert_eq!(block_on(store.holder(request(conversation, version + 1))).unwrap(), None);
+    let effects = outbox.iter().filter(|entry| entry.id.source == aggregate).map(|entry| entry.id.version);
     assert!(effects.eq((1..=version).filter(|version| version.is_multiple_of(10))));
     assert!(store.last_stamp() >= version);
     version
@@ -121,9 +104,7 @@ fn check(store: &Embedded, conversation: u64, outbox: &[OutboxEntry]) -> u64 {
 
 fn check_all(store: &Embedded) -> Vec<u64> {
     let outbox = block_on(store.outbox()).unwrap();
-    (0..CHATS)
-        .map(|conversation| check(store, conversation, &outbox))
-        .collect()
+    (0..CHATS).map(|conversation| check(store, conversation, &outbox)).collect()
 }
 
 /// The child: appends until it is killed and tells of each append that the store acknowledged. Run by itself it does
@@ -164,10 +145,7 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
@@ -245,13 +223,8 @@ fn written(folder: &Path) -> Vec<u64> {
 }
 
 fn newest_journal(folder: &Path) -> PathBuf {
-    let journals = std::fs::read_dir(folder.join("engine"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    journals
-        .filter(|path| path.extension().is_some_and(|end| end == "jnl"))
-        .max()
-        .unwrap()
+    let journals = std::fs::read_dir(folder.join("engine")).unwrap().map(|entry| entry.unwrap().path());
+    journals.filter(|path| path.extension().is_some_and(|end| end == "jnl")).max().unwrap()
 }
 
 /// The journal's bytes up to the zeroes that it was made with.
@@ -294,9 +267,7 @@ fn open_damaged(origin: &Path, journal: &[u8]) -> Option<Vec<u64>> {
 fn bounds(journal: &[u8]) -> Vec<usize> {
     const TRAILER: &[u8] = b"FJL\x03";
     let windows = journal.windows(TRAILER.len()).enumerate();
-    let ends = windows
-        .filter(|(_, window)| *window == TRAILER)
-        .map(|(place, _)| place + TRAILER.len());
+    let ends = windows.filter(|(_, window)| *window == TRAILER).map(|(place, _)| place + TRAILER.len());
     std::iter::once(0).chain(ends).collect()
 }
 
@@ -343,10 +314,7 @@ fn a_last_batch_of_which_only_parts_reached_the_disk_is_cut_off() {
         let found =
             open_damaged(origin.path(), &journal).expect("a batch that was not finished is no damage");
         let missing: u64 = all.iter().zip(found).map(|(all, found)| all - found).sum();
-        assert!(
-            (1..=CHATS).contains(&missing),
-            "{missing} appends were in the last batch"
-        );
+        assert!((1..=CHATS).contains(&missing), "{missing} appends were in the last batch");
     }
 }
 
@@ -385,9 +353,6 @@ fn a_flipped_bit_in_the_head_of_a_batch_is_an_error_or_changes_nothing() {
         journal[head + bit / 8] ^= 1 << (bit % 8);
         let found = open_damaged(origin.path(), &journal);
         let is_last = head == heads[heads.len() - 1];
-        assert!(
-            found.is_none() || found.as_ref() == Some(&all) || is_last,
-            "{found:?}"
-        );
+        assert!(found.is_none() || found.as_ref() == Some(&all) || is_last, "{found:?}");
     }
 }

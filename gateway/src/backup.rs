@@ -47,16 +47,12 @@ pub(crate) enum CopyError {
 
 /// `rill backup`: makes a copy of the store in a file.
 pub(crate) fn back_up(data: &Path, to: &Path) -> Result<(), CopyError> {
-    let to = std::path::absolute(to).map_err(|source| CopyError::Path {
-        path: to.to_owned(),
-        source,
-    })?;
+    let to = std::path::absolute(to).map_err(|source| CopyError::Path { path: to.to_owned(), source })?;
     match open_there(data) {
         Ok(store) => Ok(store.backup(&to)?),
-        Err(OpenError::InUse { .. }) => ask(data, &to).map_err(|reason| CopyError::Server {
-            data: data.to_owned(),
-            reason,
-        }),
+        Err(OpenError::InUse { .. }) => {
+            ask(data, &to).map_err(|reason| CopyError::Server { data: data.to_owned(), reason })
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -65,20 +61,14 @@ pub(crate) fn back_up(data: &Path, to: &Path) -> Result<(), CopyError> {
 fn open_there(data: &Path) -> Result<Arc<Embedded>, OpenError> {
     match std::fs::read_dir(data) {
         Ok(_) => Embedded::open(data),
-        Err(source) => Err(OpenError::Unusable {
-            path: data.to_owned(),
-            source,
-        }),
+        Err(source) => Err(OpenError::Unusable { path: data.to_owned(), source }),
     }
 }
 
 fn ask(data: &Path, to: &Path) -> Result<(), String> {
     let say = |error: std::io::Error| error.to_string();
     let mut stream = UnixStream::connect(data.join(CONTROL)).map_err(say)?;
-    let path = to
-        .to_str()
-        .filter(|path| !path.contains('\n'))
-        .ok_or("the file's name is no plain text")?;
+    let path = to.to_str().filter(|path| !path.contains('\n')).ok_or("the file's name is no plain text")?;
     writeln!(stream, "backup {path}").map_err(say)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).map_err(say)?;
@@ -105,16 +95,14 @@ pub(crate) fn listen(data: &Path, store: &Arc<Embedded>) -> std::io::Result<()> 
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let store = Arc::downgrade(store);
-    std::thread::Builder::new()
-        .name("control".to_owned())
-        .spawn(move || {
-            // One after the other: a second copy at the same time would only slow the first down.
-            for stream in listener.incoming().flatten() {
-                if let Err(error) = answer(&stream, &store) {
-                    tracing::warn!(%error, "a backup request ended early");
-                }
+    std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        // One after the other: a second copy at the same time would only slow the first down.
+        for stream in listener.incoming().flatten() {
+            if let Err(error) = answer(&stream, &store) {
+                tracing::warn!(%error, "a backup request ended early");
             }
-        })?;
+        }
+    })?;
     Ok(())
 }
 
@@ -122,10 +110,7 @@ fn answer(stream: &UnixStream, store: &Weak<Embedded>) -> std::io::Result<()> {
     use std::io::Read;
     let mut request = String::new();
     BufReader::new(stream.take(REQUEST_BYTES_MAX)).read_line(&mut request)?;
-    let outcome = match (
-        request.trim_end_matches('\n').strip_prefix("backup "),
-        store.upgrade(),
-    ) {
+    let outcome = match (request.trim_end_matches('\n').strip_prefix("backup "), store.upgrade()) {
         (Some(path), Some(store)) => store.backup(Path::new(path)).map_err(|error| error.to_string()),
         (Some(_), None) => Err("the server is about to stop".to_owned()),
         (None, _) => Err("unknown request".to_owned()),

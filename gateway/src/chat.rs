@@ -61,10 +61,7 @@ pub(crate) struct ChatArgs {
 /// By hand, so that the password gets into no log.
 impl std::fmt::Debug for ChatArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChatArgs")
-            .field("url", &self.url)
-            .field("email", &self.email)
-            .finish_non_exhaustive()
+        f.debug_struct("ChatArgs").field("url", &self.url).field("email", &self.email).finish_non_exhaustive()
     }
 }
 
@@ -107,10 +104,7 @@ pub(crate) fn run(args: ChatArgs) -> Result<(), ChatError> {
         Some(password) => password,
         None => password::asked(&format!("Password of {}: ", args.email))?.ok_or(ChatError::NoPassword)?,
     };
-    let credentials = Credentials {
-        email: args.email.clone(),
-        password,
-    };
+    let credentials = Credentials { email: args.email.clone(), password };
     let pass = opened(&server, &credentials, &args)?;
     let mut picture = Picture::new(pass.account_id);
     if let Some(profile) = &pass.profile {
@@ -169,9 +163,7 @@ fn converse(screen: &mut Screen, line: &Line, picture: &mut Picture) -> Result<(
         carry(line, &mut desk)?;
         if heard || drawn_at.is_none_or(|at| now.saturating_duration_since(at) >= DRAW_AGAIN) {
             let mut drawn = desk::Drawn::default();
-            screen
-                .0
-                .draw(|frame| drawn = view::draw(frame, &desk, picture, now))?;
+            screen.0.draw(|frame| drawn = view::draw(frame, &desk, picture, now))?;
             desk.drawn(drawn);
             drawn_at = Some(now);
         }
@@ -209,10 +201,7 @@ fn listen(line: &Line, desk: &mut Desk, picture: &mut Picture) -> Result<bool, C
             News::Frame(frame) => {
                 let now = Instant::now();
                 frame.stream.iter().for_each(|record| picture.apply(record, now));
-                frame
-                    .requests
-                    .iter()
-                    .for_each(|request| desk.answered(request, &frame.stream));
+                frame.requests.iter().for_each(|request| desk.answered(request, &frame.stream));
                 desk.event_horizon = frame.event_horizon.unwrap_or(desk.event_horizon);
             }
             News::GivenUp(ids, reason) => desk.given_up(&ids, &reason),
@@ -240,10 +229,7 @@ fn goodbye(line: Line) {
     let _ = line.commands.try_send(Command::Leave);
     let until = Instant::now() + GOODBYE_WAIT;
     loop {
-        match line
-            .news
-            .recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
+        match line.news.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         }

@@ -94,11 +94,7 @@ impl FromStr for Origins {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(
-            text.split(',')
-                .map(str::trim)
-                .filter(|origin| !origin.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
         ))
     }
 }
@@ -135,27 +131,16 @@ pub(crate) enum ConfigError {
 impl Config {
     /// Puts the settings together.
     pub(crate) fn read(flags: Flags) -> Result<Self, ConfigError> {
-        let file = flags
-            .config
-            .as_deref()
-            .map_or_else(|| Ok(File::default()), read_file)?;
+        let file = flags.config.as_deref().map_or_else(|| Ok(File::default()), read_file)?;
         let config = Self::merge(flags, file);
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |name, reason: &str| {
-            Err(ConfigError::Invalid {
-                name,
-                reason: reason.to_owned(),
-            })
-        };
+        let invalid = |name, reason: &str| Err(ConfigError::Invalid { name, reason: reason.to_owned() });
         if self.sys_user.is_empty() != self.sys_password.is_empty() {
-            return invalid(
-                "sys_user",
-                "user and password of the provisioning call go together",
-            );
+            return invalid("sys_user", "user and password of the provisioning call go together");
         }
         if self.sys_user.contains(':') {
             return invalid("sys_user", "a colon cannot be part of it (HTTP Basic)");
@@ -216,18 +201,11 @@ pub(crate) fn cores() -> u16 {
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     toml::from_str(&text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        ConfigError::Malformed {
-            path: path.to_owned(),
-            reason: format!("line {line}: {}", error.message()),
-        }
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        ConfigError::Malformed { path: path.to_owned(), reason: format!("line {line}: {}", error.message()) }
     })
 }
 
@@ -261,11 +239,8 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let file = file("listen = \"0.0.0.0:1\"\nlisten_to = 3\n");
-        let error = Config::read(Flags {
-            config: Some(file.path().to_owned()),
-            ..Flags::default()
-        })
-        .unwrap_err();
+        let error =
+            Config::read(Flags { config: Some(file.path().to_owned()), ..Flags::default() }).unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, ConfigError::Malformed { .. }));
         assert!(text.contains("line 2") && text.contains("listen_to"), "{text}");
@@ -273,14 +248,8 @@ mod tests {
 
     #[test]
     fn half_of_the_provisioning_credentials_is_refused() {
-        let flags = Flags {
-            sys_user: Some("ops".to_owned()),
-            ..Flags::default()
-        };
-        assert!(matches!(
-            Config::read(flags),
-            Err(ConfigError::Invalid { name: "sys_user", .. })
-        ));
+        let flags = Flags { sys_user: Some("ops".to_owned()), ..Flags::default() };
+        assert!(matches!(Config::read(flags), Err(ConfigError::Invalid { name: "sys_user", .. })));
     }
 
     #[test]
@@ -289,5 +258,21 @@ mod tests {
             "https://a, https://b,".parse(),
             Ok(Origins(vec!["https://a".into(), "https://b".into()]))
         );
+    }
+
+    #[test]
+    fn the_sample_file_says_the_defaults() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/rill.toml");
+        let sampled = Config::read(Flags { config: Some(sample.into()), ..Flags::default() }).unwrap();
+        let default = Config::read(Flags::default()).unwrap();
+        assert_eq!(format!("{sampled:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn the_sample_file_names_every_setting() {
+        let sample = include_str!("../../deploy/rill.toml");
+        let table: toml::Table = toml::from_str(sample).unwrap();
+        let default = format!("{:?}", Config::read(Flags::default()).unwrap());
+        assert_eq!(table.len(), default.matches(": ").count(), "{default}");
     }
 }

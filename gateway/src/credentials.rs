@@ -13,9 +13,7 @@ const REMEMBERED_S: u64 = 400 * 24 * 60 * 60;
 
 /// The token of a request: from the cookie, or from `Authorization: Bearer` for clients without a cookie jar.
 pub(crate) fn token(headers: &HeaderMap) -> Option<Uuid> {
-    bearer(headers)
-        .or_else(|| cookie(headers))
-        .and_then(|text| Uuid::try_parse(text).ok())
+    bearer(headers).or_else(|| cookie(headers)).and_then(|text| Uuid::try_parse(text).ok())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -58,10 +56,7 @@ pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    if allowed
-        .iter()
-        .any(|known| known.trim_end_matches('/').eq_ignore_ascii_case(origin))
-    {
+    if allowed.iter().any(|known| known.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
         return true;
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -75,11 +70,7 @@ pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool
 
 /// Browsers leave the usual port out; a `Host` header may have it.
 fn without_port<'a>(scheme: &str, host: &'a str) -> &'a str {
-    let usual = if scheme.eq_ignore_ascii_case("https") {
-        ":443"
-    } else {
-        ":80"
-    };
+    let usual = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
     host.strip_suffix(usual).unwrap_or(host)
 }
 
@@ -146,13 +137,7 @@ mod tests {
         let bearer = headers(&[(AUTHORIZATION, "bearer 6b9f3f4e-1d1c-4f7e-9d53-0e6f0e4f7a10")]);
         assert_eq!(token(&bearer), wanted);
         assert_eq!(token(&headers(&[(COOKIE, "token_id=nonsense")])), None);
-        assert_eq!(
-            token(&headers(&[(
-                COOKIE,
-                "xtoken_id=6b9f3f4e-1d1c-4f7e-9d53-0e6f0e4f7a10"
-            )])),
-            None
-        );
+        assert_eq!(token(&headers(&[(COOKIE, "xtoken_id=6b9f3f4e-1d1c-4f7e-9d53-0e6f0e4f7a10")])), None);
     }
 
     #[test]
@@ -170,22 +155,13 @@ mod tests {
     fn pages_from_elsewhere_are_kept_out() {
         let own = headers(&[(HOST, "chat.example.org"), (ORIGIN, "https://chat.example.org")]);
         assert!(is_origin_allowed(&own, &[]));
-        let usual_port = headers(&[
-            (HOST, "chat.example.org:443"),
-            (ORIGIN, "https://chat.example.org"),
-        ]);
+        let usual_port = headers(&[(HOST, "chat.example.org:443"), (ORIGIN, "https://chat.example.org")]);
         assert!(is_origin_allowed(&usual_port, &[]));
         let other_port = headers(&[(HOST, "localhost:8080"), (ORIGIN, "http://localhost:3000")]);
         assert!(!is_origin_allowed(&other_port, &[]));
-        assert!(is_origin_allowed(
-            &other_port,
-            &["http://localhost:3000".to_owned()]
-        ));
+        assert!(is_origin_allowed(&other_port, &["http://localhost:3000".to_owned()]));
         assert!(is_origin_allowed(&headers(&[(HOST, "x")]), &[]));
-        assert!(!is_origin_allowed(
-            &headers(&[(HOST, "x"), (ORIGIN, "null")]),
-            &[]
-        ));
+        assert!(!is_origin_allowed(&headers(&[(HOST, "x"), (ORIGIN, "null")]), &[]));
     }
 
     #[test]

@@ -61,16 +61,8 @@ impl FromRequest for Call {
             let body = body.map_err(|_| Refused::too_large())?.map_err(unreadable)?;
             let text =
                 String::from_utf8(body.into()).map_err(|_| Refused::bad_request("The body is not UTF-8."))?;
-            let text = if text.trim().is_empty() {
-                "{}".to_owned()
-            } else {
-                text
-            };
-            Ok(Self {
-                worker,
-                request,
-                text,
-            })
+            let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
+            Ok(Self { worker, request, text })
         })
     }
 }
@@ -89,11 +81,7 @@ impl Call {
 
     /// The last part of the path, which must be an id.
     pub(crate) fn path_id(&self) -> Result<Uuid, Refused> {
-        let id = self
-            .request
-            .match_info()
-            .get("id")
-            .and_then(|id| Uuid::try_parse(id).ok());
+        let id = self.request.match_info().get("id").and_then(|id| Uuid::try_parse(id).ok());
         id.ok_or_else(|| Refused::bad_request("The path ends with an id."))
     }
 
@@ -101,14 +89,8 @@ impl Call {
     pub(crate) async fn admit(&self, ticket: &str) -> Result<Login, Refused> {
         let token_id = credentials::token(self.request.headers()).ok_or_else(Refused::expired_token)?;
         let node = &self.worker.shared.node;
-        let login = login_of(node, token_id)
-            .await?
-            .ok_or_else(Refused::expired_token)?;
-        if login.admits(node, ticket) {
-            Ok(login)
-        } else {
-            Err(Refused::expired_token())
-        }
+        let login = login_of(node, token_id).await?.ok_or_else(Refused::expired_token)?;
+        if login.admits(node, ticket) { Ok(login) } else { Err(Refused::expired_token()) }
     }
 
     /// Who asks, by the ticket in the body.
@@ -120,9 +102,7 @@ impl Call {
         }
         let body: Ticket<'_> =
             serde_json::from_str(&self.text).map_err(|error| Refused::bad_request(error.to_string()))?;
-        let ticket = body
-            .ticket
-            .and_then(|ticket| serde_json::from_str::<String>(ticket.get()).ok());
+        let ticket = body.ticket.and_then(|ticket| serde_json::from_str::<String>(ticket.get()).ok());
         self.admit(&ticket.unwrap_or_default()).await
     }
 
@@ -166,7 +146,5 @@ pub(crate) async fn order<T>(
 
 /// An answer that is JSON already.
 pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(ContentType::json())
-        .body(body.into())
+    HttpResponse::Ok().insert_header(ContentType::json()).body(body.into())
 }

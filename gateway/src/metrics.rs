@@ -57,35 +57,18 @@ fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
     let node = &shared.node;
     let (conversations, accounts) = node.active();
     let of = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let lag_us = node.now_us().saturating_sub(node.watermark.current());
     [
-        (
-            "conversations_active",
-            "Conversations in memory",
-            of(conversations),
-        ),
+        ("conversations_active", "Conversations in memory", of(conversations)),
         ("accounts_active", "Accounts in memory", of(accounts)),
-        (
-            "accounts_online",
-            "Accounts with a live session",
-            of(node.presence.accounts()),
-        ),
+        ("accounts_online", "Accounts with a live session", of(node.presence.accounts())),
         ("sockets_open", "Open sockets", of(shared.seats.taken())),
+        ("http_sessions_open", "Sessions of HTTP clients", of(shared.http_sessions())),
         (
-            "http_sessions_open",
-            "Sessions of HTTP clients",
-            of(shared.http_sessions()),
+            "watermark_lag_us",
+            "Microseconds by which the watermark is behind the newest stamp",
+            of(usize::try_from(node.watermark.lag_us()).unwrap_or(usize::MAX)),
         ),
-        (
-            "watermark_age_us",
-            "Microseconds since the newest stamp that is certain",
-            i64::try_from(lag_us).unwrap_or(i64::MAX),
-        ),
-        (
-            "draining",
-            "Whether the server is on its way out",
-            i64::from(shared.is_draining()),
-        ),
+        ("draining", "Whether the server is on its way out", i64::from(shared.is_draining())),
     ]
 }
 

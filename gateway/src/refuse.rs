@@ -20,11 +20,7 @@ pub(crate) struct Refused(Refusal);
 
 impl Refused {
     fn new(status: u16, error_id: &'static str, text: impl Into<String>) -> Self {
-        Self(Refusal {
-            status,
-            error_id,
-            error_message: text.into(),
-        })
+        Self(Refusal { status, error_id, error_message: text.into() })
     }
 
     /// 400: the body is not what the call needs.
@@ -39,11 +35,7 @@ impl Refused {
 
     /// 401: the provisioning call without its user and password.
     pub(crate) fn not_provisioner() -> Self {
-        Self::new(
-            401,
-            "unauthorized",
-            "User or password of the provisioning call is wrong.",
-        )
+        Self::new(401, "unauthorized", "User or password of the provisioning call is wrong.")
     }
 
     /// 403: a web page from elsewhere.
@@ -72,11 +64,13 @@ impl Refused {
         Self::new(
             413,
             "too_large",
-            format!(
-                "A body has at most {} bytes.",
-                rill_proto::limits::FRAME_BYTES_MAX
-            ),
+            format!("A body has at most {} bytes.", rill_proto::limits::FRAME_BYTES_MAX),
         )
+    }
+
+    /// 426: a socket without the request for one.
+    pub(crate) fn upgrade_required() -> Self {
+        Self::new(426, "upgrade_required", "This is a WebSocket; ask for an upgrade.")
     }
 
     /// 431: e-mail address and password do not go together; which of them is wrong is not told.
@@ -119,9 +113,7 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status_code())
-            .insert_header(ContentType::json())
-            .body(self.body())
+        HttpResponse::build(self.status_code()).insert_header(ContentType::json()).body(self.body())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::config::{Config, cores};
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
-use crate::worker::{Shared, Worker};
+use crate::worker::{Shared, Stage, Worker};
 use crate::{backup, routes};
 
 /// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
@@ -80,17 +80,14 @@ pub(crate) enum ServeError {
 /// Serves until a signal comes.
 pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     // The socket codec calls it an error when a client breaks the protocol; that is the client's, and it is closed for it.
-    let filter = EnvFilter::try_new(format!("{},actix_http::ws=off", config.log))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http::ws=off,{}", config.log))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // The address first: a second server must not make a store before it finds that it cannot serve.
+    let socket = bind_any(&config.listen)?;
     let store = Embedded::open(&config.data)?;
-    let listener = listen(&config.listen)?;
-    backup::listen(&config.data, &store).map_err(|source| ServeError::Control {
-        data: config.data.clone(),
-        source,
-    })?;
+    let listener = listen(socket, &config.listen)?;
+    backup::listen(&config.data, &store)
+        .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     actix_rt::System::new().block_on(run(config, Arc::clone(&store), listener, hasher))?;
     close(store);
@@ -107,13 +104,8 @@ async fn run(
     let mut signals = Signals::catch().map_err(ServeError::System)?;
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
-    let site = Site {
-        public_url: config.public_url(),
-        mail_host: config.mail_host(),
-    };
-    let settings = Settings {
-        idle: Duration::from_millis(config.idle_ms),
-    };
+    let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
+    let settings = Settings { idle: Duration::from_millis(config.idle_ms) };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store, inboxes, site, settings, handles);
     node.resume().await?;
@@ -164,28 +156,30 @@ fn close(store: Arc<Embedded>) {
     tracing::warn!("the store is still in use; what had not been answered is not kept");
 }
 
-fn listen(address: &str) -> Result<TcpListener, ServeError> {
-    let fails = |source| ServeError::Listen {
-        address: address.to_owned(),
-        source,
-    };
+/// Takes the first of the addresses that a name stands for and that can be had.
+fn bind_any(address: &str) -> Result<Socket, ServeError> {
+    let fails = |source| ServeError::Listen { address: address.to_owned(), source };
     let mut last = std::io::Error::other("the name has no address");
     for one in address.to_socket_addrs().map_err(fails)? {
         match bind(one) {
-            Ok(listener) => return Ok(listener),
+            Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(fails(last))
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that is started again must not wait until the last connections of the one before are forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
+}
+
+fn listen(socket: Socket, address: &str) -> Result<TcpListener, ServeError> {
+    let listening = socket.listen(BACKLOG).map(|()| socket.into());
+    listening.map_err(|source| ServeError::Listen { address: address.to_owned(), source })
 }
 
 fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> std::io::Result<Server> {
@@ -195,22 +189,20 @@ fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> s
         .shutdown_timeout(CALLS_WAIT.as_secs());
     let shared = Arc::clone(shared);
     let builder = builder.listen("rill", listener, move || {
-        let (http, sockets, draining) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+        let (http, sockets, ending) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
         let worker = Worker::here(&http);
         let app = App::new().wrap(NormalizePath::trim()).configure(routes::all);
         let app = match worker {
             Some(worker) => app.app_data(worker),
             None => app,
         };
-        let app = app
-            .into_factory()
-            .map_err(|error: actix_web::Error| error.error_response());
+        let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD_WAIT)
             .tcp_nodelay(true)
             .local_addr(address)
-            .graceful_shutdown_signal(move || draining.drained())
+            .graceful_shutdown_signal(move || ending.reached(Stage::Stopping))
             .upgrade(fn_service(move |(request, framed)| {
                 socket::serve(Arc::clone(&sockets), request, framed)
             }))
@@ -229,20 +221,11 @@ fn announce(shared: &Shared, address: SocketAddr) {
     let url = format!("http://{address}");
     say(&mut std::io::stdout(), &format!("listening on {url}"));
     let mut err = std::io::stderr();
-    say(
-        &mut err,
-        &format!("Open {url}/ in a browser, or type in two other terminals:"),
-    );
+    say(&mut err, &format!("Open {url}/ in a browser, or type in two other terminals:"));
     for (name, email) in [("Ada", "ada@example.org"), ("Bob", "bob@example.org")] {
-        say(
-            &mut err,
-            &format!("  rill chat --url {url} --register --email {email} --name {name}"),
-        );
+        say(&mut err, &format!("  rill chat --url {url} --register --email {email} --name {name}"));
     }
     if shared.config.open_registration {
-        say(
-            &mut err,
-            "Anybody who reaches this address may register; --open-registration false ends that.",
-        );
+        say(&mut err, "Anybody who reaches this address may register; --open-registration false ends that.");
     }
 }

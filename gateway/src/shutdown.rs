@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_server::ServerHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::worker::Shared;
+use crate::worker::{Shared, Stage};
 
 /// How long calls that are under way may take once clients had their time: an append waits for one fsync, and a slow
 /// disk takes seconds for it.
@@ -31,10 +31,7 @@ pub(crate) struct Signals {
 impl Signals {
     /// From now on the signals do not kill.
     pub(crate) fn catch() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for one of them.
@@ -50,12 +47,13 @@ impl Signals {
 pub(crate) async fn drain(shared: &Arc<Shared>, server: &ServerHandle, mut signals: Signals) {
     let drain = Duration::from_millis(u64::from(shared.config.drain_ms));
     tracing::info!(sockets = shared.seats.taken(), "stopping");
-    shared.drain();
+    shared.enter(Stage::Draining);
     let begun = Instant::now();
     let gone = async {
         while shared.seats.taken() > 0 && begun.elapsed() < drain {
             actix_rt::time::sleep(LOOK_AGAIN).await;
         }
+        shared.enter(Stage::Stopping);
         server.stop(true).await;
     };
     tokio::select! {

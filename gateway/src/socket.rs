@@ -10,7 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,10 @@ const SCRATCH_KEPT_MAX: usize = 256 * 1024;
 /// The sockets of one worker.
 pub(crate) struct Sockets {
     shared: Arc<Shared>,
-    hub: Rc<RefCell<Hub>>,
-    open: RefCell<HashMap<u64, Rc<Connection>>>,
+    /// The hub's sinks lead back here, so this must not keep it.
+    hub: Weak<RefCell<Hub>>,
+    /// A connection is its reading's; it takes itself out when that ends.
+    open: RefCell<HashMap<u64, Weak<Connection>>>,
     next_key: Cell<u64>,
     /// Bytes that were just read; empty between two turns.
     read: RefCell<BytesMut>,
@@ -59,7 +61,7 @@ impl Sockets {
     pub(crate) fn start(shared: &Arc<Shared>, hub: &Rc<RefCell<Hub>>) -> Rc<Self> {
         let sockets = Rc::new(Self {
             shared: Arc::clone(shared),
-            hub: Rc::clone(hub),
+            hub: Rc::downgrade(hub),
             open: RefCell::default(),
             next_key: Cell::new(0),
             read: RefCell::new(BytesMut::with_capacity(READ_BYTES)),
@@ -82,7 +84,7 @@ impl Sockets {
     fn tick(&self) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.now_ms.set(now_ms);
-        for connection in self.open.borrow().values() {
+        for connection in self.open.borrow().values().filter_map(Weak::upgrade) {
             connection.tick(now_ms, &self.shared.config);
         }
     }
@@ -91,7 +93,7 @@ impl Sockets {
     pub(crate) fn drain(&self) {
         let open = self.open.borrow();
         let spread_ms = u64::from(self.shared.config.drain_ms);
-        for (at, connection) in open.values().enumerate() {
+        for (at, connection) in open.values().filter_map(Weak::upgrade).enumerate() {
             let wait_ms = spread_ms * at as u64 / open.len() as u64;
             connection.close(Goodbye::Draining, &wait_ms.to_string());
         }

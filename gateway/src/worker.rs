@@ -6,7 +6,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
@@ -34,10 +34,20 @@ pub(crate) struct Shared {
     pub(crate) seats: Arc<Seats>,
     /// The sessions of HTTP clients, by the name of their token.
     http_sessions: Mutex<HttpSessions>,
-    is_draining: AtomicBool,
-    drain: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     /// Numbers of hubs that no worker has.
     free_numbers: Mutex<Vec<u16>>,
+}
+
+/// How far a server is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Stage {
+    /// It is not.
+    Serving,
+    /// Every worker closes its sessions; calls are answered.
+    Draining,
+    /// Connections end after the call that is under way.
+    Stopping,
 }
 
 #[derive(Default)]
@@ -64,16 +74,12 @@ impl Shared {
     pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher) -> Arc<Self> {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
         Arc::new(Self {
-            seats: Arc::new(Seats {
-                taken: AtomicUsize::new(0),
-                max: config.connections_max,
-            }),
+            seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
             node,
             config,
             hasher,
             http_sessions: Mutex::default(),
-            is_draining: AtomicBool::new(false),
-            drain: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
             free_numbers: Mutex::new((0..workers).rev().collect()),
         })
     }
@@ -81,30 +87,25 @@ impl Shared {
     /// How many HTTP clients have a session that lives.
     pub(crate) fn http_sessions(&self) -> usize {
         let sessions = self.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions
-            .by_token
-            .values()
-            .filter(|session| session.addr.connected())
-            .count()
+        sessions.by_token.values().filter(|session| session.addr.connected()).count()
     }
 
-    /// Whether the server is on its way out: nothing new begins.
+    /// Whether the server is on its way out: no session begins.
     pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        *self.stage.borrow() > Stage::Serving
     }
 
-    /// The server is on its way out: every worker closes its sessions.
-    pub(crate) fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
-        self.drain.send_replace(true);
+    /// The server goes on to its next stage.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
     }
 
-    /// Ends when [`Shared::drain`] was called.
-    pub(crate) fn drained(&self) -> impl Future<Output = ()> + use<> {
-        let mut drain = self.drain.subscribe();
+    /// Ends when the server has come to a stage.
+    pub(crate) fn reached(&self, stage: Stage) -> impl Future<Output = ()> + use<> {
+        let mut now = self.stage.subscribe();
         async move {
             // The sender is gone only when the process ends.
-            let _ended = drain.wait_for(|is_draining| *is_draining).await;
+            let _ended = now.wait_for(|now| *now >= stage).await;
         }
     }
 }
@@ -165,20 +166,12 @@ impl Worker {
     }
 
     fn start(shared: &Arc<Shared>) -> Option<Rc<Self>> {
-        let number = shared
-            .free_numbers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()?;
+        let number = shared.free_numbers.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         let node = &shared.node;
         let hub = Hub::start(number, Arc::clone(&node.inboxes), Arc::clone(&node.watermark));
         let sockets = Sockets::start(shared, &hub);
-        let worker = Rc::new(Self {
-            shared: Arc::clone(shared),
-            hub,
-            sockets,
-        });
-        let (drained, leaving) = (shared.drained(), Rc::clone(&worker));
+        let worker = Rc::new(Self { shared: Arc::clone(shared), hub, sockets });
+        let (drained, leaving) = (shared.reached(Stage::Draining), Rc::clone(&worker));
         actix_rt::spawn(async move {
             drained.await;
             leaving.sockets.drain();
@@ -189,15 +182,8 @@ impl Worker {
 
     /// The session of an HTTP client; opened here when there is none that lives.
     pub(crate) fn http_session(&self, login: &Login) -> HttpSession {
-        let mut sessions = self
-            .shared
-            .http_sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions
-            .by_token
-            .get(&login.token)
-            .filter(|session| session.addr.connected())
+        let mut sessions = self.shared.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.by_token.get(&login.token).filter(|session| session.addr.connected())
         {
             return session.clone();
         }

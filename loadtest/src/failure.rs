@@ -60,20 +60,13 @@ pub enum Failure {
 impl Failure {
     /// A time-out that names what was waited for.
     pub fn timed_out(what: impl Into<String>, after: Duration) -> Self {
-        Self::TimedOut {
-            what: what.into(),
-            after,
-        }
+        Self::TimedOut { what: what.into(), after }
     }
 
     /// The close code, when this is a close.
     #[must_use]
     pub fn close_code(&self) -> Option<u16> {
-        if let Self::Closed { code, .. } = self {
-            Some(*code)
-        } else {
-            None
-        }
+        if let Self::Closed { code, .. } = self { Some(*code) } else { None }
     }
 
     /// True when nothing but the time ran out.

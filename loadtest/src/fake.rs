@@ -70,11 +70,7 @@ type Shared = Arc<Mutex<World>>;
 pub(crate) fn start(fault: Fault) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let world = Arc::new(Mutex::new(World {
-        accounts: Vec::new(),
-        conversations: Vec::new(),
-        fault,
-    }));
+    let world = Arc::new(Mutex::new(World { accounts: Vec::new(), conversations: Vec::new(), fault }));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let world = Arc::clone(&world);
@@ -106,95 +102,53 @@ fn http(mut stream: &TcpStream, world: &Shared) -> Option<()> {
             return None;
         }
         let line = head[before..].to_ascii_lowercase();
-        length = line
-            .strip_prefix("content-length:")
-            .map_or(length, |value| value.trim().parse().unwrap());
+        length = line.strip_prefix("content-length:").map_or(length, |value| value.trim().parse().unwrap());
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body: Value = serde_json::from_slice(&body).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
-    let token = head
-        .split("token_id=")
-        .nth(1)
-        .and_then(|rest| rest.split(['\r', ';']).next());
+    let token = head.split("token_id=").nth(1).and_then(|rest| rest.split(['\r', ';']).next());
     let (status, cookie, answer) = route(world, &path, token, &body);
     let answer = answer.to_string();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{cookie}\r\n",
-        answer.len()
-    );
+    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{cookie}\r\n", answer.len());
     stream.write_all(format!("{head}{answer}").as_bytes()).ok()
 }
 
 fn route(world: &Shared, path: &str, token: Option<&str>, body: &Value) -> (u16, String, Value) {
     let mut locked = world.lock().unwrap();
-    let place = locked
-        .accounts
-        .iter()
-        .position(|account| Some(account.token.as_str()) == token);
+    let place = locked.accounts.iter().position(|account| Some(account.token.as_str()) == token);
     match (path, place) {
         ("/api/account/register", _) => {
             let email = body["email"].as_str().unwrap().to_owned();
             if locked.accounts.iter().any(|account| account.email == email) {
-                return (
-                    431,
-                    String::new(),
-                    json!({"error_message": "Account already active"}),
-                );
+                return (431, String::new(), json!({"error_message": "Account already active"}));
             }
             let [id, token, ticket] = [(); 3].map(|()| Uuid::new_v4().to_string());
-            locked.accounts.push(Account {
-                id,
-                email,
-                token,
-                ticket,
-                log: Vec::new(),
-            });
+            locked.accounts.push(Account { id, email, token, ticket, log: Vec::new() });
             (200, String::new(), json!({}))
         }
         ("/api/account/login", _) => {
-            let Some(account) = locked
-                .accounts
-                .iter()
-                .find(|account| body["email"] == account.email.as_str())
+            let Some(account) =
+                locked.accounts.iter().find(|account| body["email"] == account.email.as_str())
             else {
-                return (
-                    431,
-                    String::new(),
-                    json!({"error_message": "Incorrect email or password"}),
-                );
+                return (431, String::new(), json!({"error_message": "Incorrect email or password"}));
             };
             let cookie = format!("Set-Cookie: token_id={}; HttpOnly\r\n", account.token);
-            (
-                200,
-                cookie,
-                json!({"account_id": account.id, "ticket": account.ticket, "profiles": []}),
-            )
+            (200, cookie, json!({"account_id": account.id, "ticket": account.ticket, "profiles": []}))
         }
         ("/api/event/store", Some(place)) => {
             let events = body["stream"].as_array().unwrap();
-            let outcomes: Vec<_> = events
-                .iter()
-                .map(|event| locked.carry_out(place, event))
-                .collect();
+            let outcomes: Vec<_> = events.iter().map(|event| locked.carry_out(place, event)).collect();
             let stream: Vec<Value> = outcomes.iter().flat_map(|(_, stream)| stream.clone()).collect();
             let requests: Vec<&Value> = outcomes.iter().map(|(request, _)| request).collect();
-            (
-                200,
-                String::new(),
-                json!({"requests": requests, "stream": stream}),
-            )
+            (200, String::new(), json!({"requests": requests, "stream": stream}))
         }
         ("/api/account/poll", Some(place)) => {
             drop(locked);
             (200, String::new(), poll(world, place, body))
         }
-        _ => (
-            401,
-            String::new(),
-            json!({"error_message": "Expired token, please relogin"}),
-        ),
+        _ => (401, String::new(), json!({"error_message": "Expired token, please relogin"})),
     }
 }
 
@@ -222,16 +176,9 @@ fn socket(stream: TcpStream, world: &Shared) {
     stream.set_nodelay(true).unwrap();
     let mut place = None;
     let check = |request: &Request, response: Response| {
-        let cookie = request
-            .headers()
-            .get("cookie")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
+        let cookie = request.headers().get("cookie").and_then(|value| value.to_str().ok()).unwrap_or("");
         let locked = world.lock().unwrap();
-        place = locked
-            .accounts
-            .iter()
-            .position(|account| cookie == format!("token_id={}", account.token));
+        place = locked.accounts.iter().position(|account| cookie == format!("token_id={}", account.token));
         place.map(|_| response).ok_or_else(|| {
             let mut refusal = ErrorResponse::new(None);
             *refusal.status_mut() = tungstenite::http::StatusCode::UNAUTHORIZED;
@@ -250,35 +197,19 @@ fn socket(stream: TcpStream, world: &Shared) {
         }
         let since = usize::try_from(hello["event_horizon"].as_i64().unwrap()).unwrap();
         let log = &locked.accounts[place].log;
-        let missed = |since: usize| {
-            log[since - 1..]
-                .iter()
-                .flat_map(|(_, records)| records.clone())
-                .collect()
-        };
-        (
-            log.len(),
-            if since == 0 {
-                locked.sync(place)
-            } else {
-                missed(since)
-            },
-        )
+        let missed =
+            |since: usize| log[since - 1..].iter().flat_map(|(_, records)| records.clone()).collect();
+        (log.len(), if since == 0 { locked.sync(place) } else { missed(since) })
     };
     let frame = json!({"stream": sync, "event_horizon": cursor + 1, "sync_progress": 1.0});
     web.send(Message::text(frame.to_string())).unwrap();
-    web.get_ref()
-        .set_read_timeout(Some(Duration::from_millis(1)))
-        .unwrap();
+    web.get_ref().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut held = Held::new();
     while exchange(&mut web, world, place, &mut cursor, &mut held).is_some() {}
 }
 
 fn close(web: &mut WebSocket<TcpStream>, code: u16) {
-    drop(web.close(Some(CloseFrame {
-        code: code.into(),
-        reason: "told to".into(),
-    })));
+    drop(web.close(Some(CloseFrame { code: code.into(), reason: "told to".into() })));
     drop(web.read());
 }
 
@@ -320,10 +251,7 @@ fn exchange(
     // Under one lock, so that nobody's later message gets in front of this session's answer.
     let (own, pushes, fault) = {
         let mut locked = world.lock().unwrap();
-        let own: Vec<_> = events
-            .iter()
-            .map(|event| locked.carry_out(place, event))
-            .collect();
+        let own: Vec<_> = events.iter().map(|event| locked.carry_out(place, event)).collect();
         (own, locked.accounts[place].log[*cursor..].to_vec(), locked.fault)
     };
     let mut answer = (!own.is_empty()).then(|| {
@@ -333,10 +261,7 @@ fn exchange(
     });
     for (cause, records) in &pushes {
         *cursor += 1;
-        if own
-            .iter()
-            .any(|(request, _)| request["client_req_id"] == cause.as_str())
-        {
+        if own.iter().any(|(request, _)| request["client_req_id"] == cause.as_str()) {
             if let Some(answer) = answer.take() {
                 web.send(Message::text(answer)).ok()?;
             }
@@ -386,10 +311,7 @@ fn push(
 impl World {
     /// Carries an event out: its request record and what it changed in the caller's view. The others get theirs by their logs.
     fn carry_out(&mut self, place: usize, event: &Value) -> (Value, Vec<Value>) {
-        let (id, params) = (
-            event["client_req_id"].as_str().unwrap_or("").to_owned(),
-            &event["params"],
-        );
+        let (id, params) = (event["client_req_id"].as_str().unwrap_or("").to_owned(), &event["params"]);
         let urn = event["mk_event_type"].as_str().unwrap_or("");
         let answer = |status: u16, identifier: Value| {
             json!({"mk_rec_type": "request", "client_req_id": id, "mk_event_type": urn, "status_code": status,
@@ -403,10 +325,7 @@ impl World {
             ("conv:create", _) => {
                 let conversation = self.create(place, params);
                 self.tell(conversation, &id, true);
-                let created = answer(
-                    200,
-                    json!({"conversation_id": self.conversations[conversation].id}),
-                );
+                let created = answer(200, json!({"conversation_id": self.conversations[conversation].id}));
                 (created, self.init(conversation, place))
             }
             ("message:add_plain", Some(conversation)) => {
@@ -424,10 +343,7 @@ impl World {
                 conv["bw_message_nr"] = from.into();
                 let messages = &self.conversations[conversation].messages;
                 let loaded = (from..bw).map(|nr| messages[nr as usize - 1].clone());
-                (
-                    answer(200, json!({})),
-                    std::iter::once(conv).chain(loaded).collect(),
-                )
+                (answer(200, json!({})), std::iter::once(conv).chain(loaded).collect())
             }
             _ => (answer(501, json!({})), Vec::new()),
         }
@@ -436,17 +352,11 @@ impl World {
     fn create(&mut self, place: usize, params: &Value) -> usize {
         let others = params["account_ids"].as_array().cloned().unwrap_or_default();
         let is_member = |other: &usize| others.iter().any(|id| *id == self.accounts[*other].id.as_str());
-        let members: Vec<usize> = std::iter::once(place)
-            .chain((0..self.accounts.len()).filter(is_member))
-            .collect();
+        let members: Vec<usize> =
+            std::iter::once(place).chain((0..self.accounts.len()).filter(is_member)).collect();
         let read = members.iter().map(|member| u64::from(*member == place)).collect();
         let id = Uuid::new_v4().to_string();
-        self.conversations.push(Conversation {
-            id,
-            members,
-            messages: Vec::new(),
-            read,
-        });
+        self.conversations.push(Conversation { id, members, messages: Vec::new(), read });
         let conversation = self.conversations.len() - 1;
         self.message(conversation, place, "create", &json!(""));
         conversation
@@ -465,11 +375,8 @@ impl World {
     fn add(&mut self, conversation: usize, place: usize, message: &Value, cause: &str) -> u64 {
         let text = format!("<msg><p>{}</p></msg>", message.as_str().unwrap());
         let nr = self.message(conversation, place, "text", &text.into());
-        let author = self.conversations[conversation]
-            .members
-            .iter()
-            .position(|member| *member == place)
-            .unwrap();
+        let author =
+            self.conversations[conversation].members.iter().position(|member| *member == place).unwrap();
         self.conversations[conversation].read[author] = nr;
         self.tell(conversation, cause, false);
         nr
@@ -479,22 +386,14 @@ impl World {
     fn tell(&mut self, conversation: usize, cause: &str, is_init: bool) {
         let nr = self.conversations[conversation].messages.len() as u64;
         for member in self.conversations[conversation].members.clone() {
-            let records = if is_init {
-                self.init(conversation, member)
-            } else {
-                self.update(conversation, member, nr)
-            };
+            let records =
+                if is_init { self.init(conversation, member) } else { self.update(conversation, member, nr) };
             self.accounts[member].log.push((cause.to_owned(), records));
         }
     }
 
     fn conv(&self, conversation: usize, place: usize) -> Value {
-        let Conversation {
-            id,
-            members,
-            messages,
-            read,
-        } = &self.conversations[conversation];
+        let Conversation { id, members, messages, read } = &self.conversations[conversation];
         let member = members.iter().position(|member| *member == place).unwrap();
         let (last, read) = (messages.len() as u64, read[member]);
         json!({
@@ -517,9 +416,7 @@ impl World {
         conv["is_init"] = true.into();
         conv["fw_message_nr"] = messages.len().into();
         conv["bw_message_nr"] = (from + 1).into();
-        std::iter::once(conv)
-            .chain(messages[from..].iter().cloned())
-            .collect()
+        std::iter::once(conv).chain(messages[from..].iter().cloned()).collect()
     }
 
     fn sync(&self, place: usize) -> Vec<Value> {

@@ -95,10 +95,7 @@ impl Plan {
     /// The session that writes a message of the run: a conversation's members take turns.
     #[must_use]
     pub fn author_of(&self, sequence: usize) -> usize {
-        self.session_of(
-            self.conversation_of(sequence),
-            (sequence / self.conversations) % self.members,
-        )
+        self.session_of(self.conversation_of(sequence), (sequence / self.conversations) % self.members)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -121,10 +118,8 @@ impl Plan {
 pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Report, Failure> {
     plan.check()?;
     let sockets = connect_all(plan, progress)?;
-    let accounts = sockets
-        .iter()
-        .map(|socket| crate::session::Session::user(socket).account_id.clone())
-        .collect();
+    let accounts =
+        sockets.iter().map(|socket| crate::session::Session::user(socket).account_id.clone()).collect();
     let shared = Arc::new(Shared::new(plan.clone(), accounts));
     let mut shares: Vec<Vec<(usize, Socket)>> = (0..plan.readers).map(|_| Vec::new()).collect();
     for (index, socket) in sockets.into_iter().enumerate() {
@@ -140,10 +135,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Report, Failur
     });
     if created {
         let begin = Instant::now() + START_LEAD;
-        let start = Start {
-            conversation_ids: shared.conversation_ids(),
-            begin,
-        };
+        let start = Start { conversation_ids: shared.conversation_ids(), begin };
         // Only this thread sets it, once.
         drop(shared.start.set(start));
         watch(&shared, progress, "deliveries", Shared::is_settled);
@@ -160,10 +152,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Report, Failur
     }
     if !created {
         let refusals = harvest.refusals.join("\n");
-        return Err(Failure::timed_out(
-            format!("creation of all conversations; {refusals}"),
-            plan.stall,
-        ));
+        return Err(Failure::timed_out(format!("creation of all conversations; {refusals}"), plan.stall));
     }
     Ok(report(plan, &shared.conversation_ids(), &harvest))
 }
@@ -209,18 +198,12 @@ fn watch(
     while !is_done(shared) {
         let now = shared.progress();
         // Before the first message is due nothing can happen, so the wait for it is not counted.
-        let is_under_way = shared
-            .start
-            .get()
-            .is_none_or(|start| start.begin <= Instant::now());
+        let is_under_way = shared.start.get().is_none_or(|start| start.begin <= Instant::now());
         if now != last || !is_under_way {
             (last, changed) = (now, Instant::now());
         }
         if changed.elapsed() > shared.plan.stall {
-            progress(&format!(
-                "{what}: nothing more came within {:?}",
-                shared.plan.stall
-            ));
+            progress(&format!("{what}: nothing more came within {:?}", shared.plan.stall));
             return false;
         }
         if told.elapsed() > PROGRESS_INTERVAL {
@@ -287,9 +270,7 @@ fn connect(plan: &Plan, index: usize) -> Result<Socket, Failure> {
     };
     let user = match registered {
         // 43x is the family of "cannot be": the address is taken by an earlier run's account.
-        Err(Failure::Http {
-            status: 430..=439, ..
-        }) => User::login(&plan.base_url, &email, &plan.password)?,
+        Err(Failure::Http { status: 430..=439, .. }) => User::login(&plan.base_url, &email, &plan.password)?,
         other => other?,
     };
     user.connect(0)
@@ -322,9 +303,7 @@ mod tests {
         let plan = plan(5, 3, 2, 4);
         for sequence in 0..plan.messages_total() {
             let conversation = plan.conversation_of(sequence);
-            let members: Vec<usize> = (0..2)
-                .map(|member| plan.session_of(conversation, member))
-                .collect();
+            let members: Vec<usize> = (0..2).map(|member| plan.session_of(conversation, member)).collect();
             assert_eq!(plan.author_of(sequence), members[(sequence / 3) % 2]);
         }
         assert!(plan.check().is_ok());

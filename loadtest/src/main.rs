@@ -69,9 +69,7 @@ impl Options {
     fn plan(&self) -> Plan {
         let random = || uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
         let registration = match (&self.sys_user, &self.sys_password) {
-            (Some(user), Some(password)) => Registration::Provisioned {
-                basic: basic_auth(user, password),
-            },
+            (Some(user), Some(password)) => Registration::Provisioned { basic: basic_auth(user, password) },
             _ => Registration::Open,
         };
         Plan {
@@ -106,11 +104,7 @@ fn main() -> ExitCode {
         eprintln!("rill-loadtest: the report cannot be written: {error}");
         return ExitCode::from(2);
     }
-    if report.is_clean() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn write(report: &Report, json: Option<&Path>) -> std::io::Result<()> {

@@ -19,14 +19,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What no revision of a message may change (conversations.md §1.1).
-const FIXED_OF_MESSAGE: [&str; 6] = [
-    "message_id",
-    "account_id",
-    "posted_time",
-    "inbox_nr",
-    "prev_message_nr",
-    "mk_message_type",
-];
+const FIXED_OF_MESSAGE: [&str; 6] =
+    ["message_id", "account_id", "posted_time", "inbox_nr", "prev_message_nr", "mk_message_type"];
 
 /// What one session has been sent, merged.
 #[derive(Debug, Clone, Default)]
@@ -48,10 +42,7 @@ impl Picture {
     /// An empty picture that claims to have applied everything up to `horizon`; 0 asks for the initial sync.
     #[must_use]
     pub fn at(horizon: i64) -> Self {
-        Self {
-            horizon,
-            ..Self::default()
-        }
+        Self { horizon, ..Self::default() }
     }
 
     /// The horizon to present at the next connection.
@@ -68,10 +59,7 @@ impl Picture {
 
     /// All records of one kind, messages excepted.
     pub fn records<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Record> + 'a {
-        self.records
-            .iter()
-            .filter(move |((of, _), _)| of == kind)
-            .map(|(_, record)| record)
+        self.records.iter().filter(move |((of, _), _)| of == kind).map(|(_, record)| record)
     }
 
     /// The header of a conversation.
@@ -89,25 +77,18 @@ impl Picture {
     /// The messages held of a conversation, in the order of their numbers.
     pub fn messages<'a>(&'a self, conversation_id: &str) -> impl DoubleEndedIterator<Item = &'a Record> + 'a {
         let id = conversation_id.to_owned();
-        self.messages
-            .range((id.clone(), 0)..=(id, u64::MAX))
-            .map(|(_, message)| message)
+        self.messages.range((id.clone(), 0)..=(id, u64::MAX)).map(|(_, message)| message)
     }
 
     /// The conversations whose header is held.
     #[must_use]
     pub fn conversation_ids(&self) -> Vec<String> {
-        self.records("conv")
-            .map(|conv| text(conv, "conversation_id").to_owned())
-            .collect()
+        self.records("conv").map(|conv| text(conv, "conversation_id").to_owned()).collect()
     }
 
     /// Throws everything away, as a client does when the server answers horizon 0. The violations stay.
     pub fn reset(&mut self) {
-        *self = Self {
-            violations: std::mem::take(&mut self.violations),
-            ..Self::default()
-        };
+        *self = Self { violations: std::mem::take(&mut self.violations), ..Self::default() };
     }
 
     /// Begins another connection. The horizon never goes down on one; another node's may lawfully be lower.
@@ -142,10 +123,7 @@ impl Picture {
         if let Some(horizon) = event_horizon {
             // Negative horizons count the chunks of an initial sync; their order means nothing.
             if horizon > 0 && self.floor > horizon {
-                self.violations.push(Violation::HorizonFell {
-                    from: self.floor,
-                    to: horizon,
-                });
+                self.violations.push(Violation::HorizonFell { from: self.floor, to: horizon });
             }
             self.floor = self.floor.max(horizon);
             self.horizon = horizon;
@@ -170,10 +148,9 @@ impl Picture {
             // Markers that pass through: a request record describes an answer, a poke only proves that it came.
             "request" | "poke" => {}
             "message" if number(record, "message_nr").is_some() => self.merge_message(record, is_in_flow),
-            "conv" => self.merge_conv(record),
+            "conv" => self.merge_conv(record, is_in_flow),
             "label" if text(record, "mk_label_status") == "removed" => {
-                self.records
-                    .remove(&("label".to_owned(), text(record, "label_id").to_owned()));
+                self.records.remove(&("label".to_owned(), text(record, "label_id").to_owned()));
             }
             "lock" => self.merge_lock(record),
             _ => self.upsert(record),
@@ -186,7 +163,7 @@ impl Picture {
         held.extend(record.clone());
     }
 
-    fn merge_conv(&mut self, record: &Record) {
+    fn merge_conv(&mut self, record: &Record, is_in_flow: bool) {
         let conversation_id = text(record, "conversation_id").to_owned();
         if flag(record, "is_deleted") {
             self.forget(&conversation_id);
@@ -201,10 +178,7 @@ impl Picture {
             self.forget(&conversation_id);
         }
         self.upsert(record);
-        self.flows
-            .entry(conversation_id)
-            .or_default()
-            .header(record, is_init);
+        self.flows.entry(conversation_id).or_default().header(record, is_init, is_in_flow);
     }
 
     /// Drops what an init refills: messages with their locks, and activity (protocol.md §3.1).
@@ -221,10 +195,7 @@ impl Picture {
         let mut lock = record.clone();
         // A missing owner means unlocked, unlike any other missing key.
         let owner = lock.entry("lock_account_id").or_insert(Value::Null).clone();
-        let key = (
-            text(record, "conversation_id").to_owned(),
-            number(record, "message_nr").unwrap_or(0),
-        );
+        let key = (text(record, "conversation_id").to_owned(), number(record, "message_nr").unwrap_or(0));
         if let Some(message) = self.messages.get_mut(&key) {
             message.insert("lock_account_id".into(), owner);
         }
@@ -246,27 +217,18 @@ impl Picture {
         let mut is_same_slot = false;
         if record.contains_key("flow_message_nr") {
             let said = text(record, "message");
-            let told = self
-                .revisions
-                .entry((conversation_id.clone(), slot))
-                .or_insert_with(|| said.to_owned());
+            let told =
+                self.revisions.entry((conversation_id.clone(), slot)).or_insert_with(|| said.to_owned());
             is_same_slot = told != said;
         }
-        let held = self
-            .messages
-            .entry((conversation_id.clone(), message_nr))
-            .or_default();
+        let held = self.messages.entry((conversation_id.clone(), message_nr)).or_default();
         if may_compare && !is_same_slot {
             // A fetch shows the current text without a flow number, so only a message never revised can be held to its text.
             let is_revised = held.contains_key("flow_message_nr") || record.contains_key("flow_message_nr");
             is_same_slot = !is_revised && differs(held, record, "message");
         }
         if is_same_slot || FIXED_OF_MESSAGE.iter().any(|key| differs(held, record, key)) {
-            self.violations.push(Violation::Doubled {
-                conversation_id,
-                message_nr,
-                is_same_slot,
-            });
+            self.violations.push(Violation::Doubled { conversation_id, message_nr, is_same_slot });
         }
         held.extend(record.clone());
         if !record.contains_key("lock_account_id") {
@@ -329,25 +291,16 @@ fn convict(conversation_id: &str, flow: &mut Flow, violations: &mut Vec<Violatio
     let breaks = flow.end_batch();
     let conversation_id = || conversation_id.to_owned();
     let gaps = breaks.gaps.into_iter();
-    violations.extend(gaps.map(|(from, to)| Violation::Gap {
-        conversation_id: conversation_id(),
-        from,
-        to,
-    }));
+    violations.extend(gaps.map(|(from, to)| Violation::Gap { conversation_id: conversation_id(), from, to }));
     let late = breaks.late.into_iter();
-    violations.extend(late.map(|slot| Violation::Reordered {
-        conversation_id: conversation_id(),
-        slot,
-    }));
+    violations.extend(late.map(|slot| Violation::Reordered { conversation_id: conversation_id(), slot }));
 }
 
 fn complete_conversation(session: &mut dyn Session, conversation_id: &str) -> Result<(), Failure> {
     let mut asked = None;
     while let Some((urn, params)) = session.picture().next_load(conversation_id) {
         if asked.as_ref() == Some(&(urn, params.clone())) {
-            return Err(Failure::Broken(format!(
-                "{urn} with {params} brought nothing nearer to the end"
-            )));
+            return Err(Failure::Broken(format!("{urn} with {params} brought nothing nearer to the end")));
         }
         session.request(urn, params.clone())?.done()?;
         asked = Some((urn, params));
@@ -369,24 +322,12 @@ fn key_of(record: &Record) -> String {
         "hook" => conversation_and("hook_key"),
         "lock" => conversation_and("message_nr"),
         "file" => conversation_and("attachment_id"),
-        "preview" => format!(
-            "{}/{}",
-            conversation_and("message_nr"),
-            text(record, "attached_url")
-        ),
+        "preview" => format!("{}/{}", conversation_and("message_nr"), text(record, "attached_url")),
         "upload" => {
-            let upload_id = if record.contains_key("upload_id") {
-                "upload_id"
-            } else {
-                "request_id"
-            };
+            let upload_id = if record.contains_key("upload_id") { "upload_id" } else { "request_id" };
             conversation_and(upload_id)
         }
-        "org_member" => format!(
-            "{}/{}",
-            text(record, "organisation_id"),
-            text(record, "account_id")
-        ),
+        "org_member" => format!("{}/{}", text(record, "organisation_id"), text(record, "account_id")),
         "org_team" => format!("{}/{}", text(record, "organisation_id"), text(record, "team_id")),
         "contact" | "lastseen" => field(record, "account_id"),
         "conv" | "org_conv" => field(record, "conversation_id"),
@@ -394,11 +335,7 @@ fn key_of(record: &Record) -> String {
         "section" => field(record, "section_id"),
         "team" => field(record, "team_id"),
         "billing" | "org_header" => field(record, "organisation_id"),
-        "org_changelog" => format!(
-            "{}/{}",
-            text(record, "organisation_id"),
-            field(record, "version_nr")
-        ),
+        "org_changelog" => format!("{}/{}", text(record, "organisation_id"), field(record, "version_nr")),
         "transaction" => field(record, "transaction_id"),
         "reminder" => field(record, "reminder_id"),
         "external_account" => field(record, "external_account_id"),

@@ -25,10 +25,7 @@ pub struct PollSession {
 
 impl PollSession {
     pub(crate) fn new(user: &User, picture: Picture) -> Self {
-        Self {
-            user: user.clone(),
-            picture,
-        }
+        Self { user: user.clone(), picture }
     }
 
     /// Polls until the horizon is above 0 and the progress complete: the initial sync or the catch-up, as one batch to the picture.
@@ -42,14 +39,10 @@ impl PollSession {
                 return Ok(());
             }
             if self.picture.horizon() == before && records.is_empty() {
-                return Err(Failure::Broken(format!(
-                    "the initial sync stands still at horizon {before}"
-                )));
+                return Err(Failure::Broken(format!("the initial sync stands still at horizon {before}")));
             }
         }
-        Err(Failure::Broken(format!(
-            "the initial sync did not end within {SYNC_CHUNKS_MAX} polls"
-        )))
+        Err(Failure::Broken(format!("the initial sync did not end within {SYNC_CHUNKS_MAX} polls")))
     }
 
     /// One call of `account/poll`; with `wait` the server answers when something is new, or after up to 75 s.
@@ -75,10 +68,7 @@ impl PollSession {
         let body = json!({"event_horizon": self.picture.horizon(), "wait": wait});
         let answer = self.user.http_post_within(path, body, within)?.ok(path)?;
         let Some(horizon) = answer.json.get("event_horizon").and_then(Value::as_i64) else {
-            return Err(Failure::Broken(format!(
-                "{path} answered without event_horizon: {}",
-                answer.body
-            )));
+            return Err(Failure::Broken(format!("{path} answered without event_horizon: {}", answer.body)));
         };
         let records = record::list(&answer.json, "stream");
         if horizon == 0 && self.picture.horizon() > 0 {
@@ -87,11 +77,7 @@ impl PollSession {
         }
         self.picture.apply_all(&records, Some(horizon));
         // An answer outside of a sync need not say how far the sync is.
-        let progress = answer
-            .json
-            .get("sync_progress")
-            .and_then(Value::as_f64)
-            .unwrap_or(1.0);
+        let progress = answer.json.get("sync_progress").and_then(Value::as_f64).unwrap_or(1.0);
         Ok((records, progress))
     }
 }
@@ -108,10 +94,7 @@ impl Session for PollSession {
     fn request_events(&mut self, events: &[Event]) -> Result<Vec<Answer>, Failure> {
         let path = "/api/event/store";
         let stream: Vec<Value> = events.iter().map(Event::to_json).collect();
-        let answer = self
-            .user
-            .http_post_within(path, json!({ "stream": stream }), ANSWER_WAIT)?
-            .ok(path)?;
+        let answer = self.user.http_post_within(path, json!({ "stream": stream }), ANSWER_WAIT)?.ok(path)?;
         let requests = record::list(&answer.json, "requests");
         if requests.len() != events.len() {
             return Err(Failure::Broken(format!(
@@ -125,13 +108,7 @@ impl Session for PollSession {
         // The answer's records are ahead of what the poll has brought, so they say nothing about the flow's order, and its horizon
         // must not be taken either: other people's records below it have not been seen yet.
         self.picture.apply_ahead(&stream);
-        Ok(requests
-            .into_iter()
-            .map(|request| Answer {
-                request,
-                stream: stream.clone(),
-            })
-            .collect())
+        Ok(requests.into_iter().map(|request| Answer { request, stream: stream.clone() }).collect())
     }
 
     fn settle(&mut self) -> Result<(), Failure> {

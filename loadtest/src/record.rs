@@ -41,9 +41,5 @@ pub fn flow_nr(message: &Record) -> Option<u64> {
 #[must_use]
 pub fn list(body: &Value, key: &str) -> Vec<Record> {
     let items = body.get(key).and_then(Value::as_array);
-    items
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_object().cloned())
-        .collect()
+    items.into_iter().flatten().filter_map(|item| item.as_object().cloned()).collect()
 }

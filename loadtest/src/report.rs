@@ -42,11 +42,7 @@ impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |us: u64| us as f64 / 1000.0;
         let (p50, p99, max) = (ms(self.p50_us), ms(self.p99_us), ms(self.max_us));
-        write!(
-            f,
-            "p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms ({} measured)",
-            self.count
-        )
+        write!(f, "p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms ({} measured)", self.count)
     }
 }
 
@@ -118,49 +114,24 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            sessions,
-            conversations,
-            members,
-            sent,
-            answered,
-            refused,
-            unanswered,
-            disconnected,
-            ..
+            sessions, conversations, members, sent, answered, refused, unanswered, disconnected, ..
         } = self;
-        writeln!(
-            f,
-            "{sessions} sessions, {conversations} conversations of {members} members"
-        )?;
-        writeln!(
-            f,
-            "sent {sent}, answered {answered}, refused {refused}, unanswered {unanswered}"
-        )?;
+        writeln!(f, "{sessions} sessions, {conversations} conversations of {members} members")?;
+        writeln!(f, "sent {sent}, answered {answered}, refused {refused}, unanswered {unanswered}")?;
         writeln!(
             f,
             "sessions lost {disconnected}, deliveries {}, repeats {}",
             self.deliveries, self.repeats
         )?;
-        let Self {
-            gaps,
-            doubles,
-            reorders,
-            missing,
-            ..
-        } = self;
-        writeln!(
-            f,
-            "gaps {gaps}, doubles {doubles}, reorders {reorders}, missing {missing}"
-        )?;
+        let Self { gaps, doubles, reorders, missing, .. } = self;
+        writeln!(f, "gaps {gaps}, doubles {doubles}, reorders {reorders}, missing {missing}")?;
         writeln!(
             f,
             "{:.1} messages/s, {:.1} deliveries/s over {:.2} s{}",
             self.messages_per_second,
             self.deliveries_per_second,
             self.seconds,
-            self.rate_intended
-                .map(|rate| format!(" (intended {rate} messages/s)"))
-                .unwrap_or_default(),
+            self.rate_intended.map(|rate| format!(" (intended {rate} messages/s)")).unwrap_or_default(),
         )?;
         writeln!(f, "answer:   {}", self.answer)?;
         writeln!(f, "delivery: {}", self.delivery)?;

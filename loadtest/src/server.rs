@@ -46,14 +46,7 @@ impl Server {
         log.push(".log");
         let log = PathBuf::from(log);
         let (child, address) = spawn(binary, data_dir, &extra_args, "127.0.0.1:0", &log)?;
-        Ok(Self {
-            binary: binary.to_owned(),
-            data_dir: data_dir.to_owned(),
-            extra_args,
-            log,
-            child,
-            address,
-        })
+        Ok(Self { binary: binary.to_owned(), data_dir: data_dir.to_owned(), extra_args, log, child, address })
     }
 
     /// Where it listens: `http://127.0.0.1:PORT`.
@@ -97,25 +90,16 @@ impl Server {
             }
             std::thread::sleep(LOOK_INTERVAL);
         }
-        Err(Failure::timed_out(
-            format!("end; its log ends with\n{}", self.log_end()),
-            END_WAIT,
-        ))
+        Err(Failure::timed_out(format!("end; its log ends with\n{}", self.log_end()), END_WAIT))
     }
 
     /// Sends it a signal by name (`TERM`, `STOP`, `CONT`), by the `kill` command: the standard library knows SIGKILL only.
     pub fn signal(&self, name: &str) -> Result<(), Failure> {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.pid().to_string())
-            .status()?;
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status()?;
         if status.success() {
             return Ok(());
         }
-        Err(Failure::Process(format!(
-            "{} did not take SIG{name}: {status}",
-            self.pid()
-        )))
+        Err(Failure::Process(format!("{} did not take SIG{name}: {status}", self.pid())))
     }
 
     /// Starts it again on the same data and the same port, after it was killed or has ended. One that still runs is killed first.
@@ -134,8 +118,7 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-        kib.map(|kib| kib * 1024)
-            .ok_or_else(|| Failure::Process("tells no VmRSS".into()))
+        kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Process("tells no VmRSS".into()))
     }
 
     /// The file with everything that it wrote to standard error, all starts included.
@@ -173,17 +156,10 @@ fn spawn(
 ) -> Result<(Child, String), Failure> {
     let stderr: File = OpenOptions::new().create(true).append(true).open(log)?;
     let mut command = Command::new(binary);
-    command
-        .arg("serve")
-        .arg("--listen")
-        .arg(listen)
-        .arg("--data")
-        .arg(data_dir)
-        .args(extra_args);
+    command.arg("serve").arg("--listen").arg(listen).arg("--data").arg(data_dir).args(extra_args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
-    let mut child = command
-        .spawn()
-        .map_err(|error| Failure::Process(format!("{} {error}", binary.display())))?;
+    let mut child =
+        command.spawn().map_err(|error| Failure::Process(format!("{} {error}", binary.display())))?;
     match await_ready(&mut child, log) {
         Ok(address) => Ok((child, address)),
         Err(failure) => {
@@ -197,18 +173,12 @@ fn spawn(
 
 /// Reads standard output up to the line that names the address. The rest of the output is drained, so that the child never blocks on it.
 fn await_ready(child: &mut Child, log: &Path) -> Result<String, Failure> {
-    let stdout = child
-        .stdout
-        .take()
-        .ok_or_else(|| Failure::Process("has no standard output".into()))?;
+    let stdout = child.stdout.take().ok_or_else(|| Failure::Process("has no standard output".into()))?;
     let (ready, when_ready) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some(place) = line.find(READY) {
-                let address = line[place + READY.len()..]
-                    .trim()
-                    .trim_end_matches('/')
-                    .to_owned();
+                let address = line[place + READY.len()..].trim().trim_end_matches('/').to_owned();
                 // The other side is gone when it has given up waiting.
                 drop(ready.send(address));
             }
@@ -216,10 +186,9 @@ fn await_ready(child: &mut Child, log: &Path) -> Result<String, Failure> {
     });
     match when_ready.recv_timeout(START_WAIT) {
         Ok(address) => Ok(address),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::timed_out(
-            format!("line {READY:?}; the log ends with\n{}", quote(log)),
-            START_WAIT,
-        )),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            Err(Failure::timed_out(format!("line {READY:?}; the log ends with\n{}", quote(log)), START_WAIT))
+        }
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let status = child.wait()?;
             Err(Failure::Process(format!(
@@ -277,13 +246,8 @@ mod tests {
     #[test]
     fn a_server_that_ends_at_once_is_quoted() {
         let (binary, dir) = script("dead", "echo the port is taken >&2; exit 2");
-        let failure = Server::start(&binary, &dir.join("data"), &NO_ARGS)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            failure.contains("the port is taken") && failure.contains('2'),
-            "{failure}"
-        );
+        let failure = Server::start(&binary, &dir.join("data"), &NO_ARGS).unwrap_err().to_string();
+        assert!(failure.contains("the port is taken") && failure.contains('2'), "{failure}");
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -37,16 +37,8 @@ impl Event {
     /// An event with the `client_req_id` of an earlier one, to be played again.
     #[must_use]
     pub fn with_id(client_req_id: Uuid, urn: &str, params: Value) -> Self {
-        let urn = if urn.starts_with("urn:") {
-            urn.to_owned()
-        } else {
-            format!("{URN_PREFIX}{urn}")
-        };
-        Self {
-            client_req_id,
-            urn,
-            params,
-        }
+        let urn = if urn.starts_with("urn:") { urn.to_owned() } else { format!("{URN_PREFIX}{urn}") };
+        Self { client_req_id, urn, params }
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -91,11 +83,7 @@ impl Answer {
     /// A text of the `identifier` object.
     #[must_use]
     pub fn identifier(&self, key: &str) -> &str {
-        self.request
-            .get("identifier")
-            .and_then(|id| id.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or("")
+        self.request.get("identifier").and_then(|id| id.get(key)).and_then(Value::as_str).unwrap_or("")
     }
 
     /// The conversation of the `identifier`.
@@ -112,9 +100,7 @@ impl Answer {
 
     /// The records of one kind among those that came with the answer.
     pub fn records<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Record> + 'a {
-        self.stream
-            .iter()
-            .filter(move |record| record::kind(record) == kind)
+        self.stream.iter().filter(move |record| record::kind(record) == kind)
     }
 
     /// Itself, or the refusal as a failure.
@@ -124,11 +110,7 @@ impl Answer {
         }
         let urn = record::text(&self.request, "mk_event_type").to_owned();
         let request = Value::Object(self.request.clone()).to_string();
-        Err(Failure::Refused {
-            urn,
-            status_code: self.status_code(),
-            request,
-        })
+        Err(Failure::Refused { urn, status_code: self.status_code(), request })
     }
 }
 
@@ -154,9 +136,7 @@ pub trait Session {
     /// Submits one event and waits for its answer.
     fn request(&mut self, urn: &str, params: Value) -> Result<Answer, Failure> {
         let mut answers = self.request_events(&[Event::new(urn, params)])?;
-        answers
-            .pop()
-            .ok_or_else(|| Failure::Broken(format!("no request record for {urn}")))
+        answers.pop().ok_or_else(|| Failure::Broken(format!("no request record for {urn}")))
     }
 
     /// Receives until the picture satisfies `condition`; `what` names the fact in the time-out.

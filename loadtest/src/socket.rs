@@ -73,13 +73,7 @@ impl Socket {
     pub fn open(user: &User, picture: Picture) -> Result<Self, Failure> {
         let cookie = format!("token_id={}", user.token_id);
         let web = upgrade(user.base_url(), &[("Cookie", &cookie)])?;
-        Ok(Self {
-            user: user.clone(),
-            web,
-            picture,
-            answers: HashMap::new(),
-            pings: 0,
-        })
+        Ok(Self { user: user.clone(), web, picture, answers: HashMap::new(), pings: 0 })
     }
 
     /// Sends the hello with the picture's horizon.
@@ -103,10 +97,7 @@ impl Socket {
             }
             let frame = self.read_frame(left)?;
             let Some(progress) = frame.sync_progress else {
-                return Err(Failure::Broken(format!(
-                    "a live frame inside the sync: {}",
-                    frame.raw
-                )));
+                return Err(Failure::Broken(format!("a live frame inside the sync: {}", frame.raw)));
             };
             self.picture.apply_all(&frame.stream, frame.event_horizon);
             if progress >= 1.0 {
@@ -125,10 +116,7 @@ impl Socket {
 
     /// Sends several events as one client frame and does not wait.
     pub fn submit_frame(&mut self, events: Vec<(&str, Value)>) -> Result<Vec<Uuid>, Failure> {
-        let events: Vec<Event> = events
-            .into_iter()
-            .map(|(urn, params)| Event::new(urn, params))
-            .collect();
+        let events: Vec<Event> = events.into_iter().map(|(urn, params)| Event::new(urn, params)).collect();
         self.submit_events(&events)?;
         Ok(events.iter().map(|event| event.client_req_id).collect())
     }
@@ -162,10 +150,7 @@ impl Socket {
         let frame = self.read_frame(timeout)?;
         self.picture.apply_frame(&frame.stream, frame.event_horizon);
         for request in &frame.requests {
-            let answer = Answer {
-                request: request.clone(),
-                stream: frame.stream.clone(),
-            };
+            let answer = Answer { request: request.clone(), stream: frame.stream.clone() };
             self.answers.insert(answer.client_req_id().to_owned(), answer);
         }
         Ok(frame)
@@ -183,11 +168,7 @@ impl Socket {
 
     /// Sends any bytes as a text frame, UTF-8 or not.
     pub fn send_bytes_as_text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.send(Message::Frame(RawFrame::message(
-            bytes.to_vec(),
-            OpCode::Data(Data::Text),
-            true,
-        )))
+        self.send(Message::Frame(RawFrame::message(bytes.to_vec(), OpCode::Data(Data::Text), true)))
     }
 
     /// Sends a WebSocket ping.
@@ -230,10 +211,7 @@ impl Socket {
     #[must_use]
     pub fn close(mut self) -> Picture {
         // A connection that is gone already is closed enough.
-        let normal = CloseFrame {
-            code: 1000.into(),
-            reason: "".into(),
-        };
+        let normal = CloseFrame { code: 1000.into(), reason: "".into() };
         if self.web.close(Some(normal)).is_ok()
             && self.web.get_ref().set_read_timeout(Some(WRITE_WAIT)).is_ok()
         {
@@ -254,9 +232,7 @@ impl Socket {
     }
 
     fn send(&mut self, message: Message) -> Result<(), Failure> {
-        self.web
-            .send(message)
-            .map_err(|error| broke(error, "room to write", WRITE_WAIT))
+        self.web.send(message).map_err(|error| broke(error, "room to write", WRITE_WAIT))
     }
 
     fn read_frame(&mut self, timeout: Duration) -> Result<Frame, Failure> {
@@ -264,9 +240,7 @@ impl Socket {
         loop {
             let left = timeout.saturating_sub(start.elapsed());
             // A zero time-out would mean "for ever" to the operating system.
-            self.web
-                .get_ref()
-                .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            self.web.get_ref().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.web.read().map_err(|error| broke(error, "frame", timeout))? {
                 Message::Text(text) => return Frame::parse(&text),
                 Message::Close(frame) => return Err(closed(frame)),
@@ -291,10 +265,7 @@ impl Session for Socket {
 
     fn request_events(&mut self, events: &[Event]) -> Result<Vec<Answer>, Failure> {
         self.submit_events(events)?;
-        events
-            .iter()
-            .map(|event| self.answer(event.client_req_id))
-            .collect()
+        events.iter().map(|event| self.answer(event.client_req_id)).collect()
     }
 
     fn settle(&mut self) -> Result<(), Failure> {
@@ -319,19 +290,10 @@ pub fn submission(events: &[Event]) -> String {
 
 /// Connects to `GET /api/ws` with the given headers, which need not be right.
 pub fn upgrade(base_url: &str, headers: &[(&str, &str)]) -> Result<WebSocket<TcpStream>, Failure> {
-    let Some(host) = base_url
-        .strip_prefix("http://")
-        .map(|rest| rest.trim_end_matches('/'))
-    else {
-        return Err(Failure::Io(format!(
-            "{base_url} is no http:// address; this client speaks no TLS"
-        )));
+    let Some(host) = base_url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')) else {
+        return Err(Failure::Io(format!("{base_url} is no http:// address; this client speaks no TLS")));
     };
-    let host_and_port = if host.contains(':') {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    };
+    let host_and_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
     let address = host_and_port.to_socket_addrs()?.next();
     let address = address.ok_or_else(|| Failure::Io(format!("{host} has no address")))?;
     let stream = TcpStream::connect_timeout(&address, OPEN_WAIT)?;
@@ -344,24 +306,14 @@ pub fn upgrade(base_url: &str, headers: &[(&str, &str)]) -> Result<WebSocket<Tcp
     for (name, value) in headers {
         request = request.with_header(*name, *value);
     }
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES);
+    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
     match tungstenite::client::client_with_config(request, stream, Some(config)) {
         Ok((web, _)) => Ok(web),
         Err(tungstenite::HandshakeError::Interrupted(_)) => Err(Failure::timed_out("upgrade", OPEN_WAIT)),
         Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
-            let body = response
-                .body()
-                .as_deref()
-                .map(String::from_utf8_lossy)
-                .unwrap_or_default()
-                .into_owned();
-            Err(Failure::Http {
-                path: "/api/ws".into(),
-                status: response.status().as_u16(),
-                body,
-            })
+            let body =
+                response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+            Err(Failure::Http { path: "/api/ws".into(), status: response.status().as_u16(), body })
         }
         Err(tungstenite::HandshakeError::Failure(error)) => Err(broke(error, "upgrade", OPEN_WAIT)),
     }
@@ -380,8 +332,5 @@ fn broke(error: tungstenite::Error, what: &str, wait: Duration) -> Failure {
         return Failure::timed_out(what, wait);
     }
     // Whoever is killed sends no close frame; to the client that is the same fact as a reset.
-    Failure::Closed {
-        code: 1006,
-        reason: error.to_string(),
-    }
+    Failure::Closed { code: 1006, reason: error.to_string() }
 }

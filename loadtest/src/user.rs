@@ -53,10 +53,7 @@ impl HttpAnswer {
     /// The first header of that name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of the cookie that this answer sets.
@@ -73,11 +70,7 @@ impl HttpAnswer {
         if self.status == 200 {
             return Ok(self);
         }
-        Err(Failure::Http {
-            path: path.to_owned(),
-            status: self.status,
-            body: self.body,
-        })
+        Err(Failure::Http { path: path.to_owned(), status: self.status, body: self.body })
     }
 }
 
@@ -89,18 +82,8 @@ pub fn http_post(
     body: &Value,
 ) -> Result<HttpAnswer, Failure> {
     // Nothing is kept open: ten thousand users that log in would otherwise hold ten thousand idle connections.
-    let once = ureq::Agent::config_builder()
-        .max_idle_connections(0)
-        .http_status_as_error(false)
-        .build();
-    post_with(
-        &once.new_agent(),
-        base_url,
-        path,
-        headers,
-        &body.to_string(),
-        HTTP_WAIT,
-    )
+    let once = ureq::Agent::config_builder().max_idle_connections(0).http_status_as_error(false).build();
+    post_with(&once.new_agent(), base_url, path, headers, &body.to_string(), HTTP_WAIT)
 }
 
 /// A POST of any text, for input that is no JSON, over the given agent.
@@ -112,9 +95,7 @@ pub(crate) fn post_with(
     body: &str,
     wait: Duration,
 ) -> Result<HttpAnswer, Failure> {
-    let mut request = agent
-        .post(format!("{base_url}{path}"))
-        .header("Content-Type", "application/json");
+    let mut request = agent.post(format!("{base_url}{path}")).header("Content-Type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -124,34 +105,16 @@ pub(crate) fn post_with(
         }
         Failure::Io(format!("{path}: {error}"))
     };
-    let mut response = request
-        .config()
-        .timeout_global(Some(wait))
-        .build()
-        .send(body)
-        .map_err(failed)?;
+    let mut response = request.config().timeout_global(Some(wait)).build().send(body).map_err(failed)?;
     let headers = response.headers().iter();
     let headers = headers
         .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
     let status = response.status().as_u16();
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(BODY_BYTES_MAX)
-        .read_to_string()
-        .map_err(failed)?;
-    Ok(HttpAnswer {
-        status,
-        headers,
-        json: serde_json::from_str(&body).unwrap_or(Value::Null),
-        body,
-    })
+    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string().map_err(failed)?;
+    Ok(HttpAnswer { status, headers, json: serde_json::from_str(&body).unwrap_or(Value::Null), body })
 }
 
 /// The value of an `Authorization` header for HTTP Basic (RFC 7617).
@@ -165,11 +128,7 @@ pub fn basic_auth(user: &str, password: &str) -> String {
         for place in 0..4 {
             let sextet = (bits >> (18 - 6 * place)) & 63;
             // A group of n bytes fills n + 1 places; the rest is padding.
-            encoded.push(if place <= group.len() {
-                char::from(ALPHABET[sextet as usize])
-            } else {
-                '='
-            });
+            encoded.push(if place <= group.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
         }
     }
     encoded
@@ -202,34 +161,19 @@ impl User {
     pub fn login(base_url: &str, email: &str, password: &str) -> Result<Self, Failure> {
         let path = "/api/account/login";
         let base_url = base_url.trim_end_matches('/');
-        let answer = http_post(
-            base_url,
-            path,
-            &[],
-            &json!({"email": email, "password": password}),
-        )?
-        .ok(path)?;
+        let answer =
+            http_post(base_url, path, &[], &json!({"email": email, "password": password}))?.ok(path)?;
         let field = |name: &str| {
-            let value = answer
-                .json
-                .as_object()
-                .map(|body| record::text(body, name))
-                .unwrap_or_default();
+            let value = answer.json.as_object().map(|body| record::text(body, name)).unwrap_or_default();
             if value.is_empty() {
-                return Err(Failure::Broken(format!(
-                    "{path} answered without {name}: {}",
-                    answer.body
-                )));
+                return Err(Failure::Broken(format!("{path} answered without {name}: {}", answer.body)));
             }
             Ok(value.to_owned())
         };
         let token_id = answer.cookie("token_id").map(str::to_owned);
         Ok(Self {
             base_url: base_url.to_owned(),
-            agent: ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .build()
-                .new_agent(),
+            agent: ureq::Agent::config_builder().http_status_as_error(false).build().new_agent(),
             email: email.to_owned(),
             password: password.to_owned(),
             account_id: field("account_id")?,
@@ -247,10 +191,7 @@ impl User {
     /// The same login at another server address: another node, or the same one restarted elsewhere.
     #[must_use]
     pub fn at(&self, base_url: &str) -> Self {
-        Self {
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            ..self.clone()
-        }
+        Self { base_url: base_url.trim_end_matches('/').to_owned(), ..self.clone() }
     }
 
     /// A POST of this session; `ticket` and `api_version` are added unless the caller gave a ticket.
@@ -277,14 +218,7 @@ impl User {
     /// A POST of this session's cookie with a body as given, for input that no client should send.
     pub fn http_post_text(&self, path: &str, body: &str, wait: Duration) -> Result<HttpAnswer, Failure> {
         let cookie = format!("token_id={}", self.token_id);
-        post_with(
-            &self.agent,
-            &self.base_url,
-            path,
-            &[("Cookie", &cookie)],
-            body,
-            wait,
-        )
+        post_with(&self.agent, &self.base_url, path, &[("Cookie", &cookie)], body, wait)
     }
 
     /// Connects by WebSocket, says hello with `horizon` and reads until the sync is complete. The picture begins empty.
@@ -319,22 +253,14 @@ mod tests {
 
     #[test]
     fn basic_credentials_are_those_of_the_rfc() {
-        assert_eq!(
-            basic_auth("Aladdin", "open sesame"),
-            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
-        );
+        assert_eq!(basic_auth("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert_eq!(basic_auth("a", "b"), "Basic YTpi");
     }
 
     #[test]
     fn a_cookie_is_found_among_its_attributes() {
         let headers = vec![("set-cookie".into(), "token_id=abc; HttpOnly; Path=/".into())];
-        let answer = HttpAnswer {
-            status: 200,
-            headers,
-            json: Value::Null,
-            body: String::new(),
-        };
+        let answer = HttpAnswer { status: 200, headers, json: Value::Null, body: String::new() };
         assert_eq!(answer.cookie("token_id"), Some("abc"));
         assert_eq!(answer.cookie("ticket"), None);
     }

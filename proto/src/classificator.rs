@@ -257,10 +257,7 @@ impl From<DialogType> for ConvType {
     }
 }
 
-#[expect(
-    clippy::derivable_impls,
-    reason = "the macro that declares the words derives no default"
-)]
+#[expect(clippy::derivable_impls, reason = "the macro that declares the words derives no default")]
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

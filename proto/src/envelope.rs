@@ -42,10 +42,7 @@ impl From<serde_json::Error> for BadFrame {
         if error.is_data() {
             return Self::UnknownForm;
         }
-        Self::NotJson {
-            line: error.line(),
-            column: error.column(),
-        }
+        Self::NotJson { line: error.line(), column: error.column() }
     }
 }
 
@@ -160,34 +157,22 @@ impl Submission {
             None => (None, None),
             Some(id) => match serde_json::from_str(id.get()) {
                 Ok(id) => (Some(id), None),
-                Err(_) => (
-                    None,
-                    Some(echo(&text(id).unwrap_or(Cow::Borrowed(id.get()))).to_owned()),
-                ),
+                Err(_) => (None, Some(echo(&text(id).unwrap_or(Cow::Borrowed(id.get()))).to_owned())),
             },
         };
         let urn = given.mk_event_type.and_then(text);
         let event = match (&client_req_id_echo, &urn) {
-            (Some(id), _) => Err(Refusal::malformed(
-                "client_req_id",
-                format_args!("'{id}' is not a UUID"),
-            )),
-            (None, None) => Err(Refusal::malformed(
-                "mk_event_type",
-                "missing or not a text, but it is mandatory",
-            )),
+            (Some(id), _) => Err(Refusal::malformed("client_req_id", format_args!("'{id}' is not a UUID"))),
+            (None, None) => {
+                Err(Refusal::malformed("mk_event_type", "missing or not a text, but it is mandatory"))
+            }
             (None, Some(urn)) => ClientEvent::decode_text(urn, given.params.map_or("{}", RawValue::get)),
         };
         let mk_event_type = match &event {
             Ok(event) => Cow::Borrowed(event.urn()),
             Err(_) => Cow::Owned(echo(&urn.unwrap_or_default()).to_owned()),
         };
-        Self {
-            client_req_id,
-            client_req_id_echo,
-            mk_event_type,
-            event,
-        }
+        Self { client_req_id, client_req_id_echo, mk_event_type, event }
     }
 
     /// Reads what could not be read together with its neighbours.
@@ -243,9 +228,7 @@ impl<'a> Frame<'a> {
         if let Ok(outline) = whole_or_error::<Outline<'a, Element<'a>>>(text) {
             return Self::of(outline, |element| Submission::read(&element.0));
         }
-        Self::of(whole::<Outline<'a, &'a RawValue>>(text)?, |element| {
-            Submission::read_alone(element)
-        })
+        Self::of(whole::<Outline<'a, &'a RawValue>>(text)?, Submission::read_alone)
     }
 
     fn of<T>(outline: Outline<'a, T>, read: impl Fn(T) -> Submission) -> Result<Self, BadFrame> {
@@ -254,12 +237,7 @@ impl<'a> Frame<'a> {
             Some(stream) => Some(stream.items.into_iter().map(read).collect()),
             None => None,
         };
-        Ok(Self {
-            stream,
-            ping: outline.ping,
-            ticket: outline.ticket,
-            api_version: outline.api_version,
-        })
+        Ok(Self { stream, ping: outline.ping, ticket: outline.ticket, api_version: outline.api_version })
     }
 }
 
@@ -316,10 +294,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
                 let mut items = Vec::new();
                 while items.len() < EVENTS_PER_FRAME_MAX {
                     let Some(item) = seq.next_element()? else {
-                        return Ok(Bounded {
-                            items,
-                            is_over: false,
-                        });
+                        return Ok(Bounded { items, is_over: false });
                     };
                     items.push(item);
                 }

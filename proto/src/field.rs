@@ -197,7 +197,5 @@ pub(crate) fn settle<T: Param, E: Error>(
 
 /// The beginning of a client's own value, for telling him what was wrong.
 pub(crate) fn echo(text: &str) -> &str {
-    text.char_indices()
-        .nth(ECHO_CHARS_MAX)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(ECHO_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }

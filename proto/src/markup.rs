@@ -55,10 +55,7 @@ pub fn render(text: &str, files: &[FileRef<'_>]) -> Rendered {
     }
     out.xml.push_str("</msg>");
     let mentions = out.mentions();
-    Rendered {
-        xml: out.xml,
-        mentions,
-    }
+    Rendered { xml: out.xml, mentions }
 }
 
 fn append_file(out: &mut String, file: &FileRef<'_>) {
@@ -165,33 +162,22 @@ mod tests {
 
     #[test]
     fn the_work_is_linear_whatever_is_typed() {
-        let mut texts: Vec<String> = PIECES
-            .iter()
-            .map(|piece| piece.chars().cycle().take(TEXT_CHARS).collect())
-            .collect();
+        let mut texts: Vec<String> =
+            PIECES.iter().map(|piece| piece.chars().cycle().take(TEXT_CHARS).collect()).collect();
         // A beginning that could be searched an end for, before each of them.
         for begin in [":::\n", "*a ", "http://a<<", "@a"] {
-            texts.extend(PIECES.iter().map(|piece| {
-                begin
-                    .chars()
-                    .chain(piece.chars().cycle())
-                    .take(TEXT_CHARS)
-                    .collect()
-            }));
+            texts.extend(
+                PIECES
+                    .iter()
+                    .map(|piece| begin.chars().chain(piece.chars().cycle()).take(TEXT_CHARS).collect()),
+            );
         }
         for text in texts {
             effort::take();
             let xml = render(&text, &[]).xml;
             let (looked, name) = (effort::take(), text.chars().take(16).collect::<String>());
-            assert!(
-                looked <= LOOKS_MAX * text.len(),
-                "{looked} bytes looked at for {name:?}…"
-            );
-            assert!(
-                xml.len() <= GROWTH_MAX * text.len(),
-                "{} bytes of XML for {name:?}…",
-                xml.len()
-            );
+            assert!(looked <= LOOKS_MAX * text.len(), "{looked} bytes looked at for {name:?}…");
+            assert!(xml.len() <= GROWTH_MAX * text.len(), "{} bytes of XML for {name:?}…", xml.len());
         }
     }
 

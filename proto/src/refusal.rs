@@ -20,11 +20,7 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(status: u16, error_id: &'static str, error_message: impl Into<String>) -> Self {
-        Self {
-            status,
-            error_id,
-            error_message: error_message.into(),
-        }
+        Self { status, error_id, error_message: error_message.into() }
     }
 
     /// 400: a param is missing, of the wrong type or outside its limits. `param` is the path below `params`.
@@ -44,10 +40,7 @@ impl Refusal {
 
     /// 400: no such event.
     pub fn unknown_event(urn: &str) -> Self {
-        Self::malformed(
-            "mk_event_type",
-            format_args!("'{}' is not an event", crate::field::echo(urn)),
-        )
+        Self::malformed("mk_event_type", format_args!("'{}' is not an event", crate::field::echo(urn)))
     }
 
     /// 430: there is no such thing, or the caller may not know of it. `what` begins the sentence: `"Message"`.
@@ -72,11 +65,7 @@ impl Refusal {
 
     /// 431: somebody else holds the message's edit lock.
     pub fn message_locked() -> Self {
-        Self::new(
-            431,
-            "message_locked",
-            "Message is being edited by another member.",
-        )
+        Self::new(431, "message_locked", "Message is being edited by another member.")
     }
 
     /// 431: the caller lacks the right; `text` says which.
@@ -91,37 +80,21 @@ impl Refusal {
 
     /// 429: too much in too short a time.
     pub fn rate_limited() -> Self {
-        Self::new(
-            429,
-            "rate_limited",
-            "Too many events in a short time; try again later.",
-        )
+        Self::new(429, "rate_limited", "Too many events in a short time; try again later.")
     }
 
     /// 501: a known event that this server does not carry out.
     pub fn not_supported(urn: &str) -> Self {
-        Self::new(
-            501,
-            "not_supported",
-            format!("{urn} is not supported by this server."),
-        )
+        Self::new(501, "not_supported", format!("{urn} is not supported by this server."))
     }
 
     /// 500: an internal fault, which the log holds under the same correlation id.
     pub fn fault(correlation_id: impl Display) -> Self {
-        Self::new(
-            500,
-            "internal",
-            format!("Internal error, correlation id {correlation_id}."),
-        )
+        Self::new(500, "internal", format!("Internal error, correlation id {correlation_id}."))
     }
 
     /// 503: the server cannot carry the event out now. A retry with the same `client_req_id` is safe.
     pub fn unavailable() -> Self {
-        Self::new(
-            503,
-            "unavailable",
-            "Temporarily unavailable; retry with the same client_req_id.",
-        )
+        Self::new(503, "unavailable", "Temporarily unavailable; retry with the same client_req_id.")
     }
 }

@@ -13,9 +13,7 @@ fn official() -> Vec<Value> {
 }
 
 fn has_words(description: Option<&Value>) -> bool {
-    description
-        .and_then(Value::as_str)
-        .is_some_and(|text| !text.is_empty())
+    description.and_then(Value::as_str).is_some_and(|text| !text.is_empty())
 }
 
 /// The differences between an official map of params and ours, each as a readable line.
@@ -37,12 +35,7 @@ fn compare_params(
         return;
     }
     for param in ours {
-        compare_param(
-            &format!("{path}.{}", param.name),
-            &official[param.name],
-            param,
-            differences,
-        );
+        compare_param(&format!("{path}.{}", param.name), &official[param.name], param, differences);
     }
 }
 
@@ -75,9 +68,8 @@ fn compare_param(path: &str, official: &Value, ours: &ParamSpec, differences: &m
         differences.push(format!("{path}: the catalogue describes it, the table does not"));
     }
     let none = Map::new();
-    let nested = nested.as_ref().map_or(&none, |nested| {
-        nested.as_object().expect("nested params are an object")
-    });
+    let nested =
+        nested.as_ref().map_or(&none, |nested| nested.as_object().expect("nested params are an object"));
     compare_params(path, nested, ours.params, differences);
 }
 
@@ -107,11 +99,7 @@ fn every_declaration_equals_the_catalogue() {
             differences.push(format!("{urn}: not in the catalogue"));
         }
     }
-    assert!(
-        differences.is_empty(),
-        "the table differs from the catalogue:\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "the table differs from the catalogue:\n{}", differences.join("\n"));
     assert_eq!(ours.len(), 162);
     assert_eq!(catalogue().count(), 162, "an event is declared twice");
     assert_eq!(official.len(), 162);
@@ -121,9 +109,7 @@ fn every_declaration_equals_the_catalogue() {
 fn events_and_params_stand_in_the_order_of_the_catalogue() {
     fn walk(text: &mut &str, name: &str, nested: &[ParamSpec]) {
         let key = format!("\"{name}\": {{");
-        let at = text
-            .find(&key)
-            .unwrap_or_else(|| panic!("{name} does not follow in the catalogue's order"));
+        let at = text.find(&key).unwrap_or_else(|| panic!("{name} does not follow in the catalogue's order"));
         *text = &text[at + key.len()..];
         for param in nested {
             walk(text, param.name, param.params);
@@ -150,13 +136,7 @@ fn a_types_name_is_its_urn_in_camel_case() {
         let verb = event.urn.splitn(5, ':').nth(4).expect("a URN has five parts");
         let name: String = verb
             .split(['_', ':'])
-            .flat_map(|word| {
-                word[..1]
-                    .to_uppercase()
-                    .chars()
-                    .chain(word[1..].chars())
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|word| word[..1].to_uppercase().chars().chain(word[1..].chars()).collect::<Vec<_>>())
             .collect();
         assert_eq!(event.name, name, "{}", event.urn);
     }

@@ -92,22 +92,13 @@ fn parse(bytes: &[u8]) -> Value {
     let text = std::str::from_utf8(bytes).expect("records are UTF-8");
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     for key in value.as_object().expect("a record is an object").keys() {
-        assert_eq!(
-            text.matches(&format!("\"{key}\":")).count(),
-            1,
-            "{key} comes once in {text}"
-        );
+        assert_eq!(text.matches(&format!("\"{key}\":")).count(), 1, "{key} comes once in {text}");
     }
     value
 }
 
 fn keys(record: &Value) -> BTreeSet<&str> {
-    record
-        .as_object()
-        .expect("a record is an object")
-        .keys()
-        .map(String::as_str)
-        .collect()
+    record.as_object().expect("a record is an object").keys().map(String::as_str).collect()
 }
 
 fn shared_update() -> Shared<'static> {
@@ -144,21 +135,12 @@ fn shared_full() -> Shared<'static> {
         is_url_preview_disabled: None,
         is_admin_write_only: None,
     };
-    Shared {
-        facts: Some(facts),
-        ..shared_update()
-    }
+    Shared { facts: Some(facts), ..shared_update() }
 }
 
 fn shared_init() -> Shared<'static> {
-    let links = Links {
-        autojoin_url: "https://host/chat/KEY".to_owned(),
-        cmail: "conv.x@host".to_owned(),
-    };
-    Shared {
-        links: Some(links),
-        ..shared_full()
-    }
+    let links = Links { autojoin_url: "https://host/chat/KEY".to_owned(), cmail: "conv.x@host".to_owned() };
+    Shared { links: Some(links), ..shared_full() }
 }
 
 /// T13: the author's header after his one post.
@@ -195,28 +177,14 @@ fn author_after_one_post() -> View {
 }
 
 fn names() -> Option<Arc<[Named]>> {
-    let named = |nr, name: &str| Named {
-        account_id: account(nr),
-        display_name: name.to_owned(),
-    };
+    let named = |nr, name: &str| Named { account_id: account(nr), display_name: name.to_owned() };
     Some(Arc::new([named(1, "Alice Adams"), named(2, "Bob \"B\" Brown")]))
 }
 
 fn full_view(named: Option<Arc<[Named]>>, mode: Option<InitMode>) -> View {
-    let init = mode.map(|mode| Init {
-        mode,
-        begin_message_nr: 1,
-    });
-    let full = Full {
-        can_post: true,
-        named,
-        labels: None,
-        init,
-    };
-    View {
-        full: Some(Box::new(full)),
-        ..author_after_one_post()
-    }
+    let init = mode.map(|mode| Init { mode, begin_message_nr: 1 });
+    let full = Full { can_post: true, named, labels: None, init };
+    View { full: Some(Box::new(full)), ..author_after_one_post() }
 }
 
 fn written(shared: &Shared<'_>, view: &View) -> Value {
@@ -248,15 +216,9 @@ fn conv_update_has_the_31_keys_and_the_numbers_of_t13() {
 
 #[test]
 fn conv_update_leaves_out_is_mark_unread_until_the_member_has_acted() {
-    let view = View {
-        is_mark_unread: None,
-        ..author_after_one_post()
-    };
+    let view = View { is_mark_unread: None, ..author_after_one_post() };
     let record = written(&shared_update(), &view);
-    let expected: BTreeSet<&str> = UPDATE
-        .into_iter()
-        .filter(|key| *key != "is_mark_unread")
-        .collect();
+    let expected: BTreeSet<&str> = UPDATE.into_iter().filter(|key| *key != "is_mark_unread").collect();
     assert_eq!(keys(&record), expected);
 }
 
@@ -292,10 +254,7 @@ fn conv_optional_fields_are_there_only_when_set() {
 #[test]
 fn conv_full_adds_the_facts_and_names_the_others_while_there_is_no_topic() {
     let record = written(&shared_full(), &full_view(names(), None));
-    assert_eq!(
-        keys(&record),
-        UPDATE.into_iter().chain(FULL).chain(["default_topic"]).collect()
-    );
+    assert_eq!(keys(&record), UPDATE.into_iter().chain(FULL).chain(["default_topic"]).collect());
     assert_eq!(record["organisation_id"], Value::Null);
     assert_eq!(record["members"], json!([id(1), id(2)]));
     assert_eq!(record["default_members"], json!([id(2)]));
@@ -329,12 +288,7 @@ fn conv_full_has_settings_and_labels_only_when_set() {
     let mut view = full_view(names(), None);
     view.full.as_mut().unwrap().labels = Some(vec!["starred".to_owned()]);
     let record = written(&shared, &view);
-    for key in [
-        "is_autojoin",
-        "is_disclose",
-        "is_url_preview_disabled",
-        "is_admin_write_only",
-    ] {
+    for key in ["is_autojoin", "is_disclose", "is_url_preview_disabled", "is_admin_write_only"] {
         assert_eq!(record[key], true, "{key}");
     }
     assert_eq!(record["labels"], json!(["starred"]));
@@ -343,27 +297,16 @@ fn conv_full_has_settings_and_labels_only_when_set() {
 
 #[test]
 fn conv_init_full_adds_the_init_keys_and_two_nulls() {
-    let view = View {
-        fw_message_nr: Some(2),
-        bw_message_nr: Some(1),
-        ..full_view(None, Some(InitMode::Full))
-    };
+    let view =
+        View { fw_message_nr: Some(2), bw_message_nr: Some(1), ..full_view(None, Some(InitMode::Full)) };
     let record = written(&shared_init(), &view);
     let pins = ["pin_cursor", "pin_sync_state"];
-    assert_eq!(
-        keys(&record),
-        UPDATE.into_iter().chain(FULL).chain(INIT).chain(pins).collect()
-    );
+    assert_eq!(keys(&record), UPDATE.into_iter().chain(FULL).chain(INIT).chain(pins).collect());
     assert_eq!(keys(&record).len(), 31 + 14 + 9 + 2);
     assert_eq!(record["pin_cursor"], Value::Null);
     assert_eq!(record["pin_sync_state"], Value::Null);
     assert_eq!(
-        (
-            &record["mk_init_mode"],
-            &record["is_init"],
-            &record["is_full"],
-            &record["is_tiny"]
-        ),
+        (&record["mk_init_mode"], &record["is_init"], &record["is_full"], &record["is_tiny"]),
         (&json!("ic_full"), &json!(true), &json!(true), &json!(false))
     );
 }
@@ -372,22 +315,12 @@ fn conv_init_full_adds_the_init_keys_and_two_nulls() {
 fn conv_init_header_says_no_edges_and_tiny_says_tiny() {
     let header = written(&shared_init(), &full_view(None, Some(InitMode::Header)));
     let edges = ["fw_message_nr", "bw_message_nr"];
-    let expected = UPDATE
-        .into_iter()
-        .chain(FULL)
-        .chain(INIT)
-        .filter(|key| !edges.contains(key));
+    let expected = UPDATE.into_iter().chain(FULL).chain(INIT).filter(|key| !edges.contains(key));
     assert_eq!(keys(&header), expected.collect());
-    assert_eq!(
-        (&header["is_tiny"], &header["is_full"]),
-        (&json!(false), &json!(true))
-    );
+    assert_eq!((&header["is_tiny"], &header["is_full"]), (&json!(false), &json!(true)));
 
-    let view = View {
-        fw_message_nr: Some(2),
-        bw_message_nr: Some(2),
-        ..full_view(None, Some(InitMode::Tiny))
-    };
+    let view =
+        View { fw_message_nr: Some(2), bw_message_nr: Some(2), ..full_view(None, Some(InitMode::Tiny)) };
     let tiny = written(&shared_init(), &view);
     assert_eq!(keys(&tiny), UPDATE.into_iter().chain(FULL).chain(INIT).collect());
     assert_eq!((&tiny["is_tiny"], &tiny["is_init"]), (&json!(true), &json!(true)));

@@ -41,10 +41,7 @@ fn absent_and_null_are_the_default_and_unknown_params_are_passed_over() {
         from_message_nr: None,
         reply_to_message_nr: None,
     }));
-    assert_eq!(
-        decode("message:add_plain", json!({"conversation_id": ID})),
-        Ok(expected.clone())
-    );
+    assert_eq!(decode("message:add_plain", json!({"conversation_id": ID})), Ok(expected.clone()));
     let nulls = json!({"conversation_id": ID, "message": null, "subject": null, "attachment_urls": null,
         "from_message_nr": null, "reply_to_message_nr": null, "colour": [{"deep": 1}]});
     assert_eq!(decode("message:add_plain", nulls), Ok(expected));
@@ -71,11 +68,7 @@ fn absent_and_null_are_the_default_and_unknown_params_are_passed_over() {
 fn a_refusal_names_the_param_what_is_wrong_and_what_is_allowed() {
     let long = "x".repeat(307_201);
     for (name, params, expected) in [
-        (
-            "message:add_plain",
-            json!({}),
-            "params.conversation_id: missing, but it is mandatory",
-        ),
+        ("message:add_plain", json!({}), "params.conversation_id: missing, but it is mandatory"),
         (
             "message:add_plain",
             json!({"conversation_id": null}),
@@ -106,26 +99,10 @@ fn a_refusal_names_the_param_what_is_wrong_and_what_is_allowed() {
             json!({"mk_conv_type": "x"}),
             "params.mk_conv_type: 'x' is not one of cct_list, cct_no_mail, cct_default",
         ),
-        (
-            "conv:create",
-            json!({"is_list": "true"}),
-            "params.is_list: 'true', true or false is wanted",
-        ),
-        (
-            "conv:create",
-            json!({"account_ids": ID}),
-            &format!("params.account_ids: '{ID}', a list is wanted"),
-        ),
-        (
-            "conv:create",
-            json!({"account_ids": [null]}),
-            "params.account_ids[0]: null, a UUID is wanted",
-        ),
-        (
-            "conv:set_writing",
-            json!([ID]),
-            "params: a list, an object is wanted",
-        ),
+        ("conv:create", json!({"is_list": "true"}), "params.is_list: 'true', true or false is wanted"),
+        ("conv:create", json!({"account_ids": ID}), &format!("params.account_ids: '{ID}', a list is wanted")),
+        ("conv:create", json!({"account_ids": [null]}), "params.account_ids[0]: null, a UUID is wanted"),
+        ("conv:set_writing", json!([ID]), "params: a list, an object is wanted"),
         (
             "conv:mark_read",
             json!({"conversation_id": ID, "show_message_nr": 1.5}),
@@ -165,12 +142,7 @@ fn a_refusal_names_the_param_what_is_wrong_and_what_is_allowed() {
 fn what_the_walk_cannot_find_is_refused_in_the_words_of_the_parser() {
     let twice = format!(r#"{{"conversation_id": "{ID}", "conversation_id": "{ID}"}}"#);
     let refusal = decode_text("conv:leave", &twice).unwrap_err();
-    assert!(
-        refusal
-            .error_message
-            .starts_with("params: duplicate field `conversation_id`"),
-        "{refusal}"
-    );
+    assert!(refusal.error_message.starts_with("params: duplicate field `conversation_id`"), "{refusal}");
     let surrogate = format!(r#"{{"conversation_id": "{ID}", "topic": "\ud800"}}"#);
     let refusal = decode_text("conv:set_topic", &surrogate).unwrap_err();
     assert_eq!((refusal.status, refusal.error_id), (400, "invalid_call"));
@@ -188,11 +160,8 @@ fn a_limit_counts_characters_and_not_bytes() {
 
 #[test]
 fn what_people_write_is_not_in_the_debug_form() {
-    let event = decode(
-        "account:change_password",
-        json!({"password": "pw-new", "old_password": "pw-old"}),
-    )
-    .unwrap();
+    let event =
+        decode("account:change_password", json!({"password": "pw-new", "old_password": "pw-old"})).unwrap();
     assert!(!format!("{event:?}").contains("pw-"));
 }
 
@@ -207,10 +176,7 @@ fn an_unknown_urn_is_refused() {
     ] {
         let refusal = ClientEvent::decode(urn, RawValue::NULL).unwrap_err();
         assert_eq!(refusal.status, 400);
-        assert_eq!(
-            refusal.error_message,
-            format!("mk_event_type: '{urn}' is not an event")
-        );
+        assert_eq!(refusal.error_message, format!("mk_event_type: '{urn}' is not an event"));
     }
 }
 
@@ -253,18 +219,10 @@ fn a_cursor_is_a_text_or_an_object_and_the_empty_one_is_none() {
         Ok(ClientEvent::Contact(contact::Event::SyncCanned(sync))) => sync.sync_cursor,
         other => panic!("{other:?}"),
     };
-    let at = Cursor(Some(contact::CannedCursor {
-        message_id: id().into(),
-        store_time: Timestamp(1_500_000),
-    }));
-    assert_eq!(
-        cursor(json!({"message_id": ID, "store_time": 1.5}).to_string().into()),
-        at
-    );
-    assert_eq!(
-        cursor(json!({"message_id": ID, "store_time": "1970-01-01 00:00:01.5+00"})),
-        at
-    );
+    let at =
+        Cursor(Some(contact::CannedCursor { message_id: id().into(), store_time: Timestamp(1_500_000) }));
+    assert_eq!(cursor(json!({"message_id": ID, "store_time": 1.5}).to_string().into()), at);
+    assert_eq!(cursor(json!({"message_id": ID, "store_time": "1970-01-01 00:00:01.5+00"})), at);
     assert_eq!(
         serde_json::to_value(&at).unwrap(),
         Value::from(format!(r#"{{"message_id":"{ID}","store_time":1.5}}"#))
@@ -281,33 +239,15 @@ fn an_event_knows_whose_turn_it_takes() {
     assert_eq!(owner("conv:create", json!({})), Owner::NewConversation);
     assert_eq!(owner("conv:fork", json!({"conversation_id": ID})), conversation);
     assert_eq!(
-        owner(
-            "section:task:archive_all",
-            json!({"conversation_id": ID, "section_id": ID})
-        ),
+        owner("section:task:archive_all", json!({"conversation_id": ID, "section_id": ID})),
         conversation
     );
-    assert_eq!(
-        owner(
-            "message:set_done",
-            json!({"conversation_id": ID, "message_nr": 1})
-        ),
-        conversation
-    );
+    assert_eq!(owner("message:set_done", json!({"conversation_id": ID, "message_nr": 1})), conversation);
     assert_eq!(owner("contact:get", json!({"account_id": ID})), Owner::Caller);
-    assert_eq!(
-        owner("contact:get_dialog", json!({"account_id": ID})),
-        Owner::Dialog(AccountId(id()))
-    );
+    assert_eq!(owner("contact:get_dialog", json!({"account_id": ID})), Owner::Dialog(AccountId(id())));
     assert_eq!(owner("task:archive", json!({"message_id": ID})), Owner::Caller);
-    assert_eq!(
-        owner("team:get", json!({"team_id": ID})),
-        Owner::Team(id().into())
-    );
-    assert_eq!(
-        owner("organisation:get", json!({"organisation_id": ID})),
-        Owner::Organisation(id().into())
-    );
+    assert_eq!(owner("team:get", json!({"team_id": ID})), Owner::Team(id().into()));
+    assert_eq!(owner("organisation:get", json!({"organisation_id": ID})), Owner::Organisation(id().into()));
 }
 
 /// A value that a param takes; `deep` gives defaulted params a value as well.
@@ -327,20 +267,12 @@ fn good(spec: &ParamSpec, kind: Kind, deep: bool) -> Value {
 fn good_params(specs: &[ParamSpec], deep: bool) -> Value {
     let given = specs.iter().filter(|spec| deep || spec.default.is_none());
     Value::Object(
-        given
-            .map(|spec| (spec.name.to_owned(), good(spec, spec.kind, deep)))
-            .collect::<Map<_, _>>(),
+        given.map(|spec| (spec.name.to_owned(), good(spec, spec.kind, deep))).collect::<Map<_, _>>(),
     )
 }
 
 fn decode_spec(event: &EventSpec, params: &Value) -> Result<ClientEvent, Refusal> {
-    decode(
-        event
-            .urn
-            .strip_prefix("urn:fleep:client:")
-            .expect("every URN has the prefix"),
-        params.clone(),
-    )
+    decode(event.urn.strip_prefix("urn:fleep:client:").expect("every URN has the prefix"), params.clone())
 }
 
 #[test]
@@ -375,9 +307,7 @@ fn every_mandatory_param_of_every_event_is_missed_and_every_wrong_type_is_named(
             match decode_spec(spec, &params) {
                 Ok(_) => assert!(param.ignore, "{}: {}", spec.urn, param.name),
                 Err(refusal) => assert!(
-                    refusal
-                        .error_message
-                        .starts_with(&format!("params.{}", param.name))
+                    refusal.error_message.starts_with(&format!("params.{}", param.name))
                         && refusal.error_message.ends_with("is wanted"),
                     "{refusal}"
                 ),
@@ -398,11 +328,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(Value::from("{\"conversation_id\": 3}")),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
-        let name = prop_oneof![
-            Just("conversation_id".to_owned()),
-            Just("message_nr".to_owned()),
-            "[a-z_]{0,6}"
-        ];
+        let name =
+            prop_oneof![Just("conversation_id".to_owned()), Just("message_nr".to_owned()), "[a-z_]{0,6}"];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::btree_map(name, inner, 0..4)

@@ -22,48 +22,22 @@ fn leave() -> Value {
 
 #[test]
 fn the_three_forms_are_told_apart() {
-    let Ok(ClientFrame::Hello(hello)) = ClientFrame::parse(r#"{"ticket": "t"}"#) else {
-        panic!()
-    };
-    assert_eq!(
-        (hello.ticket.as_str(), hello.api_version, hello.event_horizon),
-        ("t", None, 0)
-    );
+    let Ok(ClientFrame::Hello(hello)) = ClientFrame::parse(r#"{"ticket": "t"}"#) else { panic!() };
+    assert_eq!((hello.ticket.as_str(), hello.api_version, hello.event_horizon), ("t", None, 0));
     assert!(hello.poll_flags.is_empty());
     let full = r#" {"ticket": "t", "api_version": 4, "event_horizon": 7, "poll_flags": ["skip_hidden"], "more": {}} "#;
-    let Ok(ClientFrame::Hello(hello)) = ClientFrame::parse(full) else {
-        panic!()
-    };
+    let Ok(ClientFrame::Hello(hello)) = ClientFrame::parse(full) else { panic!() };
     assert_eq!((hello.api_version, hello.event_horizon), (Some(4), 7));
     assert_eq!(hello.poll_flags, ["skip_hidden"]);
-    assert_eq!(
-        ClientFrame::parse(r#"{"ping": 17}"#),
-        Ok(ClientFrame::Ping(17.into()))
-    );
-    assert_eq!(
-        ClientFrame::parse(r#"{"stream": []}"#),
-        Ok(ClientFrame::Events(Vec::new()))
-    );
-    assert_eq!(
-        ClientFrame::parse(r#"{"ticket": 5, "stream": []}"#),
-        Ok(ClientFrame::Events(Vec::new()))
-    );
+    assert_eq!(ClientFrame::parse(r#"{"ping": 17}"#), Ok(ClientFrame::Ping(17.into())));
+    assert_eq!(ClientFrame::parse(r#"{"stream": []}"#), Ok(ClientFrame::Events(Vec::new())));
+    assert_eq!(ClientFrame::parse(r#"{"ticket": 5, "stream": []}"#), Ok(ClientFrame::Events(Vec::new())));
 }
 
 #[test]
 fn text_of_no_form_is_a_bad_frame() {
-    for text in [
-        "",
-        "{",
-        "{\"ping\": 1} x",
-        "{\"stream\": [}",
-        "nul",
-        "{\"stream\": [{\"a\": }]}",
-    ] {
-        assert!(
-            matches!(ClientFrame::parse(text), Err(BadFrame::NotJson { .. })),
-            "{text}"
-        );
+    for text in ["", "{", "{\"ping\": 1} x", "{\"stream\": [}", "nul", "{\"stream\": [{\"a\": }]}"] {
+        assert!(matches!(ClientFrame::parse(text), Err(BadFrame::NotJson { .. })), "{text}");
     }
     for text in [
         "[]",
@@ -80,11 +54,7 @@ fn text_of_no_form_is_a_bad_frame() {
     ] {
         assert_eq!(ClientFrame::parse(text), Err(BadFrame::UnknownForm), "{text}");
     }
-    let longest = BadFrame::NotJson {
-        line: usize::MAX,
-        column: usize::MAX,
-    }
-    .to_string();
+    let longest = BadFrame::NotJson { line: usize::MAX, column: usize::MAX }.to_string();
     assert!(longest.len() <= 123, "a close reason has at most 123 bytes");
 }
 
@@ -96,26 +66,11 @@ fn a_bad_event_spoils_no_other() {
             json!([ID, "urn:fleep:client:conv:leave", {"conversation_id": ID}]),
             "event: invalid type: sequence",
         ),
-        (
-            json!({}),
-            "mk_event_type: missing or not a text, but it is mandatory",
-        ),
-        (
-            json!({"mk_event_type": 3}),
-            "mk_event_type: missing or not a text, but it is mandatory",
-        ),
-        (
-            json!({"mk_event_type": "urn:x"}),
-            "mk_event_type: 'urn:x' is not an event",
-        ),
-        (
-            json!({"mk_event_type": "urn:fleep:client:conv:get"}),
-            "params.conversation_id: missing",
-        ),
-        (
-            json!({"mk_event_type": "urn:fleep:client:conv:get", "params": [ID]}),
-            "params: a list",
-        ),
+        (json!({}), "mk_event_type: missing or not a text, but it is mandatory"),
+        (json!({"mk_event_type": 3}), "mk_event_type: missing or not a text, but it is mandatory"),
+        (json!({"mk_event_type": "urn:x"}), "mk_event_type: 'urn:x' is not an event"),
+        (json!({"mk_event_type": "urn:fleep:client:conv:get"}), "params.conversation_id: missing"),
+        (json!({"mk_event_type": "urn:fleep:client:conv:get", "params": [ID]}), "params: a list"),
         (
             json!({"mk_event_type": "urn:fleep:client:conv:get", "params": {"conversation_id": 1}}),
             "params.conversation_id: 1",
@@ -147,10 +102,7 @@ fn a_client_req_id_may_be_absent_and_a_bad_one_is_repeated() {
     let bad = with(json!("a\"b"));
     assert_eq!(bad.client_req_id_echo.as_deref(), Some("a\"b"));
     assert_eq!(bad.mk_event_type, "urn:fleep:client:conv:leave");
-    assert_eq!(
-        bad.event.unwrap_err().error_message,
-        "client_req_id: 'a\"b' is not a UUID"
-    );
+    assert_eq!(bad.event.unwrap_err().error_message, "client_req_id: 'a\"b' is not a UUID");
     assert_eq!(with(json!(12)).client_req_id_echo.as_deref(), Some("12"));
     let long = with("é".repeat(100_000).into());
     assert_eq!(long.client_req_id_echo.unwrap().chars().count(), ECHO_CHARS_MAX);
@@ -166,17 +118,11 @@ fn an_event_without_params_needs_none() {
 fn a_frame_holds_a_bounded_number_of_events() {
     let frame = |count: usize, event: &str| format!(r#"{{"stream": [{}]}}"#, vec![event; count].join(","));
     for event in ["{}", "7"] {
-        assert_eq!(
-            events(&frame(EVENTS_PER_FRAME_MAX, event)).len(),
-            EVENTS_PER_FRAME_MAX
-        );
+        assert_eq!(events(&frame(EVENTS_PER_FRAME_MAX, event)).len(), EVENTS_PER_FRAME_MAX);
         let over = ClientFrame::parse(&frame(EVENTS_PER_FRAME_MAX + 1, event));
         assert_eq!(over, Err(BadFrame::TooManyEvents));
     }
-    assert_eq!(
-        EventStore::parse(&frame(500_000, "{}")),
-        Err(BadFrame::TooManyEvents)
-    );
+    assert_eq!(EventStore::parse(&frame(500_000, "{}")), Err(BadFrame::TooManyEvents));
 }
 
 #[test]
@@ -193,10 +139,7 @@ fn deep_nesting_neither_overflows_the_stack_nor_closes() {
             Value::from(deep.as_str()),
             leave()
         );
-        let outcomes: Vec<bool> = events(&neighbours)
-            .iter()
-            .map(|event| event.event.is_ok())
-            .collect();
+        let outcomes: Vec<bool> = events(&neighbours).iter().map(|event| event.event.is_ok()).collect();
         assert_eq!(outcomes, [false, false, false, false, true]);
     }
 }
@@ -206,24 +149,14 @@ fn the_http_bodies_carry_the_same() {
     let store =
         EventStore::parse(&json!({"ticket": "t", "api_version": 4, "stream": [leave(), 1]}).to_string())
             .unwrap();
-    assert_eq!(
-        (store.ticket.as_str(), store.api_version, store.stream.len()),
-        ("t", Some(4), 2)
-    );
+    assert_eq!((store.ticket.as_str(), store.api_version, store.stream.len()), ("t", Some(4), 2));
     assert!(store.stream[0].event.is_ok() && store.stream[1].event.is_err());
     assert_eq!(EventStore::parse("{\"stream\": []}").unwrap().ticket, "");
-    assert_eq!(
-        EventStore::parse("{\"ticket\": \"t\"}"),
-        Err(BadFrame::UnknownForm)
-    );
+    assert_eq!(EventStore::parse("{\"ticket\": \"t\"}"), Err(BadFrame::UnknownForm));
 
     let poll = Poll::parse(r#"{"ticket": "t", "wait": null, "poll_flags": null}"#).unwrap();
     assert_eq!((poll.event_horizon, poll.wait, poll.api_version), (0, true, None));
-    assert!(
-        !Poll::parse(r#"{"ticket": "t", "event_horizon": 9, "wait": false}"#)
-            .unwrap()
-            .wait
-    );
+    assert!(!Poll::parse(r#"{"ticket": "t", "event_horizon": 9, "wait": false}"#).unwrap().wait);
     assert_eq!(Poll::parse("[]"), Err(BadFrame::UnknownForm));
 }
 
@@ -233,12 +166,7 @@ fn what_a_client_writes_is_what_the_server_reads() {
     let event = ClientEvent::Conv(conv::Event::Leave(conv::Leave {
         conversation_id: ConversationId(ID.parse().unwrap()),
     }));
-    let frame = SubmitFrame {
-        stream: &[Submit {
-            client_req_id,
-            event: &event,
-        }],
-    };
+    let frame = SubmitFrame { stream: &[Submit { client_req_id, event: &event }] };
     let read = events(&serde_json::to_string(&frame).unwrap()).remove(0);
     assert_eq!((read.client_req_id, read.event), (Some(client_req_id), Ok(event)));
 }

@@ -21,12 +21,8 @@ fn xml(text: &str) -> String {
 /// What stands inside the only paragraph.
 fn paragraph(text: &str) -> String {
     let xml = xml(text);
-    let inside = xml
-        .strip_prefix("<msg><p>")
-        .and_then(|xml| xml.strip_suffix("</p></msg>"));
-    inside
-        .unwrap_or_else(|| panic!("{xml} is not one paragraph"))
-        .to_owned()
+    let inside = xml.strip_prefix("<msg><p>").and_then(|xml| xml.strip_suffix("</p></msg>"));
+    inside.unwrap_or_else(|| panic!("{xml} is not one paragraph")).to_owned()
 }
 
 fn assert_paragraphs(cases: &[(&str, &str)]) {
@@ -37,11 +33,7 @@ fn assert_paragraphs(cases: &[(&str, &str)]) {
 }
 
 const fn file<'a>(key: &'a str, name: &'a str) -> FileRef<'a> {
-    FileRef {
-        key,
-        name,
-        is_deleted: false,
-    }
+    FileRef { key, name, is_deleted: false }
 }
 
 #[test]
@@ -51,10 +43,7 @@ fn samples() {
         xml("text: www.google.com"),
         r#"<msg><p>text: <a href="http://www.google.com">www.google.com</a></p></msg>"#
     );
-    assert_eq!(
-        xml("body\n\n-- \nHelmo"),
-        "<msg><p>body</p><p><q>-- <br/>Helmo</q></p></msg>"
-    );
+    assert_eq!(xml("body\n\n-- \nHelmo"), "<msg><p>body</p><p><q>-- <br/>Helmo</q></p></msg>");
     assert_paragraphs(&[
         ("_love_", r#"<i flp="_" fls="_">love</i>"#),
         (":)", r#"<emo kind="esmile">:)</emo>"#),
@@ -68,23 +57,14 @@ fn samples() {
 #[test]
 fn files_stand_after_the_last_paragraph() {
     let one = [file("K1", "avatar1.jpg")];
-    assert_eq!(
-        render("", &one).xml,
-        r#"<msg><file key="K1">avatar1.jpg</file></msg>"#
-    );
+    assert_eq!(render("", &one).xml, r#"<msg><file key="K1">avatar1.jpg</file></msg>"#);
     let two = [file("K1", "a.txt"), file("K2", "b.txt")];
     assert_eq!(
         render("two", &two).xml,
         r#"<msg><p>two</p><file key="K1">a.txt</file><file key="K2">b.txt</file></msg>"#
     );
-    let gone = [FileRef {
-        is_deleted: true,
-        ..file("K1", "a.txt")
-    }];
-    assert_eq!(
-        render("", &gone).xml,
-        r#"<msg><file key="K1" is_deleted="true">a.txt</file></msg>"#
-    );
+    let gone = [FileRef { is_deleted: true, ..file("K1", "a.txt") }];
+    assert_eq!(render("", &gone).xml, r#"<msg><file key="K1" is_deleted="true">a.txt</file></msg>"#);
     assert_eq!(plain_text(&render("two", &two).xml), "two");
     assert_eq!(plain_text(&render("", &two).xml), "");
 }
@@ -92,31 +72,19 @@ fn files_stand_after_the_last_paragraph() {
 #[test]
 fn dropped_characters() {
     assert_eq!(paragraph("a\r\nb\rc"), "a<br/>bc");
-    assert_eq!(
-        paragraph("\u{0}\u{8}\u{b}\u{c}\u{1f}x\ty\u{fffe}\u{ffff}"),
-        "x\ty"
-    );
+    assert_eq!(paragraph("\u{0}\u{8}\u{b}\u{c}\u{1f}x\ty\u{fffe}\u{ffff}"), "x\ty");
     assert_eq!(xml("\r"), xml(""));
     let files = [file("K\u{0}1", "a\u{1}.txt")];
-    assert_eq!(
-        render("\r", &files).xml,
-        r#"<msg><file key="K1">a.txt</file></msg>"#
-    );
+    assert_eq!(render("\r", &files).xml, r#"<msg><file key="K1">a.txt</file></msg>"#);
 }
 
 #[test]
 fn nothing_typed_becomes_markup() {
     assert_paragraphs(&[
         ("</p></msg><msg>", "&lt;/p&gt;&lt;/msg&gt;&lt;msg&gt;"),
-        (
-            r#"<file key="K">x</file>"#,
-            r#"&lt;file key="K"&gt;x&lt;/file&gt;"#,
-        ),
+        (r#"<file key="K">x</file>"#, r#"&lt;file key="K"&gt;x&lt;/file&gt;"#),
         ("&lt; &amp; &#60; &", "&amp;lt; &amp;amp; &amp;#60; &amp;"),
-        (
-            "<!-- a --> <![CDATA[ b ]]> <?c?>",
-            "&lt;!-- a --&gt; &lt;![CDATA[ b ]]&gt; &lt;?c?&gt;",
-        ),
+        ("<!-- a --> <![CDATA[ b ]]> <?c?>", "&lt;!-- a --&gt; &lt;![CDATA[ b ]]&gt; &lt;?c?&gt;"),
         (
             r#"http://a/?b=c&d="onclick="x"#,
             r#"<a href="http://a/?b=c&amp;d=">http://a/?b=c&amp;d=</a>"onclick="x"#,
@@ -126,15 +94,9 @@ fn nothing_typed_becomes_markup() {
             r#"<a flp="http://a&amp;b&lt;&lt;" fls="&gt;&gt;" href="http://a&amp;b">"&gt;&lt;x/&gt;&amp;</a>"#,
         ),
         ("*<b>*", r#"<b flp="*" fls="*">&lt;b&gt;</b>"#),
-        (
-            ":::\n</pre>&\n:::",
-            "<pre flp=\":::&#10;\" fls=\":::\">&lt;/pre&gt;&amp;\n</pre>",
-        ),
+        (":::\n</pre>&\n:::", "<pre flp=\":::&#10;\" fls=\":::\">&lt;/pre&gt;&amp;\n</pre>"),
     ]);
-    let files = [FileRef {
-        is_deleted: true,
-        ..file("\"><x a='\n&", "</file><&\">")
-    }];
+    let files = [FileRef { is_deleted: true, ..file("\"><x a='\n&", "</file><&\">") }];
     let with_file = render("", &files).xml;
     check(&with_file).expect("a file name is text");
     assert_eq!(
@@ -149,12 +111,6 @@ fn plain_text_of_what_others_wrote() {
         plain_text("<msg><p>a&#x41;&apos;&quot;&nbsp;&</p><p/>b<mark>c</mark><hr/></msg>"),
         "aA'\"&nbsp;&\n\nbc"
     );
-    assert_eq!(
-        plain_text("<msg><p>a</p><file key='>'>x<b flp='*'>y</b></file><br/></msg>"),
-        "a\n"
-    );
-    assert_eq!(
-        plain_text("<msg></b></msg></msg><p flp=\"1\" x"),
-        "<p flp=\"1\" x"
-    );
+    assert_eq!(plain_text("<msg><p>a</p><file key='>'>x<b flp='*'>y</b></file><br/></msg>"), "a\n");
+    assert_eq!(plain_text("<msg></b></msg></msg><p flp=\"1\" x"), "<p flp=\"1\" x");
 }

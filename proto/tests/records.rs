@@ -29,22 +29,13 @@ fn parse(bytes: &[u8]) -> Value {
     let text = std::str::from_utf8(bytes).expect("records are UTF-8");
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     for key in value.as_object().expect("a record is an object").keys() {
-        assert_eq!(
-            text.matches(&format!("\"{key}\":")).count(),
-            1,
-            "{key} comes once in {text}"
-        );
+        assert_eq!(text.matches(&format!("\"{key}\":")).count(), 1, "{key} comes once in {text}");
     }
     value
 }
 
 fn keys(record: &Value) -> BTreeSet<&str> {
-    record
-        .as_object()
-        .expect("a record is an object")
-        .keys()
-        .map(String::as_str)
-        .collect()
+    record.as_object().expect("a record is an object").keys().map(String::as_str).collect()
 }
 
 fn first_text() -> message::Shared<'static> {
@@ -66,7 +57,7 @@ fn first_text() -> message::Shared<'static> {
         edited_time: None,
         edit_account_id: None,
         subject: None,
-        mention_ids: &[],
+        mention_ids: None,
         is_url_preview_disabled: None,
         lock_account_id: None,
     }
@@ -107,14 +98,8 @@ fn message_that_was_deleted_keeps_its_numbers() {
     };
     let record = for_profile(&deleted, account(2));
     assert_eq!(record["tags"], json!(["is_deleted", "is_deleted"]));
-    assert_eq!(
-        (&record["message"], &record["flow_message_nr"]),
-        (&json!(""), &json!(5))
-    );
-    assert_eq!(
-        (&record["inbox_nr"], &record["prev_message_nr"]),
-        (&json!(1), &json!(1))
-    );
+    assert_eq!((&record["message"], &record["flow_message_nr"]), (&json!(""), &json!(5)));
+    assert_eq!((&record["inbox_nr"], &record["prev_message_nr"]), (&json!(1), &json!(1)));
     assert_eq!(keys(&record).len(), 14 + 3);
 }
 
@@ -125,7 +110,7 @@ fn message_optional_fields_are_there_only_when_set() {
         ref_message_nr: Some(1),
         reply_to_message_nr: Some(1),
         subject: Some("Subject"),
-        mention_ids: &mentioned,
+        mention_ids: Some(&mentioned),
         is_url_preview_disabled: Some(true),
         lock_account_id: Some(account(2)),
         inbox_nr: -3,
@@ -153,28 +138,17 @@ fn activity_leaves_out_what_is_not_known() {
     record.read_message_nr = Some(4);
     record.is_writing = Some(false);
     let told = parse(&complete(&record));
-    assert_eq!(
-        (&told["read_message_nr"], &told["is_writing"]),
-        (&json!(4), &json!(false))
-    );
+    assert_eq!((&told["read_message_nr"], &told["is_writing"]), (&json!(4), &json!(false)));
 }
 
 #[test]
 fn lock_and_poke() {
-    let free = lock::Lock {
-        conversation_id: conversation(),
-        message_nr: 2,
-        lock_account_id: None,
-    };
+    let free = lock::Lock { conversation_id: conversation(), message_nr: 2, lock_account_id: None };
     assert_eq!(
         parse(&complete(&free)),
         json!({"mk_rec_type": "lock", "conversation_id": id(0xC), "message_nr": 2, "lock_account_id": null})
     );
-    let poke = poke::Poke {
-        conversation_id: conversation(),
-        message_nr: 7,
-        account_id: account(1),
-    };
+    let poke = poke::Poke { conversation_id: conversation(), message_nr: 7, account_id: account(1) };
     assert_eq!(
         parse(&complete(&poke)),
         json!({"mk_rec_type": "poke", "conversation_id": id(0xC), "message_nr": 7, "account_id": id(1)})
@@ -237,10 +211,7 @@ fn label_without_name_is_a_removed_one() {
     starred.sync_cursor = Some("{}");
     let removed = parse(&complete(&starred));
     assert!(!keys(&removed).contains("label"));
-    assert_eq!(
-        (&removed["mk_label_status"], &removed["sync_cursor"]),
-        (&json!("removed"), &json!("{}"))
-    );
+    assert_eq!((&removed["mk_label_status"], &removed["sync_cursor"]), (&json!("removed"), &json!("{}")));
 }
 
 #[test]
@@ -270,14 +241,8 @@ fn request_says_what_came_of_an_event() {
         identifier: None,
         ..done.clone()
     };
-    let expected = [
-        "mk_rec_type",
-        "client_req_id",
-        "mk_event_type",
-        "status_code",
-        "error_id",
-        "error_message",
-    ];
+    let expected =
+        ["mk_rec_type", "client_req_id", "mk_event_type", "status_code", "error_id", "error_message"];
     assert_eq!(keys(&parse(&complete(&refused))), expected.into_iter().collect());
     let echo = request::Request {
         mk_event_type: None,
@@ -287,12 +252,7 @@ fn request_says_what_came_of_an_event() {
         result_message_nr: Some(2),
         ..done
     };
-    let expected = [
-        "mk_rec_type",
-        "client_req_id",
-        "conversation_id",
-        "result_message_nr",
-    ];
+    let expected = ["mk_rec_type", "client_req_id", "conversation_id", "result_message_nr"];
     assert_eq!(keys(&parse(&complete(&echo))), expected.into_iter().collect());
 }
 
@@ -308,11 +268,7 @@ fn known(status: AccountStatus) -> contact::Shared<'static> {
 
 #[test]
 fn contact_of_a_user_in_the_list_and_out_of_it() {
-    let listed = contact::Listed {
-        dialog_id: None,
-        is_hidden_for_add: false,
-        sort_rank: 1,
-    };
+    let listed = contact::Listed { dialog_id: None, is_hidden_for_add: false, sort_rank: 1 };
     let mut view = contact::View {
         display_name: "Bob Brown",
         full_name: None,
@@ -333,14 +289,8 @@ fn contact_of_a_user_in_the_list_and_out_of_it() {
     view.listed = None;
     let mut out = open(&known(AccountStatus::New));
     view.write(&mut out);
-    let expected = [
-        "mk_rec_type",
-        "account_id",
-        "display_name",
-        "email",
-        "mk_account_status",
-        "organisation_id",
-    ];
+    let expected =
+        ["mk_rec_type", "account_id", "display_name", "email", "mk_account_status", "organisation_id"];
     assert_eq!(keys(&parse(&out)), expected.into_iter().collect());
 }
 
@@ -360,18 +310,9 @@ fn contact_with_private_texts() {
     let mut out = open(&known(AccountStatus::Active));
     view.write(&mut out);
     let record = parse(&out);
-    assert_eq!(
-        (&record["display_name"], &record["full_name"]),
-        (&json!("Bobby"), &json!("Bob Brown"))
-    );
-    assert_eq!(
-        (&record["contact_name"], &record["phone_nr"]),
-        (&json!("Bobby"), &json!("+1"))
-    );
-    assert_eq!(
-        (&record["dialog_id"], &record["is_hidden_for_add"]),
-        (&json!(id(0xC)), &json!(true))
-    );
+    assert_eq!((&record["display_name"], &record["full_name"]), (&json!("Bobby"), &json!("Bob Brown")));
+    assert_eq!((&record["contact_name"], &record["phone_nr"]), (&json!("Bobby"), &json!("+1")));
+    assert_eq!((&record["dialog_id"], &record["is_hidden_for_add"]), (&json!(id(0xC)), &json!(true)));
 }
 
 #[test]

@@ -78,10 +78,7 @@ impl ContactBook {
     /// The owner's own name for somebody.
     #[must_use]
     pub fn private_name(&self, account_id: AccountId) -> Option<&str> {
-        self.row(account_id)?
-            .contact_name
-            .as_deref()
-            .filter(|name| !name.is_empty())
+        self.row(account_id)?.contact_name.as_deref().filter(|name| !name.is_empty())
     }
 }
 
@@ -251,10 +248,7 @@ mod tests {
             (&record["display_name"], &record["phone_nr"]),
             (&Value::from("Bob Brown"), &Value::from("+1"))
         );
-        assert_eq!(
-            (&record["sort_rank"], &record["dialog_id"]),
-            (&Value::from(0), &Value::Null)
-        );
+        assert_eq!((&record["sort_rank"], &record["dialog_id"]), (&Value::from(0), &Value::Null));
     }
 
     #[test]
@@ -274,19 +268,12 @@ mod tests {
             (&record["display_name"], &record["phone_nr"]),
             (&Value::from("Bob Brown"), &Value::from("+1"))
         );
-        assert_eq!(
-            (&record["contact_name"], record.get("full_name")),
-            (&Value::from(""), None)
-        );
+        assert_eq!((&record["contact_name"], record.get("full_name")), (&Value::from(""), None));
     }
 
     #[test]
     fn a_hidden_contact_is_still_told_of_with_rank_0() {
-        let record = seen(Some(ContactRow {
-            is_hidden: true,
-            sort_rank: 8,
-            ..ContactRow::default()
-        }));
+        let record = seen(Some(ContactRow { is_hidden: true, sort_rank: 8, ..ContactRow::default() }));
         assert_eq!(
             (&record["is_hidden_for_add"], &record["sort_rank"]),
             (&Value::from(true), &Value::from(0))
@@ -301,10 +288,7 @@ mod tests {
             (&Value::from("bob@example.org"), None)
         );
         let stranger: Value = serde_json::from_slice(&stranger(BOB, &profile())).unwrap();
-        assert_eq!(
-            (stranger.get("email"), &stranger["is_in_org"]),
-            (None, &Value::from(false))
-        );
+        assert_eq!((stranger.get("email"), &stranger["is_in_org"]), (None, &Value::from(false)));
     }
 
     #[test]
@@ -315,10 +299,7 @@ mod tests {
             has_password: true,
         };
         let own: Value = serde_json::from_slice(&own(BOB, &profile(), &registration)).unwrap();
-        assert_eq!(
-            (&own["dialog_id"], &own["is_hidden_for_add"]),
-            (&Value::Null, &Value::from(true))
-        );
+        assert_eq!((&own["dialog_id"], &own["is_hidden_for_add"]), (&Value::Null, &Value::from(true)));
         assert_eq!(own["storage_quota_bytes"], 10_737_418_240_u64);
         assert_eq!((own.get("sort_rank"), own.get("activity_time")), (None, None));
     }

@@ -132,11 +132,7 @@ impl SystemLabel {
             Self::Muted => (true, false, true),
             Self::Unread | Self::OneToOne | Self::Email => (false, true, true),
         };
-        Places {
-            is_on_left_pane,
-            is_in_recent,
-            is_in_muted,
-        }
+        Places { is_on_left_pane, is_in_recent, is_in_muted }
     }
 }
 
@@ -161,14 +157,8 @@ mod tests {
         let ids: Vec<LabelId> = SystemLabel::ALL.map(|label| label.id(ALICE)).to_vec();
         let distinct: std::collections::BTreeSet<LabelId> = ids.iter().copied().collect();
         assert_eq!(distinct.len(), 8);
-        assert_eq!(
-            SystemLabel::OneToOne.id(ALICE).0,
-            Uuid::new_v5(&ALICE.0, b"label:1:1 conversations")
-        );
-        assert_ne!(
-            SystemLabel::OneToOne.id(AccountId(Uuid::from_u128(2))),
-            SystemLabel::OneToOne.id(ALICE)
-        );
+        assert_eq!(SystemLabel::OneToOne.id(ALICE).0, Uuid::new_v5(&ALICE.0, b"label:1:1 conversations"));
+        assert_ne!(SystemLabel::OneToOne.id(AccountId(Uuid::from_u128(2))), SystemLabel::OneToOne.id(ALICE));
     }
 
     #[test]

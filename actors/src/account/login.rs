@@ -117,9 +117,7 @@ pub struct AskOwnContact {
 pub async fn account_of(node: &Arc<Node>, email: &str) -> Result<AccountId, StoreFault> {
     let holder = node.store.holder(UniqueKey::Email(email.to_owned())).await?;
     let held = holder.and_then(|value| Uuid::from_slice(&value).ok());
-    Ok(AccountId(
-        held.unwrap_or_else(|| node.derived_id("account", email.as_bytes())),
-    ))
+    Ok(AccountId(held.unwrap_or_else(|| node.derived_id("account", email.as_bytes()))))
 }
 
 /// What is needed to check a password: by e-mail address, or by Fleep address where there is no `@`.
@@ -136,10 +134,7 @@ pub async fn credentials(node: &Arc<Node>, name: &str) -> Result<Option<Credenti
             None => return Ok(None),
         }
     };
-    let row = node
-        .store
-        .row(Aggregate::Account(account_id), RowKey::Head)
-        .await?;
+    let row = node.store.row(Aggregate::Account(account_id), RowKey::Head).await?;
     let head = row.and_then(|row| serde_json::from_slice::<Head>(&row).ok());
     Ok(head.map(|head| Credentials {
         account_id,
@@ -153,10 +148,7 @@ pub async fn credentials(node: &Arc<Node>, name: &str) -> Result<Option<Credenti
 /// # Errors
 /// The store cannot be read.
 pub async fn login_of(node: &Arc<Node>, token_id: Uuid) -> Result<Option<Login>, StoreFault> {
-    let holder = node
-        .store
-        .holder(UniqueKey::Token(token_name(node, token_id)))
-        .await?;
+    let holder = node.store.holder(UniqueKey::Token(token_name(node, token_id))).await?;
     Ok(holder.and_then(|value| serde_json::from_slice(&value).ok()))
 }
 

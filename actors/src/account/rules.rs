@@ -108,16 +108,11 @@ pub fn email(text: &str) -> Result<String, Refusal> {
     let parts = email.split_once('@');
     let is_fine = email.chars().count() <= EMAIL_CHARS_MAX
         && parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !email
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
     if is_fine {
         Ok(email)
     } else {
-        Err(Refusal::invalid_call(
-            "params.email",
-            "this is no e-mail address: name@host is needed",
-        ))
+        Err(Refusal::invalid_call("params.email", "this is no e-mail address: name@host is needed"))
     }
 }
 
@@ -125,44 +120,23 @@ fn set_name(state: &State, name: &str, given: Given) -> Result<Decision, Refusal
     let head = state.head.as_ref().ok_or_else(|| Refusal::not_found("Account"))?;
     let name = name.trim();
     if name.is_empty() {
-        return Err(Refusal::invalid_call(
-            "params.name",
-            "a name is needed, blanks alone are none",
-        ));
+        return Err(Refusal::invalid_call("params.name", "a name is needed, blanks alone are none"));
     }
     let identifier = json!({ "account_id": state.account_id });
     if head.profile.display_name == name {
-        return Ok(Decision {
-            identifier,
-            tells_own: true,
-            ..Decision::default()
-        });
+        return Ok(Decision { identifier, tells_own: true, ..Decision::default() });
     }
     let mut head = head.clone();
     head.profile.display_name = name.to_owned();
     head.profile.version += 1;
     head.stamp = given.stamp;
-    let effects = state
-        .memberships
-        .keys()
-        .map(|id| profile_effect(state.account_id, *id, &head.profile))
-        .collect();
-    Ok(Decision {
-        changes: vec![Change::Head(head)],
-        effects,
-        identifier,
-        tells_own: true,
-    })
+    let effects =
+        state.memberships.keys().map(|id| profile_effect(state.account_id, *id, &head.profile)).collect();
+    Ok(Decision { changes: vec![Change::Head(head)], effects, identifier, tells_own: true })
 }
 
 fn profile_effect(account_id: AccountId, id: ConversationId, profile: &Profile) -> (Aggregate, Effect) {
-    (
-        Aggregate::Conversation(id),
-        Effect::Profile {
-            account_id,
-            profile: profile.clone(),
-        },
-    )
+    (Aggregate::Conversation(id), Effect::Profile { account_id, profile: profile.clone() })
 }
 
 /// Somebody looked an address up that nobody has registered: the account is known by it from now on.
@@ -180,21 +154,9 @@ pub fn become_known(state: &State, email: &str, given: Given) -> Decision {
         organisation_id: None,
         phone_nr: None,
     };
-    let registration = Registration {
-        fleep_autogen: None,
-        activated_time: 0,
-        has_password: false,
-    };
-    let head = Head {
-        profile,
-        password_hash: None,
-        registration,
-        stamp: given.stamp,
-    };
-    Decision {
-        changes: vec![Change::Head(head)],
-        ..Decision::default()
-    }
+    let registration = Registration { fleep_autogen: None, activated_time: 0, has_password: false };
+    let head = Head { profile, password_hash: None, registration, stamp: given.stamp };
+    Decision { changes: vec![Change::Head(head)], ..Decision::default() }
 }
 
 /// What somebody registers with.
@@ -228,28 +190,12 @@ pub fn register(state: &State, entry: Entry<'_>, given: Given) -> Result<Decisio
         organisation_id: None,
         phone_nr: known.and_then(|head| head.profile.phone_nr.clone()),
     };
-    let effects = state
-        .memberships
-        .keys()
-        .map(|id| profile_effect(state.account_id, *id, &profile))
-        .collect();
-    let registration = Registration {
-        fleep_autogen: None,
-        activated_time: given.now,
-        has_password: true,
-    };
+    let effects =
+        state.memberships.keys().map(|id| profile_effect(state.account_id, *id, &profile)).collect();
+    let registration = Registration { fleep_autogen: None, activated_time: given.now, has_password: true };
     let password_hash = Some(entry.password_hash.to_owned());
-    let head = Head {
-        profile,
-        password_hash,
-        registration,
-        stamp: given.stamp,
-    };
-    Ok(Decision {
-        changes: vec![Change::Head(head)],
-        effects,
-        ..Decision::default()
-    })
+    let head = Head { profile, password_hash, registration, stamp: given.stamp };
+    Ok(Decision { changes: vec![Change::Head(head)], effects, ..Decision::default() })
 }
 
 /// A login session begins.
@@ -257,21 +203,11 @@ pub fn register(state: &State, entry: Entry<'_>, given: Given) -> Result<Decisio
 /// # Errors
 /// 431 when the account is not active.
 pub fn open_session(state: &State, login: &Login, given: Given) -> Result<Decision, Refusal> {
-    if state
-        .head
-        .as_ref()
-        .is_none_or(|head| head.profile.status != AccountStatus::Active)
-    {
+    if state.head.as_ref().is_none_or(|head| head.profile.status != AccountStatus::Active) {
         return Err(Refusal::no_permission("Incorrect email or password."));
     }
-    let token = Token {
-        ticket: login.ticket,
-        opened_time: given.now,
-    };
-    Ok(Decision {
-        changes: vec![Change::Token(login.token, Some(token))],
-        ..Decision::default()
-    })
+    let token = Token { ticket: login.ticket, opened_time: given.now };
+    Ok(Decision { changes: vec![Change::Token(login.token, Some(token))], ..Decision::default() })
 }
 
 /// A login session ends.
@@ -288,21 +224,12 @@ pub fn close_session(state: &State, token: Uuid) -> Decision {
 #[must_use]
 pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
     match effect {
-        Effect::Joined {
-            conversation_id,
-            by,
-            profile_version,
-            version,
-        } => {
+        Effect::Joined { conversation_id, by, profile_version, version } => {
             let known = state.memberships.get(conversation_id);
             if known.is_some_and(|known| known.version >= *version) {
                 return Decision::default();
             }
-            let membership = Membership {
-                by: *by,
-                version: *version,
-                stamp: given.stamp,
-            };
+            let membership = Membership { by: *by, version: *version, stamp: given.stamp };
             let mut changes = vec![Change::Membership(*conversation_id, membership)];
             if *by != state.account_id {
                 changes.extend(ranked(state, *by, given));
@@ -310,18 +237,9 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             let profile = state.head.as_ref().map(|head| &head.profile);
             let stale = profile.filter(|profile| profile.version > *profile_version);
             let effects = stale.map(|profile| profile_effect(state.account_id, *conversation_id, profile));
-            Decision {
-                changes,
-                effects: effects.into_iter().collect(),
-                ..Decision::default()
-            }
+            Decision { changes, effects: effects.into_iter().collect(), ..Decision::default() }
         }
-        Effect::Dialog {
-            conversation_id,
-            with,
-            is_dialog,
-            ..
-        } => {
+        Effect::Dialog { conversation_id, with, is_dialog, .. } => {
             let mut row = state.contacts.row(*with).cloned().unwrap_or_default();
             let dialog_id = match (*is_dialog, row.dialog_id) {
                 (true, _) => Some(*conversation_id),
@@ -333,10 +251,7 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             }
             row.dialog_id = dialog_id;
             row.stamp = given.stamp;
-            Decision {
-                changes: vec![Change::Contact(*with, row)],
-                ..Decision::default()
-            }
+            Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
         Effect::Profile { .. } => Decision::default(),
     }
@@ -345,10 +260,6 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
 fn ranked(state: &State, by: AccountId, given: Given) -> Option<Change> {
     let row = state.contacts.row(by).cloned().unwrap_or_default();
     let ranks = row.sort_rank < RANK_BROUGHT_IN && !row.is_hidden;
-    let row = ContactRow {
-        sort_rank: RANK_BROUGHT_IN,
-        stamp: given.stamp,
-        ..row
-    };
+    let row = ContactRow { sort_rank: RANK_BROUGHT_IN, stamp: given.stamp, ..row };
     ranks.then_some(Change::Contact(by, row))
 }

@@ -92,64 +92,42 @@ impl Part for Telling {}
 
 /// A session that could not be brought up to date must come again.
 pub(super) fn turn_away(node: &Node, lane: Lane) {
-    node.inboxes
-        .put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+    node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
 impl Account {
     pub(super) fn sync(&mut self, sync: Sync, ctx: &mut Context<Self>) {
-        let covers = self.node.watermark.current();
+        let covers = self.desk.node.watermark.current();
         let horizon = sync.horizon;
         let mut own = Vec::new();
         if self.state.head.as_ref().is_some_and(|head| head.stamp > horizon) {
             own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
         if horizon == 0 {
-            own.extend(
-                SystemLabel::ALL
-                    .iter()
-                    .map(|label| Piece::Shared(label.record(self.id))),
-            );
+            own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
         }
-        let changed: Vec<AccountId> = self
-            .state
-            .contacts
-            .rows()
-            .filter(|(_, row)| row.stamp > horizon)
-            .map(|(id, _)| id)
-            .collect();
+        let changed: Vec<AccountId> =
+            self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
         let memberships = self.state.memberships.iter();
         let wanted: Vec<(ConversationId, Stamp)> = memberships
             .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
             .collect();
-        let node = Arc::clone(&self.node);
+        let node = Arc::clone(&self.desk.node);
         let plan = async move {
             let contacts = Self::profiles(Arc::clone(&node), changed).await?;
             Ok::<_, StoreFault>((contacts, plan(&node, wanted).await?))
         };
-        ctx.wait(
-            plan.into_actor(self)
-                .map(move |planned, owner, ctx| match planned {
-                    Ok((contacts, left)) => {
-                        own.extend(contacts);
-                        let total = left.len();
-                        owner.run(
-                            Run {
-                                sync,
-                                covers,
-                                left,
-                                total,
-                            },
-                            own,
-                            ctx,
-                        );
-                    }
-                    Err(fault) => {
-                        tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
-                        turn_away(&owner.node, sync.lane);
-                    }
-                }),
-        );
+        ctx.wait(plan.into_actor(self).map(move |planned, owner, ctx| match planned {
+            Ok((contacts, left)) => {
+                own.extend(contacts);
+                let total = left.len();
+                owner.run(Run { sync, covers, left, total }, own, ctx);
+            }
+            Err(fault) => {
+                tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
+                turn_away(&owner.desk.node, sync.lane);
+            }
+        }));
     }
 
     fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
@@ -163,10 +141,7 @@ impl Account {
             #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
             addr.do_send(begin);
         }));
-        self.journal.pass(Departure {
-            items,
-            ..Departure::reply(reply)
-        });
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
     }
 
     /// Begins the next batch of visits, or makes the session live.
@@ -180,7 +155,7 @@ impl Account {
             return;
         }
         if run.left.is_empty() {
-            self.node.inboxes.put(Item::Live(lane, number, run.covers));
+            self.desk.node.inboxes.put(Item::Live(lane, number, run.covers));
             self.runs.remove(&key);
             return;
         }
@@ -189,15 +164,9 @@ impl Account {
         let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
         for (id, horizon) in batch {
             let (lane, token) = (lane.clone(), Arc::clone(&token));
-            let visit = Visit {
-                lane: lane.clone(),
-                horizon,
-                skip_hidden,
-                unless_greeted: false,
-                token,
-            };
-            if self.node.to_conversation(id, visit).is_err() {
-                turn_away(&self.node, lane);
+            let visit = Visit { lane: lane.clone(), horizon, skip_hidden, unless_greeted: false, token };
+            if self.desk.node.to_conversation(id, visit).is_err() {
+                turn_away(&self.desk.node, lane);
             }
         }
     }
@@ -215,15 +184,13 @@ impl Account {
                 let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
                 #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
                 let progress = (run.total - run.left.len()) as f32 / run.total as f32;
-                self.node
-                    .inboxes
-                    .put(Item::Progress(run.sync.lane.clone(), progress, token));
+                self.desk.node.inboxes.put(Item::Progress(run.sync.lane.clone(), progress, token));
             }
         }
     }
 
     fn tell(&mut self, tell: Tell, ctx: &mut Context<Self>) {
-        let lanes = self.node.presence.of(self.id);
+        let lanes = self.desk.node.presence.of(self.id);
         let token: Token = Arc::new(Telling(tell.issued));
         match tell.step {
             Step::Nothing => {}
@@ -237,23 +204,23 @@ impl Account {
                         unless_greeted: true,
                         token,
                     };
-                    if self.node.to_conversation(id, visit).is_err() {
-                        turn_away(&self.node, lane);
+                    if self.desk.node.to_conversation(id, visit).is_err() {
+                        turn_away(&self.desk.node, lane);
                     }
                 }
             }
             Step::Show(with) => {
-                let shown = Self::profiles(Arc::clone(&self.node), vec![with]);
+                let shown = Self::profiles(Arc::clone(&self.desk.node), vec![with]);
                 ctx.wait(shown.into_actor(self).map(move |shown, owner, _| {
                     match shown {
                         Ok(pieces) => {
                             for lane in lanes {
-                                owner.node.inboxes.put(Item::Pieces(lane, pieces.clone()));
+                                owner.desk.node.inboxes.put(Item::Pieces(lane, pieces.clone()));
                             }
                         }
                         Err(fault) => {
                             tracing::error!(account_id = %owner.id, %fault, "a contact cannot be read");
-                            lanes.into_iter().for_each(|lane| turn_away(&owner.node, lane));
+                            lanes.into_iter().for_each(|lane| turn_away(&owner.desk.node, lane));
                         }
                     }
                     drop(token);
@@ -283,10 +250,7 @@ async fn plan(
         }
     }
     planned.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
-    Ok(planned
-        .into_iter()
-        .map(|(_, id, horizon)| (id, horizon))
-        .collect())
+    Ok(planned.into_iter().map(|(_, id, horizon)| (id, horizon)).collect())
 }
 
 impl Handler<Tell> for Account {

@@ -19,7 +19,7 @@ use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::{Header, Keys, News, dialog};
 use crate::conversation::state;
-use crate::conversation::state::{Head, Member, Message, MessageKind, Standing, State};
+use crate::conversation::state::{Frozen, Head, Member, Message, MessageKind, Standing, State};
 use crate::piece::Piece;
 
 /// Stamps count microseconds.
@@ -76,7 +76,7 @@ impl Template {
     }
 }
 
-/// Encodes a piece of news. `pens` holds whose pen is on (its owner takes out what has expired), `locks` who edits which
+/// Encodes a piece of news for those who are members. `pens` holds whose pen is on (its owner takes out what has expired), `locks` who edits which
 /// message. `None` when the news is of something that the state does not have.
 #[must_use]
 pub fn template(
@@ -86,21 +86,42 @@ pub fn template(
     site: &Site,
     news: &News,
 ) -> Option<Template> {
+    encode(state, pens, locks, site, news, None)
+}
+
+/// [`template`] for one viewer, who may have left: what he sees of the conversation's facts stands still with the rest.
+#[must_use]
+pub fn template_for(
+    viewer: AccountId,
+    state: &State,
+    pens: &BTreeMap<AccountId, i64>,
+    locks: &BTreeMap<u64, AccountId>,
+    site: &Site,
+    news: &News,
+) -> Option<Template> {
+    encode(state, pens, locks, site, news, frozen(state, viewer))
+}
+
+fn encode(
+    state: &State,
+    pens: &BTreeMap<AccountId, i64>,
+    locks: &BTreeMap<u64, AccountId>,
+    site: &Site,
+    news: &News,
+    frozen: Option<&Frozen>,
+) -> Option<Template> {
     let conversation_id = state.conversation_id;
     let piece = match news {
         News::Header(header) => {
             return Some(Template::PerViewer {
-                shared: shared(state, site, header.keys)?,
+                shared: shared(state, site, header.keys, frozen)?,
                 header: *header,
-                named: named(state, header.keys),
+                named: named(state, header.keys, frozen),
             });
         }
-        News::Message { message, flow } => Piece::ForProfile(message_bytes(
-            state,
-            message,
-            *flow,
-            locks.get(&message.message_nr).copied(),
-        )),
+        News::Message { message, flow } => {
+            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+        }
         News::Activity(account_id) => {
             let member = state.members.get(account_id)?;
             let record = activity::Activity {
@@ -119,11 +140,7 @@ pub fn template(
         }
         News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id)?),
         News::Lock { message_nr, holder } => {
-            let record = lock::Lock {
-                conversation_id,
-                message_nr: *message_nr,
-                lock_account_id: *holder,
-            };
+            let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
             Piece::Shared(record::complete(&record).into())
         }
     };
@@ -133,7 +150,8 @@ pub fn template(
 /// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
 #[must_use]
 pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
-    view_naming(state, viewer, header, named(state, header.keys).as_ref())
+    let named = named(state, header.keys, frozen(state, viewer));
+    view_naming(state, viewer, header, named.as_ref())
 }
 
 /// Whether a viewer may see what the news tells (conversations.md §4.3, §8). A pure question of membership: how far the
@@ -165,15 +183,25 @@ pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Pi
         Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
         Template::PerViewer { shared, .. } => {
             let view = Arc::new(template.view(state, viewer)?);
-            Some(Piece::Conv {
-                shared: shared.clone(),
-                view,
-            })
+            Some(Piece::Conv { shared: shared.clone(), view })
         }
     }
 }
 
-fn shared(state: &State, site: &Site, keys: Keys) -> Option<Bytes> {
+/// At what the view of somebody who has left stands still.
+fn frozen(state: &State, viewer: AccountId) -> Option<&Frozen> {
+    state.members.get(&viewer)?.frozen.as_ref()
+}
+
+fn was_in(member: &Member, frozen: Option<&Frozen>) -> bool {
+    frozen.map_or_else(|| member.is_present(), |frozen| member.was_present_at(frozen.message_nr))
+}
+
+fn was_out(member: &Member, frozen: Option<&Frozen>) -> bool {
+    !was_in(member, frozen) && frozen.is_none_or(|frozen| member.had_come_by(frozen.message_nr))
+}
+
+fn shared(state: &State, site: &Site, keys: Keys, frozen: Option<&Frozen>) -> Option<Bytes> {
     let head = state.head.as_ref()?;
     let record = Shared {
         conversation_id: state.conversation_id,
@@ -186,20 +214,20 @@ fn shared(state: &State, site: &Site, keys: Keys) -> Option<Bytes> {
         passive: in_place_order(state, |member| member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
         pending: Vec::new(),
-        facts: (keys != Keys::Update).then(|| facts(state, head)),
+        facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
         links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
     };
     Some(record::open(&record).into())
 }
 
-fn facts<'a>(state: &State, head: &'a Head) -> Facts<'a> {
-    let guests = in_place_order(state, |member| member.is_present() && is_by_email_only(member));
+fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts<'a> {
+    let guests = in_place_order(state, |member| was_in(member, frozen) && is_by_email_only(member));
     Facts {
-        topic: &head.topic,
-        topic_message_nr: head.topic_message_nr,
+        topic: frozen.map_or(&head.topic, |frozen| &frozen.topic),
+        topic_message_nr: frozen.map_or(head.topic_message_nr, |frozen| frozen.topic_message_nr),
         creator_id: head.creator_id,
-        members: in_place_order(state, Member::is_present),
-        leavers: in_place_order(state, |member| !member.is_present()),
+        members: in_place_order(state, |member| was_in(member, frozen)),
+        leavers: in_place_order(state, |member| was_out(member, frozen)),
         has_email_subject: !guests.is_empty(),
         guests,
         admins: &head.admins,
@@ -245,18 +273,16 @@ fn in_place_order(state: &State, wanted: impl Fn(&Member) -> bool) -> Vec<Accoun
     places.into_iter().map(|(_, account_id)| account_id).collect()
 }
 
-fn named(state: &State, keys: Keys) -> Option<Arc<[Named]>> {
+fn named(state: &State, keys: Keys, frozen: Option<&Frozen>) -> Option<Arc<[Named]>> {
     let head = state.head.as_ref()?;
-    if keys == Keys::Update || !head.topic.is_empty() {
+    let topic = frozen.map_or(&head.topic, |frozen| &frozen.topic);
+    if keys == Keys::Update || !topic.is_empty() {
         return None;
     }
-    let present = in_place_order(state, Member::is_present);
+    let present = in_place_order(state, |member| was_in(member, frozen));
     let names = present.into_iter().filter_map(|account_id| {
         let display_name = state.members.get(&account_id)?.profile.display_name.clone();
-        Some(Named {
-            account_id,
-            display_name,
-        })
+        Some(Named { account_id, display_name })
     });
     Some(names.collect())
 }
@@ -296,11 +322,7 @@ fn view_naming(
         snooze_time: member.snooze_time,
         full: full(member, &counters, viewer, header.keys, named),
         label_ids,
-        teams: if member.is_present() {
-            head.teams.clone()
-        } else {
-            Vec::new()
-        },
+        teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
@@ -320,10 +342,7 @@ fn full(
     let init = match keys {
         Keys::Update => return None,
         Keys::Full => None,
-        Keys::Init(mode) => Some(Init {
-            mode,
-            begin_message_nr: counters.begin,
-        }),
+        Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
     };
     let labels = settable_names(viewer, &member.label_ids);
     Some(Box::new(Full {
@@ -335,10 +354,7 @@ fn full(
 }
 
 fn is_dialog(state: &State, head: &Head) -> bool {
-    let members = state
-        .members
-        .iter()
-        .map(|(account_id, member)| (*account_id, member));
+    let members = state.members.iter().map(|(account_id, member)| (*account_id, member));
     dialog::pair(&head.topic, members).is_some()
 }
 
@@ -355,6 +371,8 @@ fn is_muted(head: &Head, member: &Member) -> bool {
 }
 
 fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<AccountId>) -> Bytes {
+    // Clients merge by key, so what a revision may have taken away is said to be empty.
+    let is_revised = of.kind == MessageKind::Text && of.edited_time.is_some();
     record::open(&message::Shared {
         conversation_id: state.conversation_id,
         message_nr: of.message_nr,
@@ -379,8 +397,8 @@ fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<Ac
         reply_to_message_nr: of.reply_to_message_nr,
         edited_time: of.edited_time,
         edit_account_id: of.edit_account_id,
-        subject: of.subject.as_deref(),
-        mention_ids: &of.mention_ids,
+        subject: of.subject.as_deref().or(is_revised.then_some("")),
+        mention_ids: (is_revised || !of.mention_ids.is_empty()).then_some(&of.mention_ids[..]),
         is_url_preview_disabled: of.is_url_preview_disabled.then_some(true),
         lock_account_id: lock,
     })

@@ -47,16 +47,14 @@ impl Counters {
     /// The numbers of a member row, which may be newer than the one in the state.
     #[must_use]
     pub fn of(state: &State, head: &Head, member: &Member) -> Self {
-        let (last_inbox, last_inbox_time) = match member.frozen {
+        let (last_inbox, last_inbox_time) = match &member.frozen {
             Some(frozen) => (frozen.last_inbox_nr, frozen.last_inbox_time),
             None => (head.last_inbox_nr, head.last_inbox_time),
         };
         let wanted = last_inbox.min(member.read_inbox_nr + 1);
         Self {
             last: member.top(head),
-            show: member
-                .frozen
-                .map_or(head.show_message_nr, |frozen| frozen.message_nr),
+            show: member.frozen.as_ref().map_or(head.show_message_nr, |frozen| frozen.message_nr),
             last_inbox,
             join: member.join_message_nr,
             begin: member.begin_message_nr,
@@ -68,7 +66,7 @@ impl Counters {
             is_mark_unread: member.is_mark_unread,
             my_message_nr: member.my_message_nr,
             inbox_time: seen_inbox(state, member, last_inbox).map_or(member.join_time, |_| last_inbox_time),
-            last_message_time: member.frozen.map_or(head.last_message_time, |frozen| frozen.time),
+            last_message_time: member.frozen.as_ref().map_or(head.last_message_time, |frozen| frozen.time),
             can_post: member.is_present(),
         }
     }
@@ -77,11 +75,7 @@ impl Counters {
 /// The numbers of an account; `None` when it never was a member.
 #[must_use]
 pub fn counters(state: &State, account_id: AccountId) -> Option<Counters> {
-    Some(Counters::of(
-        state,
-        state.head.as_ref()?,
-        state.members.get(&account_id)?,
-    ))
+    Some(Counters::of(state, state.head.as_ref()?, state.members.get(&account_id)?))
 }
 
 /// The message with an inbox number, if there is one and the member sees it.
@@ -91,9 +85,5 @@ fn seen_inbox(state: &State, member: &Member, inbox_nr: u64) -> Option<u64> {
 
 /// The message that brought the member in: the first one, or after a rejoin the latest.
 fn arrival(member: &Member) -> u64 {
-    if member.has_rejoined() {
-        member.begin_message_nr
-    } else {
-        member.join_message_nr
-    }
+    if member.has_rejoined() { member.begin_message_nr } else { member.join_message_nr }
 }

@@ -11,7 +11,7 @@ use rill_proto::id::AccountId;
 use super::audience::{self, Site, Template};
 use super::rules::{News, Reach};
 use super::soft::SoftState;
-use super::state::State;
+use super::state::{Member, State};
 use crate::hub::{Fanout, Item, Told};
 use crate::piece::Piece;
 use crate::presence::{Lane, Presence};
@@ -52,11 +52,9 @@ impl Subscribers {
     /// Whether a session was told of the whole conversation at or after a stamp.
     #[must_use]
     pub fn was_greeted(&self, lane: &Lane, since: Stamp) -> bool {
-        self.0.get(&lane.account_id()).is_some_and(|lanes| {
-            lanes
-                .iter()
-                .any(|known| known.lane == *lane && known.greeted >= since)
-        })
+        self.0
+            .get(&lane.account_id())
+            .is_some_and(|lanes| lanes.iter().any(|known| known.lane == *lane && known.greeted >= since))
     }
 
     /// An account hears no more.
@@ -74,19 +72,12 @@ impl Subscribers {
 
     fn of(&self, account_id: AccountId) -> impl Iterator<Item = &Lane> {
         let lanes = self.0.get(&account_id);
-        lanes
-            .into_iter()
-            .flatten()
-            .map(|known| &known.lane)
-            .filter(|lane| lane.is_alive())
+        lanes.into_iter().flatten().map(|known| &known.lane).filter(|lane| lane.is_alive())
     }
 
     fn others(&self, than: AccountId) -> impl Iterator<Item = &Lane> {
-        let lanes = self
-            .0
-            .iter()
-            .filter(move |(account_id, _)| **account_id != than)
-            .flat_map(|(_, lanes)| lanes);
+        let lanes =
+            self.0.iter().filter(move |(account_id, _)| **account_id != than).flat_map(|(_, lanes)| lanes);
         lanes.map(|known| &known.lane).filter(|lane| lane.is_alive())
     }
 }
@@ -110,14 +101,11 @@ impl Stage<'_> {
     #[must_use]
     pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
         let locks = self.soft.locks();
-        let seen = news
-            .iter()
-            .filter(|news| audience::may_see(self.state, viewer, news));
-        let templates =
-            seen.filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
-        templates
-            .filter_map(|template| audience::piece(&template, self.state, viewer))
-            .collect()
+        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
+        let templates = seen.filter_map(|news| {
+            audience::template_for(viewer, self.state, self.soft.pens(), &locks, self.site, news)
+        });
+        templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
     }
 
     /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).
@@ -131,22 +119,25 @@ impl Stage<'_> {
             rest = after;
             let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
             let lanes: Vec<&Lane> = match reach {
-                Reach::Own => self
+                Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
+                // Who was removed just now is told so aside, and nothing else.
+                Reach::Others => self
                     .subscribers
-                    .of(caller)
-                    .filter(|lane| Some(*lane) != asking)
+                    .others(caller)
+                    .filter(|lane| self.is_present(lane.account_id()))
                     .collect(),
-                Reach::Others => self.subscribers.others(caller).collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
-                Reach::Activated => self
-                    .soft
-                    .activated(self.now)
-                    .filter(|lane| lane.account_id() != caller)
-                    .collect(),
+                Reach::Activated => {
+                    self.soft.activated(self.now).filter(|lane| lane.account_id() != caller).collect()
+                }
             };
             self.tell(&told, &lanes, &mut items);
         }
         items
+    }
+
+    fn is_present(&self, account_id: AccountId) -> bool {
+        self.state.members.get(&account_id).is_some_and(Member::is_present)
     }
 
     fn tell(&self, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
@@ -159,34 +150,27 @@ impl Stage<'_> {
             .filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
         let batch: Arc<[Template]> = templates.collect();
         // A run of news has at most one header, so one view completes the batch for a viewer.
-        let header = batch
-            .iter()
-            .find(|template| matches!(template, Template::PerViewer { .. }));
+        let header = batch.iter().find(|template| matches!(template, Template::PerViewer { .. }));
         let mut fanouts: BTreeMap<u16, Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
-            if news
-                .iter()
-                .all(|news| audience::may_see(self.state, viewer, news))
-            {
-                let view = header
-                    .and_then(|header| header.view(self.state, viewer))
-                    .map(Arc::new);
-                fanouts
-                    .entry(lane.worker())
-                    .or_default()
-                    .push(((*lane).clone(), view));
+            if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
+                let view = header.and_then(|header| header.view(self.state, viewer)).map(Arc::new);
+                fanouts.entry(lane.worker()).or_default().push(((*lane).clone(), view));
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
                 items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));
             }
         }
-        let fanouts = fanouts.into_values().map(|lanes| {
-            Item::Fanout(Fanout {
-                batch: Arc::clone(&batch),
-                lanes,
-            })
-        });
+        let fanouts =
+            fanouts.into_values().map(|lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes }));
         items.extend(fanouts);
     }
+}
+
+/// How many lanes are told something by these items.
+#[must_use]
+pub fn lanes_told(items: &[Item]) -> usize {
+    let told = |item: &Item| if let Item::Fanout(fanout) = item { fanout.lanes.len() } else { 1 };
+    items.iter().map(told).sum()
 }

@@ -6,62 +6,48 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use rill_proto::classificator::ConvType;
 use rill_proto::event::ClientEvent;
 use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 
-use super::fanout::{Stage, Subscribers};
+use super::facts::{fetch, know};
+use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::{Outcome, repeat};
 use super::rows::{decode, encode, load, rows};
 use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
 use super::soft::SoftState;
-use super::state::{Change, RECENT_SLOTS_MAX, Slot, State};
+use super::state::{Change, RECENT_SLOTS_MAX, State};
 use super::{OpenDialog, Peek, Visit};
-use crate::account::state::Head as AccountHead;
 use crate::effect::{Apply, Effect};
 use crate::hub::{CloseCode, Item};
-use crate::journal::{Departure, Journal, Reply, Rows};
+use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
+use crate::owner::{Appended, Desk, Owner};
 use crate::presence::Lane;
 use crate::session::Submit;
-use crate::store::{Aggregate, Direction, OutboxEntry, RowKey, StoreFault, StoreFuture, UniqueKey};
+use crate::store::{Aggregate, Direction, OutboxEntry, StoreFault, UniqueKey};
 use crate::watermark::Issued;
-
-/// How much may wait for appends under way, or for the conversation to be loaded. As much as its mailbox holds twice.
-/// Full: events are refused with 503, safe to retry.
-const BACKLOG_MAX: usize = 2_048;
 
 /// How many outcomes are remembered in memory, so that a retry that follows at once costs no read. The store has all.
 const OUTCOMES_MAX: usize = 256;
 
-/// How long a retired owner stays to pass on what reaches it by an address that somebody had looked up just before.
-const RETIREMENT: Duration = Duration::from_secs(1);
-
 /// The owner of one conversation.
 pub struct Conversation {
-    node: Arc<Node>,
+    desk: Desk<Work>,
     id: ConversationId,
     state: State,
-    journal: Journal,
-    /// Rises when the memory is thrown away: what comes back for an earlier one is ignored.
-    generation: u32,
     subscribers: Subscribers,
     soft: SoftState,
-    backlog: VecDeque<Work>,
-    /// A rule needs rows from the store, and some of those may not be there yet: nothing else goes first.
-    waits_for_appends: bool,
     outcomes: Outcomes,
     soft_end: Option<i64>,
-    last_used: Instant,
-    retired: bool,
 }
 
 /// One thing to do.
-enum Work {
+pub(crate) enum Work {
     Submit(Submit),
     Dialog(OpenDialog),
     Visit(Visit),
@@ -75,14 +61,6 @@ enum Verdict {
     Told(Vec<News>),
     /// The dialog is none any more.
     NotADialog,
-}
-
-/// A fact that was fetched.
-enum Fact {
-    Slots(Vec<u64>, Vec<(u64, Slot)>),
-    Stretch(super::rules::Stretch, Vec<(u64, Slot)>),
-    Profiles(Vec<(AccountId, Option<crate::account::profile::Profile>)>),
-    Outcome(Option<Outcome>),
 }
 
 /// Outcomes of the newest requests.
@@ -102,101 +80,17 @@ impl Outcomes {
     }
 }
 
-/// The store has finished an append.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Appended {
-    generation: u32,
-    ok: bool,
-}
-
 impl Conversation {
     pub(crate) fn new(node: Arc<Node>, id: ConversationId) -> Self {
-        let journal = Journal::new(Arc::clone(&node), Aggregate::Conversation(id), 0);
         Self {
-            node,
+            desk: Desk::new(node, Aggregate::Conversation(id)),
             id,
             state: State::new(id),
-            journal,
-            generation: 0,
             subscribers: Subscribers::default(),
             soft: SoftState::default(),
-            backlog: VecDeque::new(),
-            waits_for_appends: false,
             outcomes: Outcomes::default(),
             soft_end: None,
-            last_used: Instant::now(),
-            retired: false,
         }
-    }
-
-    /// Reads the conversation; until that is done the mailbox rests.
-    fn load(&mut self, ctx: &mut Context<Self>) {
-        let node = Arc::clone(&self.node);
-        let id = self.id;
-        let read = async move {
-            let aggregate = Aggregate::Conversation(id);
-            let Some(loaded) = node.store.load(aggregate).await? else {
-                return Ok((0, State::new(id)));
-            };
-            let newest = node
-                .store
-                .slots(id, 1, u64::MAX, RECENT_SLOTS_MAX, Direction::Descending)
-                .await?;
-            Ok::<_, StoreFault>((loaded.version, load(id, &loaded, &newest)?))
-        };
-        ctx.wait(read.into_actor(self).map(|read, owner, ctx| match read {
-            Ok((version, state)) => {
-                owner.node.metrics.activations.add(1);
-                owner.journal = Journal::new(
-                    Arc::clone(&owner.node),
-                    Aggregate::Conversation(owner.id),
-                    version,
-                );
-                owner.subscribers = Subscribers::find(&state, &owner.node.presence);
-                owner.state = state;
-                owner.work_off(ctx);
-            }
-            Err(fault) => {
-                tracing::error!(conversation_id = %owner.id, %fault, "a conversation cannot be loaded");
-                owner.retire(ctx);
-            }
-        }));
-    }
-
-    fn take(&mut self, work: Work, ctx: &mut Context<Self>) {
-        self.last_used = Instant::now();
-        if self.retired {
-            self.pass_on(work);
-        } else if self.waits_for_appends || !self.journal.has_room() || !self.backlog.is_empty() {
-            if self.backlog.len() < BACKLOG_MAX {
-                self.backlog.push_back(work);
-            } else {
-                self.fail(work);
-            }
-        } else {
-            self.begin(work, ctx);
-        }
-    }
-
-    fn work_off(&mut self, ctx: &mut Context<Self>) {
-        while !self.waits_for_appends && self.journal.has_room() {
-            let Some(work) = self.backlog.pop_front() else {
-                return;
-            };
-            self.begin(work, ctx);
-        }
-    }
-
-    fn begin(&mut self, work: Work, ctx: &mut Context<Self>) {
-        let issued = self.node.issue();
-        let facts = Facts {
-            now: self.node.now_s(),
-            stamp: issued.stamp(),
-            locks: self.soft.locks(),
-            ..Facts::default()
-        };
-        self.attempt(work, facts, issued, ctx);
     }
 
     /// Judges until there is a verdict, fetching what the rule lacks.
@@ -207,13 +101,10 @@ impl Conversation {
                 Err(Stop::Refused(refusal)) => return self.refuse(work, &refusal),
                 Err(Stop::Needs(need)) => need,
             };
-            if matches!(need, Need::Slots(_) | Need::Stretch(_)) && !self.journal.is_idle() {
-                // The rows in the store are older than the memory until the appends under way are durable.
-                self.waits_for_appends = true;
-                self.backlog.push_front(work);
-                return;
+            if matches!(need, Need::Slots(_) | Need::Stretch(_)) && !self.desk.journal.is_idle() {
+                return self.desk.wait_for_appends(work);
             }
-            let mut fetched = self.fetch(need);
+            let mut fetched = fetch(Arc::clone(&self.desk.node.store), self.id, need);
             match fetched.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(fact)) => know(&mut facts, fact),
                 Poll::Ready(Err(fault)) => return self.meet(&fault, work),
@@ -257,18 +148,9 @@ impl Conversation {
                 let peeked = sync::conv_sync(&self.state, peek.lane.account_id(), peek.mode, facts)?;
                 Ok(Verdict::Told(peeked.answer))
             }
-            Work::Apply(
-                _,
-                Effect::Profile {
-                    account_id,
-                    profile: now,
-                },
-            ) => Ok(Verdict::Decided(profile::profile_changed(
-                &self.state,
-                *account_id,
-                now,
-                facts,
-            ))),
+            Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
+                Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
+            }
             Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. }) => {
                 Ok(Verdict::Decided(Decision::default()))
             }
@@ -297,41 +179,6 @@ impl Conversation {
             || (visit.skip_hidden && visit.horizon == 0 && is_hidden)
     }
 
-    fn fetch(&self, need: Need) -> StoreFuture<Fact> {
-        let store = Arc::clone(&self.node.store);
-        let id = self.id;
-        Box::pin(async move {
-            match need {
-                Need::Slots(wanted) => {
-                    let mut found = Vec::with_capacity(wanted.len());
-                    for nr in &wanted {
-                        found.extend(slots(store.slots(id, *nr, *nr, 1, Direction::Ascending).await?)?);
-                    }
-                    Ok(Fact::Slots(wanted, found))
-                }
-                Need::Stretch(stretch) => {
-                    let read = store
-                        .slots(id, stretch.from, stretch.to, stretch.limit, stretch.direction())
-                        .await?;
-                    Ok(Fact::Stretch(stretch, slots(read)?))
-                }
-                Need::Profiles(wanted) => {
-                    let mut found = Vec::with_capacity(wanted.len());
-                    for account_id in wanted {
-                        let row = store.row(Aggregate::Account(account_id), RowKey::Head).await?;
-                        let head = row.map(|row| decode::<AccountHead>(&row)).transpose()?;
-                        found.push((account_id, head.map(|head| head.profile)));
-                    }
-                    Ok(Fact::Profiles(found))
-                }
-                Need::Outcome(account_id, request_id) => {
-                    let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
-                    Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
-                }
-            }
-        })
-    }
-
     fn carry_out(&mut self, work: Work, verdict: Verdict, issued: Issued, ctx: &mut Context<Self>) {
         match (work, verdict) {
             (Work::Submit(submit), Verdict::Decided(decision)) => self.effect(submit, decision, issued, ctx),
@@ -345,10 +192,7 @@ impl Conversation {
                 let item = Item::Part(peek.lane, peek.frame, pieces);
                 let token = peek.token;
                 let reply = Reply::Order(Box::new(move |_| drop(token)));
-                self.journal.pass(Departure {
-                    items: vec![item],
-                    ..Departure::reply(reply)
-                });
+                self.desk.journal.pass(Departure { items: vec![item], ..Departure::reply(reply) });
             }
             (Work::Apply(entry, effect), Verdict::Decided(decision)) => {
                 self.apply(entry, &effect, decision, issued, ctx);
@@ -364,45 +208,29 @@ impl Conversation {
         let caller = submit.lane.account_id();
         // Opening a dialog twice is opening it once, whatever the request is called.
         let remembers = !matches!(submit.event, ClientEvent::Contact(_));
-        self.node.metrics.events_done.add(1);
+        self.desk.node.metrics.events_done.add(1);
         self.take_in(&decision, &submit.lane, issued.stamp());
         let stage = self.stage();
         let items = stage.items(caller, Some(&submit.lane), &decision.news);
+        self.desk.node.metrics.deliveries.add(lanes_told(&items) as u64);
         let pieces = stage.pieces(caller, &decision.answer);
         let request = submit.record(Ok(&decision.identifier));
         let (lane, frame, index, request_id) =
             (submit.lane.clone(), submit.frame, submit.index, submit.request_id);
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-        let reply = Reply::Event {
-            lane,
-            frame,
-            index,
-            fault,
-            request,
-            pieces,
-        };
+        let reply = Reply::Event { lane, frame, index, fault, request, pieces };
         self.dismiss(&decision);
         if decision.changes.is_empty() {
-            self.journal.pass(Departure {
-                items,
-                ..Departure::reply(reply)
-            });
+            self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
         } else {
             let mut claim = Vec::new();
             if remembers {
-                let outcome = Outcome {
-                    identifier: decision.identifier.clone(),
-                };
+                let outcome = Outcome { identifier: decision.identifier.clone() };
                 claim.push((UniqueKey::Request(caller, request_id.0), encode(&outcome)));
                 self.outcomes.put((caller, request_id), outcome);
             }
-            let departure = Departure {
-                items,
-                reply,
-                settles: None,
-                issued: Some(issued),
-            };
-            self.append(&decision, claim, departure, ctx);
+            let departure = Departure { items, reply, settles: None, issued: Some(issued) };
+            self.write(&decision, claim, departure, ctx);
         }
         self.watch_soft(ctx);
     }
@@ -427,26 +255,16 @@ impl Conversation {
         let items = self.stage().items(caller, None, &decision.news);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
-            self.journal.pass(Departure {
-                items,
-                reply: Reply::None,
-                settles,
-                issued: None,
-            });
+            self.desk.journal.pass(Departure { items, reply: Reply::None, settles, issued: None });
         } else {
-            let node = Arc::clone(&self.node);
+            let node = Arc::clone(&self.desk.node);
             let again = Box::new(move |ok: bool| {
                 if !ok {
                     node.carry_again(entry);
                 }
             });
-            let departure = Departure {
-                items,
-                reply: Reply::Order(again),
-                settles,
-                issued: Some(issued),
-            };
-            self.append(&decision, Vec::new(), departure, ctx);
+            let departure = Departure { items, reply: Reply::Order(again), settles, issued: Some(issued) };
+            self.write(&decision, Vec::new(), departure, ctx);
         }
     }
 
@@ -455,12 +273,12 @@ impl Conversation {
         for change in &decision.changes {
             self.state.fold(change);
         }
-        self.soft.apply(&decision.soft, lane, self.node.now_s());
+        self.soft.apply(&decision.soft, lane, self.desk.node.now_s());
         let caller = lane.account_id();
         let begins = decision.changes.iter().any(|change| {
             matches!(change, Change::Member(id, member) if *id == caller && member.is_present() && member.init_stamp == stamp)
         });
-        if begins && self.node.presence.of(caller).contains(lane) {
+        if begins && self.desk.node.presence.of(caller).contains(lane) {
             self.subscribers.add(lane.clone(), stamp);
         }
     }
@@ -476,102 +294,64 @@ impl Conversation {
         }
     }
 
-    fn append(
+    fn write(
         &mut self,
         decision: &Decision,
         claim: Vec<(UniqueKey, bytes::Bytes)>,
         departure: Departure,
         ctx: &mut Context<Self>,
     ) {
-        let outbox = decision
-            .effects
-            .iter()
-            .map(|(target, effect)| (*target, encode(effect)))
-            .collect();
-        let rows = Rows {
-            put: rows(&decision.changes),
-            claim,
-            outbox,
-            ..Rows::default()
-        };
-        let (addr, generation) = (ctx.address(), self.generation);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way"
-        )]
-        self.journal.append(rows, departure, move |ok| {
-            addr.do_send(Appended { generation, ok })
-        });
+        let outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
+        let rows = Rows { put: rows(&decision.changes), claim, outbox, ..Rows::default() };
+        self.append(rows, departure, ctx);
     }
 
     fn greet(&mut self, visit: Visit, news: &[News], issued: &Issued) {
         let viewer = visit.lane.account_id();
         let pieces = self.stage().pieces(viewer, news);
-        if self
-            .state
-            .members
-            .get(&viewer)
-            .is_some_and(super::state::Member::is_present)
-        {
+        if self.state.members.get(&viewer).is_some_and(super::state::Member::is_present) {
             self.subscribers.add(visit.lane.clone(), issued.stamp());
         }
-        let items = if pieces.is_empty() {
-            Vec::new()
-        } else {
-            vec![Item::Pieces(visit.lane.clone(), pieces)]
-        };
-        let node = Arc::clone(&self.node);
+        let items =
+            if pieces.is_empty() { Vec::new() } else { vec![Item::Pieces(visit.lane.clone(), pieces)] };
+        let node = Arc::clone(&self.desk.node);
         let reply = Reply::Order(Box::new(move |ok| {
             if !ok {
                 turn_away(&node, visit.lane);
             }
             drop(visit.token);
         }));
-        self.journal.pass(Departure {
-            items,
-            ..Departure::reply(reply)
-        });
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
     }
 
     /// The conversation is no dialog any more: the two begin another one.
     fn next_dialog(&self, open: OpenDialog) {
         let caller = open.submit.lane.account_id();
-        let next = crate::account::dialog_id(&self.node, caller, open.other, open.attempt);
+        let next = crate::account::dialog_id(&self.desk.node, caller, open.other, open.attempt);
         let fault = open.submit.answer(Err(&Refusal::unavailable()));
-        let open = OpenDialog {
-            attempt: open.attempt + 1,
-            ..open
-        };
-        if self.node.to_conversation(next, open).is_err() {
-            self.node.inboxes.put(fault);
+        let open = OpenDialog { attempt: open.attempt + 1, ..open };
+        if self.desk.node.to_conversation(next, open).is_err() {
+            self.desk.node.inboxes.put(fault);
         }
     }
 
     fn refuse(&mut self, work: Work, refusal: &Refusal) {
         match work {
             Work::Submit(submit) | Work::Dialog(OpenDialog { submit, .. }) => {
-                self.node.metrics.events_refused.add(1);
+                self.desk.node.metrics.events_refused.add(1);
                 let request = submit.record(Err(refusal));
                 let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
                 let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-                let reply = Reply::Event {
-                    lane,
-                    frame,
-                    index,
-                    fault,
-                    request,
-                    pieces: Vec::new(),
-                };
-                self.journal.pass(Departure::reply(reply));
+                let reply = Reply::Event { lane, frame, index, fault, request, pieces: Vec::new() };
+                self.desk.journal.pass(Departure::reply(reply));
             }
             // Whoever was never a member is told nothing.
             Work::Visit(visit) => {
                 let token = visit.token;
-                self.journal
-                    .pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
+                self.desk.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
             }
             Work::Peek(peek) => drop(peek.token),
-            Work::Apply(entry, _) => self.node.store.settle(entry.id),
+            Work::Apply(entry, _) => self.desk.node.store.settle(entry.id),
         }
     }
 
@@ -580,71 +360,24 @@ impl Conversation {
         self.fail(work);
     }
 
-    /// It cannot be done now; it may be tried again.
-    fn fail(&self, work: Work) {
-        match work {
-            Work::Submit(submit) | Work::Dialog(OpenDialog { submit, .. }) => {
-                self.node.metrics.events_failed.add(1);
-                self.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
-            }
-            Work::Visit(visit) => turn_away(&self.node, visit.lane),
-            Work::Peek(peek) => drop(peek.token),
-            Work::Apply(entry, _) => self.node.carry_again(entry),
-        }
-    }
-
-    /// This owner retires; another one has, or will have, the conversation.
-    fn pass_on(&self, work: Work) {
-        let sent = match work {
-            Work::Submit(submit) => {
-                let fault = submit.answer(Err(&Refusal::unavailable()));
-                self.node
-                    .to_conversation(self.id, submit)
-                    .map_err(|_| self.node.inboxes.put(fault))
-            }
-            Work::Dialog(open) => {
-                let fault = open.submit.answer(Err(&Refusal::unavailable()));
-                self.node
-                    .to_conversation(self.id, open)
-                    .map_err(|_| self.node.inboxes.put(fault))
-            }
-            Work::Visit(visit) => {
-                let lane = visit.lane.clone();
-                self.node
-                    .to_conversation(self.id, visit)
-                    .map_err(|_| turn_away(&self.node, lane))
-            }
-            Work::Peek(peek) => self.node.to_conversation(self.id, peek).map_err(drop),
-            Work::Apply(entry, _) => {
-                self.node.carry(entry);
-                Ok(())
-            }
-        };
-        // Each has said what happens when the other one cannot take it either.
-        let _: Result<(), ()> = sent;
-    }
-
     fn stage(&self) -> Stage<'_> {
         Stage {
             state: &self.state,
             subscribers: &self.subscribers,
             soft: &self.soft,
-            site: &self.node.site,
-            now: self.node.now_s(),
+            site: &self.desk.node.site,
+            now: self.desk.node.now_s(),
         }
     }
 
     /// Sets the clock for the next pen or lock that ends by itself.
     fn watch_soft(&mut self, ctx: &mut Context<Self>) {
-        let Some(end) = self
-            .soft
-            .next_end()
-            .filter(|end| self.soft_end.is_none_or(|known| *end < known))
+        let Some(end) = self.soft.next_end().filter(|end| self.soft_end.is_none_or(|known| *end < known))
         else {
             return;
         };
         self.soft_end = Some(end);
-        let wait = u64::try_from(end - self.node.now_s()).unwrap_or(0);
+        let wait = u64::try_from(end - self.desk.node.now_s()).unwrap_or(0);
         ctx.run_later(Duration::from_secs(wait), |owner, ctx| {
             owner.soft_end = None;
             owner.expire();
@@ -653,81 +386,116 @@ impl Conversation {
     }
 
     fn expire(&mut self) {
-        let expired = self.soft.expire(self.node.now_s());
+        let expired = self.soft.expire(self.desk.node.now_s());
         let pens = expired.pens.into_iter().map(|id| (id, News::Activity(id)));
         let nobody = AccountId(uuid::Uuid::nil());
-        let locks = expired.locks.into_iter().map(|message_nr| {
-            (
-                nobody,
-                News::Lock {
-                    message_nr,
-                    holder: None,
-                },
-            )
-        });
+        let locks =
+            expired.locks.into_iter().map(|message_nr| (nobody, News::Lock { message_nr, holder: None }));
         for (whose, news) in pens.chain(locks) {
             let items = self.stage().items(whose, None, &[(Reach::Activated, news)]);
-            self.journal.pass(Departure {
-                items,
-                ..Departure::reply(Reply::None)
-            });
+            self.desk.journal.pass(Departure { items, ..Departure::reply(Reply::None) });
         }
-    }
-
-    fn watch_idle(ctx: &mut Context<Self>, wait: Duration) {
-        ctx.run_later(wait, |owner, ctx| {
-            let idle = owner.node.settings.idle;
-            let rested = owner.last_used.elapsed();
-            owner.subscribers.sweep();
-            owner.soft.expire(owner.node.now_s());
-            if rested >= idle && owner.journal.is_idle() && owner.backlog.is_empty() && owner.soft.is_quiet()
-            {
-                owner.node.metrics.passivations.add(1);
-                owner.retire(ctx);
-            } else {
-                Self::watch_idle(ctx, idle.saturating_sub(rested).max(idle / 4));
-            }
-        });
-    }
-
-    fn retire(&mut self, ctx: &mut Context<Self>) {
-        self.retired = true;
-        self.node.retire_conversation(self.id, &ctx.address());
-        for work in std::mem::take(&mut self.backlog) {
-            self.fail(work);
-        }
-        self.state = State::new(self.id);
-        self.subscribers = Subscribers::default();
-        self.outcomes = Outcomes::default();
-        ctx.run_later(RETIREMENT, |_, ctx| ctx.stop());
     }
 }
 
 /// A session that could not be brought up to date must come again, or it would miss something.
 fn turn_away(node: &Node, lane: Lane) {
-    node.inboxes
-        .put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+    node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
-fn slots(read: Vec<(u64, bytes::Bytes)>) -> Result<Vec<(u64, Slot)>, StoreFault> {
-    read.into_iter()
-        .map(|(nr, bytes)| Ok((nr, decode(&bytes)?)))
-        .collect()
-}
+impl Owner for Conversation {
+    type Work = Work;
 
-fn know(facts: &mut Facts, fact: Fact) {
-    match fact {
-        Fact::Slots(wanted, found) => {
-            facts.slots.extend(wanted.into_iter().map(|nr| (nr, None)));
-            facts
-                .slots
-                .extend(found.into_iter().map(|(nr, slot)| (nr, Some(slot))));
+    fn desk(&mut self) -> &mut Desk<Work> {
+        &mut self.desk
+    }
+
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let node = Arc::clone(&self.desk.node);
+        let id = self.id;
+        let read = async move {
+            let Some(loaded) = node.store.load(Aggregate::Conversation(id)).await? else {
+                return Ok((0, State::new(id)));
+            };
+            let newest = node.store.slots(id, 1, u64::MAX, RECENT_SLOTS_MAX, Direction::Descending).await?;
+            Ok::<_, StoreFault>((loaded.version, load(id, &loaded, &newest)?))
+        };
+        ctx.wait(read.into_actor(self).map(|read, owner, ctx| match read {
+            Ok((version, state)) => {
+                owner.desk.loaded(version);
+                owner.subscribers = Subscribers::find(&state, &owner.desk.node.presence);
+                owner.state = state;
+                owner.work_off(ctx);
+            }
+            Err(fault) => {
+                tracing::error!(conversation_id = %owner.id, %fault, "a conversation cannot be loaded");
+                owner.retire(ctx);
+            }
+        }));
+    }
+
+    fn begin(&mut self, work: Work, ctx: &mut Context<Self>) {
+        let issued = self.desk.node.issue();
+        let facts = Facts {
+            now: self.desk.node.now_s(),
+            stamp: issued.stamp(),
+            locks: self.soft.locks(),
+            pens: self.soft.pens().keys().copied().collect(),
+            ..Facts::default()
+        };
+        self.attempt(work, facts, issued, ctx);
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.subscribers.sweep();
+        self.soft.expire(self.desk.node.now_s());
+        self.soft.is_quiet()
+    }
+
+    fn forget(&mut self) {
+        self.state = State::new(self.id);
+        self.subscribers = Subscribers::default();
+        self.outcomes = Outcomes::default();
+    }
+
+    fn leave_directory(&self, ctx: &Context<Self>) {
+        self.desk.node.retire_conversation(self.id, &ctx.address());
+    }
+
+    fn fail(&self, work: Work) {
+        match work {
+            Work::Submit(submit) | Work::Dialog(OpenDialog { submit, .. }) => {
+                self.desk.node.metrics.events_failed.add(1);
+                self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
+            }
+            Work::Visit(visit) => turn_away(&self.desk.node, visit.lane),
+            Work::Peek(peek) => drop(peek.token),
+            Work::Apply(entry, _) => self.desk.node.carry_again(entry),
         }
-        Fact::Stretch(stretch, found) => {
-            facts.stretches.insert(stretch, found);
-        }
-        Fact::Profiles(found) => facts.profiles.extend(found),
-        Fact::Outcome(outcome) => facts.outcome = Some(outcome),
+    }
+
+    fn pass_on(&self, work: Work) {
+        let sent = match work {
+            Work::Submit(submit) => {
+                let fault = submit.answer(Err(&Refusal::unavailable()));
+                self.desk.node.to_conversation(self.id, submit).map_err(|_| self.desk.node.inboxes.put(fault))
+            }
+            Work::Dialog(open) => {
+                let fault = open.submit.answer(Err(&Refusal::unavailable()));
+                self.desk.node.to_conversation(self.id, open).map_err(|_| self.desk.node.inboxes.put(fault))
+            }
+            Work::Visit(visit) => {
+                let lane = visit.lane.clone();
+                self.desk.node.to_conversation(self.id, visit).map_err(|_| turn_away(&self.desk.node, lane))
+            }
+            Work::Peek(peek) => self.desk.node.to_conversation(self.id, peek).map_err(drop),
+            Work::Apply(entry, _) => {
+                self.desk.node.carry(entry);
+                Ok(())
+            }
+        };
+        // Each has said what happens when the other one cannot take it either.
+        let _: Result<(), ()> = sent;
     }
 }
 
@@ -736,41 +504,23 @@ impl Actor for Conversation {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.load(ctx);
-        Self::watch_idle(ctx, self.node.settings.idle);
+        self.watch_idle(ctx);
     }
 }
 
-impl Handler<Submit> for Conversation {
-    type Result = ();
+macro_rules! takes {
+    ($($message:ident as $work:ident),+ $(,)?) => {$(
+        impl Handler<$message> for Conversation {
+            type Result = ();
 
-    fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.take(Work::Submit(submit), ctx);
-    }
+            fn handle(&mut self, message: $message, ctx: &mut Self::Context) {
+                self.take(Work::$work(message), ctx);
+            }
+        }
+    )+};
 }
 
-impl Handler<OpenDialog> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, open: OpenDialog, ctx: &mut Self::Context) {
-        self.take(Work::Dialog(open), ctx);
-    }
-}
-
-impl Handler<Visit> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, visit: Visit, ctx: &mut Self::Context) {
-        self.take(Work::Visit(visit), ctx);
-    }
-}
-
-impl Handler<Peek> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, peek: Peek, ctx: &mut Self::Context) {
-        self.take(Work::Peek(peek), ctx);
-    }
-}
+takes! { Submit as Submit, OpenDialog as Dialog, Visit as Visit, Peek as Peek }
 
 impl Handler<Apply> for Conversation {
     type Result = ();
@@ -787,22 +537,6 @@ impl Handler<Appended> for Conversation {
     type Result = ();
 
     fn handle(&mut self, appended: Appended, ctx: &mut Self::Context) {
-        if appended.generation != self.generation {
-            return;
-        }
-        if appended.ok {
-            self.node.metrics.appends.add(1);
-            self.journal.appended();
-            self.waits_for_appends &= !self.journal.is_idle();
-            self.work_off(ctx);
-        } else {
-            // The memory is thrown away and read afresh; what waited is answered with a fault that is safe to retry.
-            self.generation += 1;
-            let fresh = Journal::new(Arc::clone(&self.node), Aggregate::Conversation(self.id), 0);
-            std::mem::replace(&mut self.journal, fresh).failed();
-            self.waits_for_appends = false;
-            self.outcomes = Outcomes::default();
-            self.load(ctx);
-        }
+        self.appended(appended, ctx);
     }
 }

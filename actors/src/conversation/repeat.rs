@@ -24,31 +24,18 @@ pub struct Outcome {
 pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
     let here = state.conversation_id.to_string();
     if outcome.identifier.get("conversation_id").and_then(Value::as_str) != Some(here.as_str()) {
-        return Ok(Decision {
-            identifier: outcome.identifier.clone(),
-            ..Decision::default()
-        });
+        return Ok(Decision { identifier: outcome.identifier.clone(), ..Decision::default() });
     }
     let named = outcome.identifier.get("message_nr").and_then(Value::as_u64);
     let mut decision = match named {
         Some(message_nr) => {
-            let mut answer = vec![News::Header(Header {
-                keys: Keys::Full,
-                fw: None,
-                bw: None,
-                is_reset: false,
-            })];
+            let mut answer =
+                vec![News::Header(Header { keys: Keys::Full, fw: None, bw: None, is_reset: false })];
             if let Some(Slot::Message(message)) = facts.slot(state, message_nr)? {
                 let flow = message.flow_message_nr;
-                answer.push(News::Message {
-                    message: message.clone(),
-                    flow,
-                });
+                answer.push(News::Message { message: message.clone(), flow });
             }
-            Decision {
-                answer,
-                ..Decision::default()
-            }
+            Decision { answer, ..Decision::default() }
         }
         None => sync::conv_sync(state, caller, InitMode::Full, facts)?,
     };

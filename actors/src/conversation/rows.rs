@@ -34,9 +34,7 @@ fn row(change: &Change) -> (RowKey, Bytes) {
 
 /// A row as bytes.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Bytes {
-    serde_json::to_vec(row)
-        .expect("rows have no maps with other keys than text")
-        .into()
+    serde_json::to_vec(row).expect("rows have no maps with other keys than text").into()
 }
 
 /// A row from its bytes.
@@ -54,10 +52,7 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
         let change = match key {
             RowKey::Head => Change::Head(decode(bytes)?),
             RowKey::Member(account_id) => Change::Member(*account_id, decode(bytes)?),
-            RowKey::Run(inbox_nr) => Change::Run(Run {
-                inbox_nr: *inbox_nr,
-                message_nr: decode(bytes)?,
-            }),
+            RowKey::Run(inbox_nr) => Change::Run(Run { inbox_nr: *inbox_nr, message_nr: decode(bytes)? }),
             RowKey::Section(section_id) => Change::Section(SectionId(*section_id), decode(bytes)?),
             RowKey::Slot(_) | RowKey::Token(_) | RowKey::Contact(_) | RowKey::Membership(_) => continue,
         };

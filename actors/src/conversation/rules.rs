@@ -112,11 +112,7 @@ impl Stretch {
     /// The direction as the store names it.
     #[must_use]
     pub fn direction(&self) -> Direction {
-        if self.descending {
-            Direction::Descending
-        } else {
-            Direction::Ascending
-        }
+        if self.descending { Direction::Descending } else { Direction::Ascending }
     }
 }
 
@@ -147,8 +143,7 @@ impl Facts {
     /// # Errors
     /// [`Stop::Needs`] when the owner must fetch it.
     pub fn slot<'a>(&'a self, state: &'a State, nr: u64) -> Judged<Option<&'a Slot>> {
-        self.known(state, nr)
-            .ok_or_else(|| Stop::Needs(Need::Slots(vec![nr])))
+        self.known(state, nr).ok_or_else(|| Stop::Needs(Need::Slots(vec![nr])))
     }
 
     /// Makes sure that [`Facts::slot`] can answer for all of these.
@@ -156,15 +151,9 @@ impl Facts {
     /// # Errors
     /// [`Stop::Needs`] with all that are missing.
     pub fn have_slots(&self, state: &State, wanted: impl IntoIterator<Item = u64>) -> Judged<()> {
-        let missing: BTreeSet<u64> = wanted
-            .into_iter()
-            .filter(|nr| self.known(state, *nr).is_none())
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Stop::Needs(Need::Slots(missing.into_iter().collect())))
-        }
+        let missing: BTreeSet<u64> =
+            wanted.into_iter().filter(|nr| self.known(state, *nr).is_none()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Needs(Need::Slots(missing.into_iter().collect()))) }
     }
 
     /// `Some(None)` when it is known that there is no such slot.
@@ -184,25 +173,16 @@ impl Facts {
     /// [`Stop::Needs`] when the owner must fetch it.
     pub fn stretch(&self, state: &State, wanted: Stretch) -> Judged<Vec<(u64, Slot)>> {
         let begin = state.recent.partition_point(|(nr, _)| *nr < wanted.from);
-        let end = state
-            .recent
-            .partition_point(|(nr, _)| *nr <= wanted.to)
-            .max(begin);
+        let end = state.recent.partition_point(|(nr, _)| *nr <= wanted.to).max(begin);
         let held = state.recent.range(begin..end);
-        let covered = state
-            .recent
-            .front()
-            .is_none_or(|(first, _)| *first <= wanted.from);
+        let covered = state.recent.front().is_none_or(|(first, _)| *first <= wanted.from);
         if wanted.descending && (covered || held.len() >= wanted.limit) {
             return Ok(held.rev().take(wanted.limit).cloned().collect());
         }
         if covered {
             return Ok(held.take(wanted.limit).cloned().collect());
         }
-        self.stretches
-            .get(&wanted)
-            .cloned()
-            .ok_or(Stop::Needs(Need::Stretch(wanted)))
+        self.stretches.get(&wanted).cloned().ok_or(Stop::Needs(Need::Stretch(wanted)))
     }
 
     /// What everybody may know of some accounts, in the given order; `None` where there is no such account.
@@ -210,17 +190,9 @@ impl Facts {
     /// # Errors
     /// [`Stop::Needs`] with all that are missing.
     pub fn profiles(&self, wanted: &[AccountId]) -> Judged<Vec<(AccountId, Option<&Profile>)>> {
-        let missing = || {
-            wanted
-                .iter()
-                .copied()
-                .filter(|id| !self.profiles.contains_key(id))
-                .collect()
-        };
-        let known: Option<Vec<_>> = wanted
-            .iter()
-            .map(|id| self.profiles.get(id).map(|profile| (*id, profile.as_ref())))
-            .collect();
+        let missing = || wanted.iter().copied().filter(|id| !self.profiles.contains_key(id)).collect();
+        let known: Option<Vec<_>> =
+            wanted.iter().map(|id| self.profiles.get(id).map(|profile| (*id, profile.as_ref()))).collect();
         known.ok_or_else(|| Stop::Needs(Need::Profiles(missing())))
     }
 }
@@ -333,18 +305,9 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let mute = conv::Event::Mute(conv::Mute {
-            conversation_id: CONVERSATION,
-        });
-        let pin = message::SetPinned {
-            conversation_id: CONVERSATION,
-            message_nr: 1,
-            from_message_nr: None,
-        };
-        for event in [
-            ClientEvent::Conv(mute),
-            ClientEvent::Message(message::Event::SetPinned(pin)),
-        ] {
+        let mute = conv::Event::Mute(conv::Mute { conversation_id: CONVERSATION });
+        let pin = message::SetPinned { conversation_id: CONVERSATION, message_nr: 1, from_message_nr: None };
+        for event in [ClientEvent::Conv(mute), ClientEvent::Message(message::Event::SetPinned(pin))] {
             let urn = event.urn();
             assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
         }

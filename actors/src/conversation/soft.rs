@@ -36,8 +36,7 @@ impl SoftState {
         for change in soft {
             match change {
                 Soft::Activate => {
-                    self.activated
-                        .retain(|(known, _)| known != lane && known.is_alive());
+                    self.activated.retain(|(known, _)| known != lane && known.is_alive());
                     self.activated.push((lane.clone(), now + ACTIVATION_S));
                 }
                 Soft::Pen(account_id) => {
@@ -58,18 +57,10 @@ impl SoftState {
 
     /// Takes out what has ended.
     pub fn expire(&mut self, now: i64) -> Expired {
-        let pens = self
-            .pens
-            .extract_if(.., |_, until| *until <= now)
-            .map(|(account_id, _)| account_id)
-            .collect();
-        let locks = self
-            .locks
-            .extract_if(.., |_, (_, until)| *until <= now)
-            .map(|(nr, _)| nr)
-            .collect();
-        self.activated
-            .retain(|(lane, until)| *until > now && lane.is_alive());
+        let pens =
+            self.pens.extract_if(.., |_, until| *until <= now).map(|(account_id, _)| account_id).collect();
+        let locks = self.locks.extract_if(.., |_, (_, until)| *until <= now).map(|(nr, _)| nr).collect();
+        self.activated.retain(|(lane, until)| *until > now && lane.is_alive());
         Expired { pens, locks }
     }
 
@@ -95,17 +86,11 @@ impl SoftState {
     /// Who edits which message.
     #[must_use]
     pub fn locks(&self) -> BTreeMap<u64, AccountId> {
-        self.locks
-            .iter()
-            .map(|(nr, (account_id, _))| (*nr, *account_id))
-            .collect()
+        self.locks.iter().map(|(nr, (account_id, _))| (*nr, *account_id)).collect()
     }
 
     /// The sessions that hear pens and locks.
     pub fn activated(&self, now: i64) -> impl Iterator<Item = &Lane> {
-        self.activated
-            .iter()
-            .filter(move |(_, until)| *until > now)
-            .map(|(lane, _)| lane)
+        self.activated.iter().filter(move |(_, until)| *until > now).map(|(lane, _)| lane)
     }
 }

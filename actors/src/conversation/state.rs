@@ -95,8 +95,8 @@ pub struct Span {
     pub end: u64,
 }
 
-/// The numbers at which an ex-member's view stands still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// At what an ex-member's view stands still.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Frozen {
     /// His leave or kick message: `last_message_nr` and `show_message_nr` for ever.
     pub message_nr: u64,
@@ -106,6 +106,12 @@ pub struct Frozen {
     pub last_inbox_time: i64,
     /// Post time of the leave or kick message.
     pub time: i64,
+    /// The topic then.
+    #[serde(default)]
+    pub topic: String,
+    /// The slot that stated it.
+    #[serde(default)]
+    pub topic_message_nr: u64,
 }
 
 /// One person's row: his membership, his marks and his own view.
@@ -311,10 +317,7 @@ pub enum SectionSubtype {
 
 /// One new row value. A decision is a list of them; the store writes them, `fold` puts them in.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a decision has a handful of them, and moves each once"
-)]
+#[expect(clippy::large_enum_variant, reason = "a decision has a handful of them, and moves each once")]
 pub enum Change {
     /// The head.
     Head(Head),
@@ -409,10 +412,7 @@ impl State {
         if inbox_nr == 0 || inbox_nr > newest {
             return None;
         }
-        let at = self
-            .runs
-            .partition_point(|run| run.inbox_nr <= inbox_nr)
-            .checked_sub(1)?;
+        let at = self.runs.partition_point(|run| run.inbox_nr <= inbox_nr).checked_sub(1)?;
         let run = self.runs[at];
         Some(run.message_nr + (inbox_nr - run.inbox_nr))
     }
@@ -420,10 +420,8 @@ impl State {
     /// The run that begins when the next inbox message takes `message_nr`, if it does not prolong the newest one.
     #[must_use]
     pub fn run_for(&self, inbox_nr: u64, message_nr: u64) -> Option<Run> {
-        let prolongs = self
-            .runs
-            .last()
-            .is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
+        let prolongs =
+            self.runs.last().is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
         (!prolongs).then_some(Run { inbox_nr, message_nr })
     }
 }
@@ -435,46 +433,53 @@ impl Member {
         matches!(self.standing, Standing::Active | Standing::Passive)
     }
 
+    /// Whether he was a member right after a slot.
+    #[must_use]
+    pub fn was_present_at(&self, nr: u64) -> bool {
+        let is_in_run = |begin: u64, end: u64| (begin..end).contains(&nr);
+        let earlier = self.runs().any(|span| is_in_run(span.begin, span.end));
+        earlier || (self.is_present() && self.begin_message_nr <= nr)
+    }
+
+    /// Whether he had been brought in by a slot, for the first time or again.
+    #[must_use]
+    pub fn had_come_by(&self, nr: u64) -> bool {
+        self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
+    }
+
+    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
+    fn runs(&self) -> impl Iterator<Item = &Span> {
+        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
+        self.spans.iter().filter(move |span| !begins(span.end))
+    }
+
     /// Whether the flow shows him the message (conversations.md §4.3).
     #[must_use]
     pub fn sees(&self, message_nr: u64) -> bool {
-        if self
-            .delete_message_nr
-            .is_some_and(|deleted| message_nr <= deleted)
-        {
+        if self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
             return false;
         }
         let open = self.is_present() && message_nr >= self.begin_message_nr;
-        open || self
-            .spans
-            .iter()
-            .any(|span| (span.begin..=span.end).contains(&message_nr))
+        open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
     }
 
     /// The newest slot that reaches him: the conversation's, or that at which he stands still.
     #[must_use]
     pub fn top(&self, head: &Head) -> u64 {
-        self.frozen
-            .map_or(head.last_message_nr, |frozen| frozen.message_nr)
+        self.frozen.as_ref().map_or(head.last_message_nr, |frozen| frozen.message_nr)
     }
 
     /// The stretches that he sees, up to a slot: ascending, apart, none empty.
     #[must_use]
     pub fn spans_to(&self, top: u64) -> Vec<Span> {
         let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
-        let run = self.is_present().then_some(Span {
-            begin: self.begin_message_nr,
-            end: top,
-        });
+        let run = self.is_present().then_some(Span { begin: self.begin_message_nr, end: top });
         let mut spans: Vec<Span> = self
             .spans
             .iter()
             .copied()
             .chain(run)
-            .map(|span| Span {
-                begin: span.begin.max(lowest),
-                end: span.end.min(top),
-            })
+            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top) })
             .filter(|span| span.begin <= span.end)
             .collect();
         spans.sort_unstable_by_key(|span| span.begin);

@@ -125,23 +125,15 @@ impl Queue {
         self.clear();
         self.horizon = base;
         self.syncs += 1;
-        self.phase = Phase::Syncing {
-            base,
-            progress: 0.0,
-            chunk: 0,
-        };
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
         self.syncs
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
         self.under_way += 1;
         if alone {
-            self.collecting = Some(Collecting {
-                frame,
-                requests: vec![None; events],
-                pieces: Vec::new(),
-                begin: None,
-            });
+            self.collecting =
+                Some(Collecting { frame, requests: vec![None; events], pieces: Vec::new(), begin: None });
         }
     }
 
@@ -244,7 +236,7 @@ impl Queue {
     }
 
     /// All events of a frame are answered.
-    fn complete(&mut self, frame: u64, requests: Vec<Bytes>, pieces: Vec<Piece>) {
+    pub(super) fn complete(&mut self, frame: u64, requests: Vec<Bytes>, pieces: Vec<Piece>) {
         match self.kind {
             Kind::Socket => {
                 self.push(Queued::Begin);
@@ -255,10 +247,7 @@ impl Queue {
                 let mut body = Vec::from(b"{\"requests\":".as_slice());
                 write_list(&requests, &mut body);
                 body.extend_from_slice(b",\"stream\":[");
-                let viewer = Viewer {
-                    account_id: self.lane.account_id(),
-                    contacts: self.book.as_deref(),
-                };
+                let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
                 for (at, piece) in pieces.iter().enumerate() {
                     separate(&mut body, at == 0);
                     piece.write(&viewer, &mut body);
@@ -343,10 +332,7 @@ impl Queue {
 
     fn overflow(&mut self) {
         match self.kind {
-            Kind::Socket => self.end(
-                CloseCode::TooFast,
-                "slow reader: the queue of this session is full",
-            ),
+            Kind::Socket => self.end(CloseCode::TooFast, "slow reader: the queue of this session is full"),
             Kind::Http => {
                 self.clear();
                 self.phase = Phase::Silent;
@@ -364,23 +350,14 @@ impl Queue {
 
     fn compose(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
         let held = self.held_from();
-        let mut frame = Composer {
-            bytes,
-            frames,
-            start: None,
-            records: 0,
-            in_answer: false,
-        };
+        let mut frame = Composer { bytes, frames, start: None, records: 0, in_answer: false };
         // An HTTP response is one frame; what does not fit into it waits for the next poll.
         while self.left < held && (self.kind == Kind::Socket || frame.frames.is_empty()) {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
             self.left += 1;
-            let viewer = Viewer {
-                account_id: self.lane.account_id(),
-                contacts: self.book.as_deref(),
-            };
+            let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
             match entry {
                 Queued::Piece(piece) => frame.piece(&piece, &viewer),
                 Queued::Batch(batch, view) => frame.batch(&batch, view.as_ref(), &viewer),
@@ -405,13 +382,7 @@ impl Queue {
                 Queued::Live(stamp) => {
                     self.phase = Phase::Live;
                     self.horizon = self.horizon.max(stamp);
-                    frame.finish(
-                        &[],
-                        &Tail {
-                            horizon: wire(self.horizon),
-                            progress: Some(1.0),
-                        },
-                    );
+                    frame.finish(&[], &Tail { horizon: wire(self.horizon), progress: Some(1.0) });
                 }
             }
             if frame.is_large() {
@@ -434,28 +405,18 @@ impl Queue {
 
     fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
         match &mut self.phase {
-            Phase::Syncing {
-                base,
-                progress,
-                chunk,
-            } => {
+            Phase::Syncing { base, progress, chunk } => {
                 *chunk += 1;
                 // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
                 let horizon = match (self.kind, *base) {
                     (Kind::Http, 0) => -*chunk,
                     (Kind::Http | Kind::Socket, base) => wire(base),
                 };
-                Tail {
-                    horizon,
-                    progress: Some(progress.min(PROGRESS_MAX)),
-                }
+                Tail { horizon, progress: Some(progress.min(PROGRESS_MAX)) }
             }
             Phase::Live | Phase::Silent => {
                 self.horizon = self.horizon.max(watermark.unwrap_or(0));
-                Tail {
-                    horizon: wire(self.horizon),
-                    progress: None,
-                }
+                Tail { horizon: wire(self.horizon), progress: None }
             }
         }
     }
@@ -498,10 +459,7 @@ impl Composer<'_> {
     }
 
     fn is_large(&self) -> bool {
-        !self.in_answer
-            && self
-                .start
-                .is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
+        !self.in_answer && self.start.is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
     }
 
     fn open(&mut self) {
@@ -528,13 +486,7 @@ impl Composer<'_> {
             match (template, view) {
                 (Template::Same(piece), _) => self.piece(piece, viewer),
                 (Template::PerViewer { shared, .. }, Some(view)) => {
-                    self.piece(
-                        &Piece::Conv {
-                            shared: shared.clone(),
-                            view: Arc::clone(view),
-                        },
-                        viewer,
-                    );
+                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
                 }
                 (Template::PerViewer { .. }, None) => {}
             }

@@ -31,10 +31,7 @@ pub(super) struct Rate {
 
 impl Rate {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            left: EVENTS_BURST_MAX,
-            at: now,
-        }
+        Self { left: EVENTS_BURST_MAX, at: now }
     }
 
     pub(super) fn take(&mut self, now: Instant) -> Verdict {
@@ -46,11 +43,7 @@ impl Rate {
             return Verdict::Fine;
         }
         self.left -= 1.0;
-        if self.left < -WARNINGS_MAX {
-            Verdict::Enough
-        } else {
-            Verdict::Warned
-        }
+        if self.left < -WARNINGS_MAX { Verdict::Enough } else { Verdict::Warned }
     }
 }
 

@@ -87,17 +87,11 @@ pub(crate) fn step(aggregate: Aggregate, expected_version: u64) -> Append {
 
 /// An append with a head row.
 pub(crate) fn head(aggregate: Aggregate, expected_version: u64, text: &'static str) -> Append {
-    Append {
-        put: vec![(RowKey::Head, Bytes::from(text))],
-        ..step(aggregate, expected_version)
-    }
+    Append { put: vec![(RowKey::Head, Bytes::from(text))], ..step(aggregate, expected_version) }
 }
 
 fn claim(aggregate: Aggregate, expected_version: u64, key: &UniqueKey, value: &'static str) -> Append {
-    Append {
-        claim: vec![(key.clone(), Bytes::from(value))],
-        ..step(aggregate, expected_version)
-    }
+    Append { claim: vec![(key.clone(), Bytes::from(value))], ..step(aggregate, expected_version) }
 }
 
 fn email(address: &str) -> UniqueKey {
@@ -125,11 +119,7 @@ async fn row(store: &impl Store, aggregate: Aggregate, key: RowKey) -> Option<By
 }
 
 async fn version(store: &impl Store, aggregate: Aggregate) -> u64 {
-    store
-        .load(aggregate)
-        .await
-        .unwrap()
-        .map_or(0, |loaded| loaded.version)
+    store.load(aggregate).await.unwrap().map_or(0, |loaded| loaded.version)
 }
 
 fn moved(expected: u64, found: u64) -> Result<(), AppendError> {
@@ -137,8 +127,5 @@ fn moved(expected: u64, found: u64) -> Result<(), AppendError> {
 }
 
 fn claimed(key: &UniqueKey, value: &'static str) -> Result<(), AppendError> {
-    Err(AppendError::Claimed {
-        key: key.clone(),
-        value: Bytes::from(value),
-    })
+    Err(AppendError::Claimed { key: key.clone(), value: Bytes::from(value) })
 }

@@ -123,24 +123,14 @@ impl Embedded {
 
     fn open_with(dir: &Path, steps: &[Step]) -> Result<Arc<Self>, OpenError> {
         let lock = Arc::new(occupy(dir)?);
-        let unusable = |source| OpenError::Unusable {
-            path: dir.to_owned(),
-            source,
-        };
+        let unusable = |source| OpenError::Unusable { path: dir.to_owned(), source };
         if !dir.join(ENGINE).try_exists().map_err(unusable)? {
             create(dir, steps)?;
         }
         let engine = open_existing(dir, steps)?;
-        let damaged = |fault: StoreFault| OpenError::Damaged {
-            path: dir.to_owned(),
-            reason: fault.0,
-        };
-        let last_stamp = engine
-            .get(Space::Meta, admission::LAST_STAMP_KEY)
-            .map_err(damaged)?;
-        let last_stamp = last_stamp
-            .map_or(Ok(0), |value| keys::parse_number(&value))
-            .map_err(damaged)?;
+        let damaged = |fault: StoreFault| OpenError::Damaged { path: dir.to_owned(), reason: fault.0 };
+        let last_stamp = engine.get(Space::Meta, admission::LAST_STAMP_KEY).map_err(damaged)?;
+        let last_stamp = last_stamp.map_or(Ok(0), |value| keys::parse_number(&value)).map_err(damaged)?;
         let secret = engine.get(Space::Meta, SECRET_KEY).map_err(damaged)?;
         let secret = secret.and_then(|value| <[u8; 32]>::try_from(&value[..]).ok());
         let secret = secret.ok_or_else(|| damaged(StoreFault("its secret is missing".into())))?;
@@ -152,17 +142,9 @@ impl Embedded {
                 drop(shared);
                 drop(lock);
             };
-            std::thread::Builder::new()
-                .name("store-writer".into())
-                .spawn(write)
-                .map_err(unusable)?
+            std::thread::Builder::new().name("store-writer".into()).spawn(write).map_err(unusable)?
         };
-        Ok(Arc::new(Self {
-            shared,
-            secret,
-            writer: Some(writer),
-            _lock: lock,
-        }))
+        Ok(Arc::new(Self { shared, secret, writer: Some(writer), _lock: lock }))
     }
 
     fn read_loaded(&self, aggregate: Aggregate) -> Result<Option<Loaded>, StoreFault> {
@@ -173,15 +155,10 @@ impl Embedded {
         for entry in snapshot.prefix(engine.space(Space::Rows), keys::aggregate(aggregate)) {
             let (key, value) = entry.into_inner().map_err(fault)?;
             if keys::is_version(&key) {
-                loaded = Some(Loaded {
-                    version: keys::parse_number(&value)?,
-                    rows: Vec::new(),
-                });
+                loaded = Some(Loaded { version: keys::parse_number(&value)?, rows: Vec::new() });
             } else {
                 let row = (keys::parse_row(&key)?, Bytes::copy_from_slice(&value));
-                let loaded = loaded
-                    .as_mut()
-                    .ok_or_else(|| StoreFault("rows without a version".into()))?;
+                let loaded = loaded.as_mut().ok_or_else(|| StoreFault("rows without a version".into()))?;
                 loaded.rows.push(row);
             }
         }
@@ -190,10 +167,7 @@ impl Embedded {
 
     fn read_row(&self, aggregate: Aggregate, key: RowKey) -> Result<Option<Bytes>, StoreFault> {
         self.shared.check()?;
-        let value = self
-            .shared
-            .engine
-            .get(admission::space_of(key), &keys::row(aggregate, key))?;
+        let value = self.shared.engine.get(admission::space_of(key), &keys::row(aggregate, key))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -303,9 +277,7 @@ impl Drop for Embedded {
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Embedded")
-            .field("last_stamp", &self.last_stamp())
-            .finish_non_exhaustive()
+        f.debug_struct("Embedded").field("last_stamp", &self.last_stamp()).finish_non_exhaustive()
     }
 }
 
@@ -315,65 +287,40 @@ fn ready<T: Send + 'static>(result: Result<T, StoreFault>) -> StoreFuture<T> {
 
 /// Makes sure that the folder is there, is ours, and is used by nobody else. The lock lasts as long as the file.
 fn occupy(dir: &Path) -> Result<File, OpenError> {
-    let unusable = |source| OpenError::Unusable {
-        path: dir.to_owned(),
-        source,
-    };
+    let unusable = |source| OpenError::Unusable { path: dir.to_owned(), source };
     std::fs::create_dir_all(dir).map_err(unusable)?;
     let marker = dir.join(MARKER);
     if !marker.try_exists().map_err(unusable)? && std::fs::read_dir(dir).map_err(unusable)?.next().is_some() {
         return Err(OpenError::Foreign { path: dir.to_owned() });
     }
-    let unusable = |source| OpenError::Unusable {
-        path: marker.clone(),
-        source,
-    };
-    let open = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&marker);
+    let unusable = |source| OpenError::Unusable { path: marker.clone(), source };
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&marker);
     let file = open.map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    file.sync_all()
-        .and_then(|()| sync_folder(dir))
-        .map_err(unusable)?;
+    file.sync_all().and_then(|()| sync_folder(dir)).map_err(unusable)?;
     Ok(file)
 }
 
 /// Makes a store's engine under another name, then gives it its own.
 fn create(dir: &Path, steps: &[Step]) -> Result<(), OpenError> {
     let mut secret = [0; 32];
-    let unusable = |source| OpenError::Unusable {
-        path: dir.to_owned(),
-        source,
-    };
+    let unusable = |source| OpenError::Unusable { path: dir.to_owned(), source };
     getrandom::fill(&mut secret).map_err(|error| unusable(io::Error::other(error)))?;
     make(dir, |engine| {
         let mut pending = Pending::default();
         pending.put(Space::Meta, SECRET_KEY.to_vec(), Bytes::copy_from_slice(&secret));
-        pending.put(
-            Space::Meta,
-            migration::SCHEMA_KEY.to_vec(),
-            keys::number(migration::newest(steps)),
-        );
-        pending
-            .commit(engine)
-            .map_err(|fault| unusable(io::Error::other(fault)))
+        pending.put(Space::Meta, migration::SCHEMA_KEY.to_vec(), keys::number(migration::newest(steps)));
+        pending.commit(engine).map_err(|fault| unusable(io::Error::other(fault)))
     })
 }
 
 /// Makes a new engine in `dir`, lets `fill` write into it, and gives it its name when all is on disk.
 fn make<E: From<OpenError>>(dir: &Path, fill: impl FnOnce(&Engine) -> Result<(), E>) -> Result<(), E> {
-    let unusable = |source| OpenError::Unusable {
-        path: dir.to_owned(),
-        source,
-    };
+    let unusable = |source| OpenError::Unusable { path: dir.to_owned(), source };
     let unfinished = dir.join(ENGINE_NEW);
     match std::fs::remove_dir_all(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error).into()),
@@ -382,18 +329,13 @@ fn make<E: From<OpenError>>(dir: &Path, fill: impl FnOnce(&Engine) -> Result<(),
     let (engine, _) = Engine::open(&unfinished).map_err(|error| open_error(dir, error))?;
     fill(&engine)?;
     drop(engine);
-    std::fs::rename(&unfinished, dir.join(ENGINE))
-        .and_then(|()| sync_folder(dir))
-        .map_err(unusable)?;
+    std::fs::rename(&unfinished, dir.join(ENGINE)).and_then(|()| sync_folder(dir)).map_err(unusable)?;
     Ok(())
 }
 
 /// Opens a complete engine, checks that it is one, and brings it to today's schema.
 fn open_existing(dir: &Path, steps: &[Step]) -> Result<Engine, OpenError> {
-    let damaged = |reason: String| OpenError::Damaged {
-        path: dir.to_owned(),
-        reason,
-    };
+    let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
     let folder = dir.join(ENGINE);
     // Without its marker the engine would take the folder for an empty one.
     if !folder.join("version").is_file() {

@@ -46,9 +46,7 @@ pub(crate) fn asked_wait(code: u16, reason: &str) -> Option<Duration> {
     if code != 1012 && code != 1013 {
         return None;
     }
-    let digits = reason
-        .split(|character: char| !character.is_ascii_digit())
-        .find(|part| !part.is_empty());
+    let digits = reason.split(|character: char| !character.is_ascii_digit()).find(|part| !part.is_empty());
     match digits {
         Some(digits) => Some(Duration::from_millis(digits.parse().unwrap_or(u64::MAX))),
         None => (code == 1012).then_some(Duration::ZERO),
@@ -63,10 +61,7 @@ mod tests {
     fn the_wait_doubles_up_to_its_bound_and_starts_again_after_success() {
         let mut backoff = Backoff::default();
         let waits: Vec<u128> = (0..9).map(|_| backoff.next_wait(None, 1.0).as_millis()).collect();
-        assert_eq!(
-            waits,
-            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
-        );
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
         backoff.reset();
         assert_eq!(backoff.next_wait(None, 0.0), Duration::from_millis(250));
     }
@@ -74,17 +69,11 @@ mod tests {
     #[test]
     fn a_close_names_the_wait() {
         assert_eq!(asked_wait(1013, "1500"), Some(Duration::from_millis(1500)));
-        assert_eq!(
-            asked_wait(1013, "overloaded, retry in 250 ms"),
-            Some(Duration::from_millis(250))
-        );
+        assert_eq!(asked_wait(1013, "overloaded, retry in 250 ms"), Some(Duration::from_millis(250)));
         assert_eq!(asked_wait(1013, "soon"), None);
         assert_eq!(asked_wait(1012, "draining"), Some(Duration::ZERO));
         assert_eq!(asked_wait(1011, "1500"), None);
-        assert_eq!(
-            asked_wait(1013, "99999999999999999999999"),
-            Some(Duration::from_millis(u64::MAX))
-        );
+        assert_eq!(asked_wait(1013, "99999999999999999999999"), Some(Duration::from_millis(u64::MAX)));
     }
 
     #[test]
@@ -99,9 +88,6 @@ mod tests {
     fn a_node_that_drains_again_and_again_is_not_hammered() {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.next_wait(Some(Duration::ZERO), 0.0), Duration::ZERO);
-        assert_eq!(
-            backoff.next_wait(Some(Duration::ZERO), 0.0),
-            Duration::from_millis(500)
-        );
+        assert_eq!(backoff.next_wait(Some(Duration::ZERO), 0.0), Duration::from_millis(500));
     }
 }

@@ -109,9 +109,7 @@ pub(crate) fn start(server: Server, credentials: Credentials, pass: Pass) -> std
         backoff: Backoff::default(),
         event_horizon: 0,
     };
-    std::thread::Builder::new()
-        .name("rill-chat-socket".to_owned())
-        .spawn(move || connection.run())?;
+    std::thread::Builder::new().name("rill-chat-socket".to_owned()).spawn(move || connection.run())?;
     Ok(Line { commands, news })
 }
 
@@ -139,10 +137,7 @@ enum End {
 
 impl End {
     fn lost(reason: impl ToString) -> Self {
-        Self::Lost {
-            reason: reason.to_string(),
-            wait: None,
-        }
+        Self::Lost { reason: reason.to_string(), wait: None }
     }
 }
 
@@ -191,35 +186,24 @@ impl Connection {
         if let Some(pass) = &self.pass {
             return Ok(pass.clone());
         }
-        let pass = self
-            .server
-            .login(&self.credentials)
-            .map_err(|error| match error {
-                LoginError::Refused(reason) => End::Over(reason),
-                LoginError::Fault(reason) => End::lost(reason),
-            })?;
+        let pass = self.server.login(&self.credentials).map_err(|error| match error {
+            LoginError::Refused(reason) => End::Over(reason),
+            LoginError::Fault(reason) => End::lost(reason),
+        })?;
         self.pass = Some(pass.clone());
         Ok(pass)
     }
 
     fn open(&mut self, pass: &Pass) -> Result<Socket, End> {
-        let mut request = self
-            .server
-            .socket_url()
-            .into_client_request()
-            .map_err(|error| End::Over(error.to_string()))?;
+        let mut request =
+            self.server.socket_url().into_client_request().map_err(|error| End::Over(error.to_string()))?;
         let cookie = format!("token_id={}", pass.token_id);
-        let cookie = cookie
-            .parse()
-            .map_err(|_| End::lost("the server's token is no cookie"))?;
+        let cookie = cookie.parse().map_err(|_| End::lost("the server's token is no cookie"))?;
         request.headers_mut().insert("Cookie", cookie);
         let stream = reach(&self.server.host_and_port()).map_err(End::lost)?;
         match tungstenite::client(request, stream) {
             Ok((socket, _)) => {
-                socket
-                    .get_ref()
-                    .set_read_timeout(Some(READ_WAIT))
-                    .map_err(End::lost)?;
+                socket.get_ref().set_read_timeout(Some(READ_WAIT)).map_err(End::lost)?;
                 Ok(socket)
             }
             Err(HandshakeError::Interrupted(_)) => Err(End::lost("the server does not answer")),
@@ -273,10 +257,7 @@ impl Connection {
                 return;
             }
         }
-        let _ = socket.close(Some(CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        }));
+        let _ = socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }));
         // A socket dropped with frames unread is reset, and a reset can overtake what was sent.
         let until = Instant::now() + GOODBYE_WAIT;
         while Instant::now() < until {
@@ -301,10 +282,7 @@ impl Connection {
     fn store(&mut self, outgoing: Outgoing) -> Result<(), End> {
         match self.outbox.push(outgoing) {
             Ok(()) => Ok(()),
-            Err(back) => self.tell(News::GivenUp(
-                vec![back.id],
-                "Too much waits to be sent.".to_owned(),
-            )),
+            Err(back) => self.tell(News::GivenUp(vec![back.id], "Too much waits to be sent.".to_owned())),
         }
     }
 
@@ -315,12 +293,8 @@ impl Connection {
             return Ok(false);
         };
         let now = Instant::now();
-        frame
-            .requests
-            .retain(|request| self.outbox.answered(request, now) == Answer::Settled);
-        let horizon = frame
-            .event_horizon
-            .filter(|horizon| *horizon > self.event_horizon);
+        frame.requests.retain(|request| self.outbox.answered(request, now) == Answer::Settled);
+        let horizon = frame.event_horizon.filter(|horizon| *horizon > self.event_horizon);
         let progress = frame.sync_progress;
         self.tell(News::Frame(frame))?;
         // Only now: the person's side applies frames in order, so whatever is presented later has been applied.
@@ -347,10 +321,8 @@ impl Connection {
             1008 | 4401 => self.pass = None,
             1009 => {
                 if let Some(event) = self.outbox.give_up_largest() {
-                    let told = self.tell(News::GivenUp(
-                        vec![event.id],
-                        "Too large for the server.".to_owned(),
-                    ));
+                    let told =
+                        self.tell(News::GivenUp(vec![event.id], "Too large for the server.".to_owned()));
                     if let Err(end) = told {
                         return end;
                     }
@@ -358,10 +330,7 @@ impl Connection {
             }
             _ => {}
         }
-        End::Lost {
-            reason: format!("{code} {reason}").trim_end().to_owned(),
-            wait: asked_wait(code, reason),
-        }
+        End::Lost { reason: format!("{code} {reason}").trim_end().to_owned(), wait: asked_wait(code, reason) }
     }
 
     /// Sits the time out between two tries, and goes on collecting what the person asks for.
@@ -369,10 +338,7 @@ impl Connection {
         let until = Instant::now() + self.backoff.next_wait(asked, random());
         self.tell(News::Link(Link::Waiting(until, reason)))?;
         loop {
-            match self
-                .commands
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
+            match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Command::Store(outgoing)) => self.store(outgoing)?,
                 Ok(Command::Leave) | Err(RecvTimeoutError::Disconnected) => return Err(End::Left),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
@@ -403,10 +369,7 @@ fn reach(host_and_port: &str) -> std::io::Result<TcpStream> {
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-    )
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
 /// 0 to 1. Without a source of randomness the jitter is lost, nothing else.

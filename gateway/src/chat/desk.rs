@@ -196,13 +196,8 @@ impl Desk {
         let status = number(request, "status_code").unwrap_or(200);
         if status != 200 {
             let code = format!("status {status}");
-            let words = text(request, "error_message")
-                .or_else(|| text(request, "error_id"))
-                .unwrap_or(&code);
-            self.refused(
-                id,
-                &format!("Refused: {words} ({})", event.unwrap_or("unknown event")),
-            );
+            let words = text(request, "error_message").or_else(|| text(request, "error_id")).unwrap_or(&code);
+            self.refused(id, &format!("Refused: {words} ({})", event.unwrap_or("unknown event")));
             if event == Some("message:set_editing") && matches!(self.mode, Mode::Edit(_)) {
                 self.mode = Mode::Write;
             }
@@ -310,16 +305,8 @@ impl Desk {
         }
         let conversation = shown.id;
         let text = self.line.take();
-        let id = self.ask(
-            "message:add_plain",
-            json!({ "conversation_id": conversation, "message": text }),
-        );
-        self.sending.push(Sending {
-            id,
-            conversation,
-            text,
-            is_new: true,
-        });
+        let id = self.ask("message:add_plain", json!({ "conversation_id": conversation, "message": text }));
+        self.sending.push(Sending { id, conversation, text, is_new: true });
         // The server takes the pen away with the message.
         self.upkeep.pen = None;
         self.anchor = None;
@@ -335,12 +322,7 @@ impl Desk {
         let params =
             json!({ "conversation_id": conversation, "message_nr": editing.message_nr, "message": text });
         let id = self.ask("message:edit_body", params);
-        self.sending.push(Sending {
-            id,
-            conversation,
-            text,
-            is_new: false,
-        });
+        self.sending.push(Sending { id, conversation, text, is_new: false });
     }
 
     fn person_answered(&mut self, question: Question, answer: &str) {
@@ -351,10 +333,7 @@ impl Desk {
             Question::People(goal @ Goal::Add(_)) => self.invite(answer, goal),
             Question::TopicOfNew(people) => self.invite(&people, Goal::Create(answer.to_owned())),
             Question::Topic(conversation) => {
-                self.ask(
-                    "conv:set_topic",
-                    json!({ "conversation_id": conversation, "topic": answer }),
-                );
+                self.ask("conv:set_topic", json!({ "conversation_id": conversation, "topic": answer }));
             }
             Question::Delete(conversation, message_nr) => {
                 self.ask(
@@ -392,11 +371,8 @@ impl Desk {
             return;
         };
         let (question, topic) = (question(shown.id), shown.topic.clone());
-        let answer = if matches!(question, Question::Topic(_)) {
-            Line::holding(topic)
-        } else {
-            Line::default()
-        };
+        let answer =
+            if matches!(question, Question::Topic(_)) { Line::holding(topic) } else { Line::default() };
         self.leave_editing();
         self.mode = Mode::Ask(question, answer);
     }
@@ -418,10 +394,7 @@ impl Desk {
             Mode::Write | Mode::Ask(..) | Mode::Help => u64::MAX,
         };
         let Some(shown) = self.shown(picture) else { return };
-        let older = shown
-            .flow()
-            .rev()
-            .find(|message| message.nr < below && may_edit(message, picture));
+        let older = shown.flow().rev().find(|message| message.nr < below && may_edit(message, picture));
         if let Some(message) = older {
             self.edit(shown.id, message, picture, now);
         }
@@ -431,9 +404,7 @@ impl Desk {
         let Mode::Edit(editing) = &self.mode else { return };
         let above = editing.message_nr;
         let newer = self.shown(picture).and_then(|shown| {
-            let message = shown
-                .flow()
-                .find(|message| message.nr > above && may_edit(message, picture))?;
+            let message = shown.flow().find(|message| message.nr > above && may_edit(message, picture))?;
             Some((shown.id, message))
         });
         match newer {
@@ -448,17 +419,9 @@ impl Desk {
             return;
         }
         self.leave_editing();
-        self.ask(
-            "message:set_editing",
-            json!({ "conversation_id": conversation, "message_nr": message.nr }),
-        );
+        self.ask("message:set_editing", json!({ "conversation_id": conversation, "message_nr": message.nr }));
         let line = Line::holding(typed(&message.body));
-        self.mode = Mode::Edit(Editing {
-            conversation,
-            message_nr: message.nr,
-            line,
-            locked_at: now,
-        });
+        self.mode = Mode::Edit(Editing { conversation, message_nr: message.nr, line, locked_at: now });
         self.show_message(message.nr);
     }
 
@@ -492,10 +455,7 @@ impl Desk {
         if let Some(left) = self.chosen {
             self.drafts.insert(left, std::mem::take(&mut self.line));
         }
-        self.line = self
-            .drafts
-            .remove(&id)
-            .unwrap_or_else(|| std::mem::take(&mut self.line));
+        self.line = self.drafts.remove(&id).unwrap_or_else(|| std::mem::take(&mut self.line));
         self.chosen = Some(id);
         self.selected = None;
         self.anchor = None;
@@ -506,15 +466,9 @@ impl Desk {
         self.invitations.retain(|invitation| !invitation.waits_for(id));
         if let Some(place) = self.sending.iter().position(|sending| sending.id == id) {
             // What was typed is not lost: it goes back where it came from, unless something else stands there now.
-            let Sending {
-                conversation, text, ..
-            } = self.sending.remove(place);
+            let Sending { conversation, text, .. } = self.sending.remove(place);
             let is_shown = self.chosen == Some(conversation);
-            let line = if is_shown {
-                &mut self.line
-            } else {
-                self.drafts.entry(conversation).or_default()
-            };
+            let line = if is_shown { &mut self.line } else { self.drafts.entry(conversation).or_default() };
             if line.is_blank() {
                 *line = Line::holding(text);
             }

@@ -143,10 +143,7 @@ pub(crate) struct Line {
 impl Line {
     /// A line that holds `text`, with the cursor behind it.
     pub(crate) fn holding(text: String) -> Self {
-        Self {
-            cursor: text.len(),
-            text,
-        }
+        Self { cursor: text.len(), text }
     }
 
     /// The text.
@@ -175,9 +172,8 @@ impl Line {
     pub(crate) fn insert(&mut self, text: &str) {
         let room = MESSAGE_CHARS_MAX.saturating_sub(self.text.chars().count());
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        let kept = text
-            .chars()
-            .filter(|character| !character.is_control() || matches!(character, '\n' | '\t'));
+        let kept =
+            text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t'));
         let kept: String = kept.take(room).collect();
         self.text.insert_str(self.cursor, &kept);
         self.cursor += kept.len();
@@ -190,10 +186,7 @@ impl Line {
             Edit::Delete => self.text.replace_range(self.cursor..self.after(), ""),
             Edit::DeleteWord => {
                 let kept = self.before_cursor().trim_end();
-                let start = kept
-                    .char_indices()
-                    .rev()
-                    .find(|(_, character)| character.is_whitespace());
+                let start = kept.char_indices().rev().find(|(_, character)| character.is_whitespace());
                 self.remove_from(start.map_or(0, |(at, character)| at + character.len_utf8()));
             }
             Edit::Clear => drop(self.take()),
@@ -210,10 +203,7 @@ impl Line {
     }
 
     fn before(&self) -> usize {
-        self.before_cursor()
-            .char_indices()
-            .next_back()
-            .map_or(0, |(at, _)| at)
+        self.before_cursor().char_indices().next_back().map_or(0, |(at, _)| at)
     }
 
     fn after(&self) -> usize {
@@ -266,10 +256,7 @@ mod tests {
         let mut key = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
         key.kind = KeyEventKind::Release;
         assert_eq!(action(&Event::Key(key)), None);
-        assert_eq!(
-            action(&Event::Paste("a\nb".to_owned())),
-            Some(Action::Paste("a\nb".to_owned()))
-        );
+        assert_eq!(action(&Event::Paste("a\nb".to_owned())), Some(Action::Paste("a\nb".to_owned())));
         assert_eq!(action(&Event::Resize(1, 1)), None);
     }
 

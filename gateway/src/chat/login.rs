@@ -63,11 +63,7 @@ impl Server {
             return None;
         }
         let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-        Some(Self {
-            port: uri.port_u16().unwrap_or(80),
-            host,
-            base,
-        })
+        Some(Self { port: uri.port_u16().unwrap_or(80), host, base })
     }
 
     /// The address of the WebSocket.
@@ -98,21 +94,14 @@ impl Server {
 
     fn session_from(&self, method: &str, body: &Value) -> Result<Pass, LoginError> {
         let fault = |error: ureq::Error| LoginError::Fault(format!("{}: {error}", self.host_and_port()));
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(CALL_WAIT))
-            .http_status_as_error(false)
-            .build();
+        let config =
+            ureq::Agent::config_builder().timeout_global(Some(CALL_WAIT)).http_status_as_error(false).build();
         let agent: ureq::Agent = config.into();
-        let mut response = agent
-            .post(format!("{}/api/{method}", self.base))
-            .send_json(body)
-            .map_err(fault)?;
+        let mut response =
+            agent.post(format!("{}/api/{method}", self.base)).send_json(body).map_err(fault)?;
         let status = response.status().as_u16();
         let cookies = response.headers().get_all("set-cookie");
-        let token_id = cookies
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .find_map(token);
+        let token_id = cookies.iter().filter_map(|value| value.to_str().ok()).find_map(token);
         let answer: Value = response.body_mut().read_json().unwrap_or(Value::Null);
         read_answer(status, token_id, &answer)
     }
@@ -123,28 +112,14 @@ fn read_answer(status: u16, token_id: Option<String>, answer: &Value) -> Result<
         let reason = text(answer, "error_message").or_else(|| text(answer, "error_id"));
         let reason = reason.map_or_else(|| format!("the server answers {status}"), str::to_owned);
         let passes = status >= 500 || status == 429;
-        return Err(if passes {
-            LoginError::Fault(reason)
-        } else {
-            LoginError::Refused(reason)
-        });
+        return Err(if passes { LoginError::Fault(reason) } else { LoginError::Refused(reason) });
     }
-    let profile = answer
-        .get("profiles")
-        .and_then(|profiles| profiles.get(0))
-        .cloned();
+    let profile = answer.get("profiles").and_then(|profiles| profiles.get(0)).cloned();
     let parts = (account(answer, "account_id"), token_id, text(answer, "ticket"));
     let (Some(account_id), Some(token_id), Some(ticket)) = parts else {
-        return Err(LoginError::Fault(
-            "the server's answer to the login opens no session".to_owned(),
-        ));
+        return Err(LoginError::Fault("the server's answer to the login opens no session".to_owned()));
     };
-    Ok(Pass {
-        account_id,
-        token_id,
-        ticket: ticket.to_owned(),
-        profile,
-    })
+    Ok(Pass { account_id, token_id, ticket: ticket.to_owned(), profile })
 }
 
 fn token(cookie: &str) -> Option<String> {
@@ -164,13 +139,7 @@ mod tests {
         assert_eq!(server.socket_url(), "ws://127.0.0.1:8080/api/ws");
         assert_eq!(server.host_and_port(), "127.0.0.1:8080");
         assert_eq!(Server::at("http://[::1]").unwrap().host_and_port(), "[::1]:80");
-        for odd in [
-            "https://example.org",
-            "example.org",
-            "",
-            "http://",
-            "http://h?x=1",
-        ] {
+        for odd in ["https://example.org", "example.org", "", "http://", "http://h?x=1"] {
             assert!(Server::at(odd).is_none(), "{odd}");
         }
     }
@@ -180,18 +149,9 @@ mod tests {
         let answer = json!({ "account_id": ANN, "ticket": "t", "profiles": [{ "display_name": "Ann" }] });
         let cookie = token("token_id=abc; Path=/; HttpOnly");
         let pass = read_answer(200, cookie.clone(), &answer).unwrap();
-        assert_eq!(
-            (pass.account_id.to_string().as_str(), pass.token_id.as_str()),
-            (ANN, "abc")
-        );
-        assert!(matches!(
-            read_answer(200, None, &answer),
-            Err(LoginError::Fault(_))
-        ));
-        assert!(matches!(
-            read_answer(200, cookie, &json!([])),
-            Err(LoginError::Fault(_))
-        ));
+        assert_eq!((pass.account_id.to_string().as_str(), pass.token_id.as_str()), (ANN, "abc"));
+        assert!(matches!(read_answer(200, None, &answer), Err(LoginError::Fault(_))));
+        assert!(matches!(read_answer(200, cookie, &json!([])), Err(LoginError::Fault(_))));
     }
 
     #[test]
@@ -199,9 +159,6 @@ mod tests {
         let answer = json!({ "error_message": "Incorrect email or password" });
         let refused = read_answer(431, None, &answer).err().unwrap();
         assert!(matches!(&refused, LoginError::Refused(text) if text == "Incorrect email or password"));
-        assert!(matches!(
-            read_answer(503, None, &Value::Null),
-            Err(LoginError::Fault(_))
-        ));
+        assert!(matches!(read_answer(503, None, &Value::Null), Err(LoginError::Fault(_))));
     }
 }

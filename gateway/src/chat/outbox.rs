@@ -41,11 +41,7 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// An event with a fresh id.
     pub(crate) fn new(event: &'static str, params: Value) -> Self {
-        Self {
-            id: RequestId(Uuid::new_v4()),
-            event,
-            params,
-        }
+        Self { id: RequestId(Uuid::new_v4()), event, params }
     }
 
     /// Whether it says something about this moment only, so that a late resend would be untrue.
@@ -85,12 +81,7 @@ impl Outbox {
         if self.waiting.len() >= UNANSWERED_MAX {
             return Err(outgoing);
         }
-        self.waiting.push_back(Waiting {
-            outgoing,
-            sent: false,
-            tries: 0,
-            not_before: None,
-        });
+        self.waiting.push_back(Waiting { outgoing, sent: false, tries: 0, not_before: None });
         Ok(())
     }
 
@@ -124,11 +115,7 @@ impl Outbox {
     /// Files a request record away.
     pub(crate) fn answered(&mut self, request: &Value, now: Instant) -> Answer {
         let id = uuid(request, "client_req_id");
-        let Some(place) = self
-            .waiting
-            .iter()
-            .position(|entry| Some(entry.outgoing.id.0) == id)
-        else {
+        let Some(place) = self.waiting.iter().position(|entry| Some(entry.outgoing.id.0) == id) else {
             return Answer::Settled;
         };
         let entry = &mut self.waiting[place];
@@ -180,10 +167,7 @@ mod tests {
         let frame: Value =
             serde_json::from_str(&frame.unwrap_or_else(|| "{\"stream\":[]}".to_owned())).unwrap();
         let stream = frame["stream"].as_array().unwrap();
-        stream
-            .iter()
-            .map(|event| event["client_req_id"].as_str().unwrap().to_owned())
-            .collect()
+        stream.iter().map(|event| event["client_req_id"].as_str().unwrap().to_owned()).collect()
     }
 
     fn post(outbox: &mut Outbox, text: &str) -> String {
@@ -245,20 +229,13 @@ mod tests {
         for _ in 0..UNANSWERED_MAX {
             post(&mut outbox, "x");
         }
-        assert!(
-            outbox
-                .push(Outgoing::new("message:add_plain", json!({})))
-                .is_err()
-        );
+        assert!(outbox.push(Outgoing::new("message:add_plain", json!({}))).is_err());
         assert_eq!(ids(outbox.next_frame(now)).len(), FRAME_EVENTS_MAX);
         let mut outbox = Outbox::default();
         let big = "x".repeat(FRAME_BYTES_MAX);
         let (first, second) = (post(&mut outbox, &big), post(&mut outbox, "small"));
         assert_eq!(ids(outbox.next_frame(now)), std::slice::from_ref(&first));
         assert_eq!(ids(outbox.next_frame(now)), [second]);
-        assert_eq!(
-            outbox.give_up_largest().map(|event| event.id.to_string()),
-            Some(first)
-        );
+        assert_eq!(outbox.give_up_largest().map(|event| event.id.to_string()), Some(first));
     }
 }

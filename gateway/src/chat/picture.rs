@@ -154,16 +154,10 @@ impl Conversation {
     /// Who is writing at `now`.
     pub(crate) fn writers(&self, now: Instant) -> Vec<AccountId> {
         let writes = |activity: &Activity| {
-            activity
-                .writing_since
-                .is_some_and(|since| now.saturating_duration_since(since) < PEN_LASTS)
+            activity.writing_since.is_some_and(|since| now.saturating_duration_since(since) < PEN_LASTS)
         };
-        let mut writers: Vec<AccountId> = self
-            .activity
-            .iter()
-            .filter(|(_, activity)| writes(activity))
-            .map(|(id, _)| *id)
-            .collect();
+        let mut writers: Vec<AccountId> =
+            self.activity.iter().filter(|(_, activity)| writes(activity)).map(|(id, _)| *id).collect();
         writers.sort();
         writers
     }
@@ -205,10 +199,7 @@ impl Conversation {
             self.default_topic.clear();
         }
         set(&mut self.topic, text(record, "topic").map(str::to_owned));
-        set(
-            &mut self.default_topic,
-            text(record, "default_topic").map(str::to_owned),
-        );
+        set(&mut self.default_topic, text(record, "default_topic").map(str::to_owned));
         set(&mut self.members, accounts(record, "members"));
         set(&mut self.can_post, flag(record, "can_post"));
         set(&mut self.inbox_time, decimal(record, "inbox_time"));
@@ -227,33 +218,19 @@ impl Conversation {
             return;
         };
         let is_newest = self.messages.keys().next_back().is_none_or(|newest| nr > *newest);
-        let message = self.messages.entry(nr).or_insert_with(|| Message {
-            nr,
-            ..Message::default()
-        });
+        let message = self.messages.entry(nr).or_insert_with(|| Message { nr, ..Message::default() });
         message.author = account(record, "account_id").or(message.author);
         set(&mut message.body, text(record, "message").map(str::to_owned));
-        set(
-            &mut message.kind,
-            text(record, "mk_message_type").map(str::to_owned),
-        );
+        set(&mut message.kind, text(record, "mk_message_type").map(str::to_owned));
         let state = text(record, "mk_message_state").and_then(|urn| urn.rsplit(':').next());
         set(&mut message.state, state.map(str::to_owned));
-        set(
-            &mut message.posted_time,
-            decimal(record, "posted_time").map(seconds),
-        );
-        message.edited_time = decimal(record, "edited_time")
-            .map(seconds)
-            .or(message.edited_time);
+        set(&mut message.posted_time, decimal(record, "posted_time").map(seconds));
+        message.edited_time = decimal(record, "edited_time").map(seconds).or(message.edited_time);
         // Here, unlike elsewhere, a missing field says something: nobody holds the lock (protocol.md §3.1).
         message.locked_by = account(record, "lock_account_id");
-        message.sender_name = text(record, "sender_name")
-            .map(str::to_owned)
-            .or_else(|| message.sender_name.take());
-        message.subject = text(record, "subject")
-            .map(str::to_owned)
-            .or_else(|| message.subject.take());
+        message.sender_name =
+            text(record, "sender_name").map(str::to_owned).or_else(|| message.sender_name.take());
+        message.subject = text(record, "subject").map(str::to_owned).or_else(|| message.subject.take());
         if let Some(tags) = record.get("tags").and_then(Value::as_array) {
             message.is_hidden = tags.iter().any(|tag| tag.as_str() == Some("is_hidden"));
         }
@@ -299,11 +276,7 @@ pub(crate) struct Picture {
 impl Picture {
     /// Nothing known yet, except who is looking.
     pub(crate) fn new(me: AccountId) -> Self {
-        Self {
-            me,
-            conversations: HashMap::new(),
-            names: HashMap::new(),
-        }
+        Self { me, conversations: HashMap::new(), names: HashMap::new() }
     }
 
     /// Takes one record in. Kinds that this client does not show are passed over.
@@ -323,9 +296,7 @@ impl Picture {
             }
             Some("lock") => {
                 let nr = number(record, "message_nr").unwrap_or_default();
-                let message = self
-                    .known(record)
-                    .and_then(|conversation| conversation.messages.get_mut(&nr));
+                let message = self.known(record).and_then(|conversation| conversation.messages.get_mut(&nr));
                 if let Some(message) = message {
                     message.locked_by = account(record, "lock_account_id");
                 }
@@ -337,24 +308,15 @@ impl Picture {
     /// The connection is gone: pens and locks are pushed live only, so what was seen of them may be over.
     pub(crate) fn forget_fleeting(&mut self) {
         for conversation in self.conversations.values_mut() {
-            conversation
-                .activity
-                .values_mut()
-                .for_each(|activity| activity.writing_since = None);
-            conversation
-                .messages
-                .values_mut()
-                .for_each(|message| message.locked_by = None);
+            conversation.activity.values_mut().for_each(|activity| activity.writing_since = None);
+            conversation.messages.values_mut().for_each(|message| message.locked_by = None);
         }
     }
 
     /// The conversations to list, newest first.
     pub(crate) fn list(&self) -> Vec<&Conversation> {
-        let mut list: Vec<&Conversation> = self
-            .conversations
-            .values()
-            .filter(|conv| conv.is_listed())
-            .collect();
+        let mut list: Vec<&Conversation> =
+            self.conversations.values().filter(|conv| conv.is_listed()).collect();
         list.sort_by(|a, b| b.inbox_time.total_cmp(&a.inbox_time).then(a.id.cmp(&b.id)));
         list
     }
@@ -366,43 +328,29 @@ impl Picture {
 
     /// How to call an account; the start of its id while no contact record has come.
     pub(crate) fn name(&self, id: AccountId) -> String {
-        self.names
-            .get(&id)
-            .cloned()
-            .unwrap_or_else(|| id.to_string().chars().take(8).collect())
+        self.names.get(&id).cloned().unwrap_or_else(|| id.to_string().chars().take(8).collect())
     }
 
     /// How to call a conversation.
     pub(crate) fn title(&self, conversation: &Conversation) -> String {
-        let named = [&conversation.topic, &conversation.default_topic]
-            .into_iter()
-            .find(|title| !title.is_empty());
+        let named =
+            [&conversation.topic, &conversation.default_topic].into_iter().find(|title| !title.is_empty());
         named.cloned().unwrap_or_else(|| {
             let others = conversation.members.iter().filter(|id| **id != self.me);
             let names: Vec<String> = others.map(|id| self.name(*id)).collect();
-            if names.is_empty() {
-                "Monologue with myself".to_owned()
-            } else {
-                names.join(", ")
-            }
+            if names.is_empty() { "Monologue with myself".to_owned() } else { names.join(", ") }
         })
     }
 
     /// Who a message is from, as shown beside it.
     pub(crate) fn author(&self, message: &Message) -> String {
         let known = message.author.map(|id| self.name(id));
-        message
-            .sender_name
-            .clone()
-            .or(known)
-            .unwrap_or_else(|| "somebody".to_owned())
+        message.sender_name.clone().or(known).unwrap_or_else(|| "somebody".to_owned())
     }
 
     /// A system message as a sentence.
     pub(crate) fn sentence(&self, message: &Message) -> String {
-        sentence(&message.kind, &message.body, &self.author(message), &|id| {
-            self.name(id)
-        })
+        sentence(&message.kind, &message.body, &self.author(message), &|id| self.name(id))
     }
 
     fn known(&mut self, record: &Value) -> Option<&mut Conversation> {
@@ -411,17 +359,12 @@ impl Picture {
 
     fn known_or_new(&mut self, record: &Value) -> Option<&mut Conversation> {
         let id = conversation(record)?;
-        Some(
-            self.conversations
-                .entry(id)
-                .or_insert_with(|| Conversation::new(id)),
-        )
+        Some(self.conversations.entry(id).or_insert_with(|| Conversation::new(id)))
     }
 
     fn apply_contact(&mut self, record: &Value) {
-        let name = text(record, "display_name")
-            .or_else(|| text(record, "email"))
-            .filter(|name| !name.is_empty());
+        let name =
+            text(record, "display_name").or_else(|| text(record, "email")).filter(|name| !name.is_empty());
         if let (Some(id), Some(name)) = (account(record, "account_id"), name) {
             self.names.insert(id, name.to_owned());
         }

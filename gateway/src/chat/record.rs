@@ -40,11 +40,7 @@ pub(crate) fn account(record: &Value, key: &str) -> Option<AccountId> {
 /// A list of account ids; entries that are none are left out.
 pub(crate) fn accounts(record: &Value, key: &str) -> Option<Vec<AccountId>> {
     let ids = record.get(key)?.as_array()?;
-    Some(
-        ids.iter()
-            .filter_map(|id| Some(AccountId(Uuid::parse_str(id.as_str()?).ok()?)))
-            .collect(),
-    )
+    Some(ids.iter().filter_map(|id| Some(AccountId(Uuid::parse_str(id.as_str()?).ok()?))).collect())
 }
 
 /// `conversation_id`.

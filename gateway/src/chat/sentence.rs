@@ -35,25 +35,13 @@ pub(crate) fn sentence(kind: &str, body: &str, author: &str, name: &dyn Fn(Accou
 }
 
 fn created(author: &str, members: &str, topic: &str) -> String {
-    let with = if members.is_empty() {
-        String::new()
-    } else {
-        format!(" with {members}")
-    };
-    let about = if topic.is_empty() {
-        String::new()
-    } else {
-        format!(": “{topic}”")
-    };
+    let with = if members.is_empty() { String::new() } else { format!(" with {members}") };
+    let about = if topic.is_empty() { String::new() } else { format!(": “{topic}”") };
     format!("{author} started the conversation{with}{about}.")
 }
 
 fn members(body: &Value, name: &dyn Fn(AccountId) -> String) -> String {
-    let ids = body
-        .get("members")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let ids = body.get("members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let names: Vec<String> = ids
         .iter()
         .filter_map(|id| Uuid::parse_str(id.as_str()?).ok())
@@ -98,16 +86,8 @@ fn filled(template: &str, body: &Value, author: &str, name: &dyn Fn(AccountId) -
 }
 
 fn teams_and_members(body: &Value, name: &dyn Fn(AccountId) -> String) -> String {
-    let teams = body
-        .get("team_names")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let mut parts: Vec<String> = teams
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let teams = body.get("team_names").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut parts: Vec<String> = teams.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let members = members(body, name);
     if !members.is_empty() {
         parts.push(members);
@@ -124,11 +104,7 @@ mod tests {
 
     fn told(kind: &str, body: &str) -> String {
         let name = |id: AccountId| {
-            if id.to_string() == BOB {
-                "Bob".to_owned()
-            } else {
-                "Cy {author}".to_owned()
-            }
+            if id.to_string() == BOB { "Bob".to_owned() } else { "Cy {author}".to_owned() }
         };
         sentence(kind, body, "Ann", &name)
     }
@@ -136,10 +112,7 @@ mod tests {
     #[test]
     fn the_kinds_without_a_text_are_told_in_our_words() {
         let body = format!(r#"{{"members":["{BOB}"],"topic":"lunch"}}"#);
-        assert_eq!(
-            told("create", &body),
-            "Ann started the conversation with Bob: “lunch”."
-        );
+        assert_eq!(told("create", &body), "Ann started the conversation with Bob: “lunch”.");
         assert_eq!(told("add", &body), "Ann added Bob.");
         assert_eq!(told("leave", ""), "Ann left the conversation.");
         assert_eq!(told("topic", r#"{"topic":""}"#), "Ann removed the topic.");
@@ -151,19 +124,13 @@ mod tests {
         let body = format!(
             r#"{{"members":["{BOB}","{CY}"],"team_name":"Core","sysmsg_text":"{{author}} added {{members}} using {{team_name}} {{odd}}{{"}}"#
         );
-        assert_eq!(
-            told("add_teamV2", &body),
-            "Ann added Bob and Cy {author} using Core {odd}{"
-        );
+        assert_eq!(told("add_teamV2", &body), "Ann added Bob and Cy {author} using Core {odd}{");
     }
 
     #[test]
     fn an_unknown_kind_and_an_odd_body_are_still_told() {
         assert_eq!(told("moonwalk", "[]"), "Ann: moonwalk");
-        assert_eq!(
-            told("moonwalk", r#"{"sysmsg_text":"{author} danced."}"#),
-            "Ann danced."
-        );
+        assert_eq!(told("moonwalk", r#"{"sysmsg_text":"{author} danced."}"#), "Ann danced.");
         assert_eq!(told("add", r#"{"members":[1,null,"no uuid"]}"#), "Ann added .");
     }
 }

@@ -147,10 +147,7 @@ mod tests {
 
     #[test]
     fn paragraphs_breaks_and_escapes_become_text() {
-        assert_eq!(
-            shown("<msg><p>a &lt;b&gt; &amp;c</p><p>d<br/>e</p></msg>"),
-            "a <b> &c\n\nd\ne"
-        );
+        assert_eq!(shown("<msg><p>a &lt;b&gt; &amp;c</p><p>d<br/>e</p></msg>"), "a <b> &c\n\nd\ne");
         assert_eq!(shown("<msg><p>&#228;&#x1F600;</p></msg>"), "ä😀");
     }
 
@@ -159,10 +156,7 @@ mod tests {
         let xml = "<msg><p>two</p><file key=\"K1\">a.txt</file><file key=\"K2\">b.txt</file></msg>";
         assert_eq!(shown(xml), "two\n[file: a.txt]\n[file: b.txt]");
         assert_eq!(typed(xml), "two");
-        assert_eq!(
-            shown("<msg><file key=\"K1\">avatar.jpg</file></msg>"),
-            "[file: avatar.jpg]"
-        );
+        assert_eq!(shown("<msg><file key=\"K1\">avatar.jpg</file></msg>"), "[file: avatar.jpg]");
     }
 
     #[test]

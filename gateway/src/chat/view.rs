@@ -49,11 +49,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, desk: &Desk, picture: &Picture, now: I
     // The border and the cursor take three columns.
     let input = fold(desk.line().text(), usize::from(area.width.saturating_sub(3)));
     let input_rows = u16::try_from(input.len()).unwrap_or(u16::MAX).min(INPUT_ROWS_MAX);
-    let rows = Layout::vertical([
-        Constraint::Min(3),
-        Constraint::Length(input_rows + 2),
-        Constraint::Length(1),
-    ]);
+    let rows =
+        Layout::vertical([Constraint::Min(3), Constraint::Length(input_rows + 2), Constraint::Length(1)]);
     let [main, bottom, status] = rows.areas(area);
     let list_columns = LIST_COLUMNS.min(area.width / 3);
     let [list, messages] =
@@ -72,24 +69,14 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, desk: &Desk, picture: &Picture) 
     let block = Block::bordered().title(" Conversations ");
     let inner = block.inner(area);
     let list = picture.list();
-    let chosen = list
-        .iter()
-        .position(|conv| Some(conv.id) == desk.chosen)
-        .unwrap_or(0);
+    let chosen = list.iter().position(|conv| Some(conv.id) == desk.chosen).unwrap_or(0);
     let rows = usize::from(inner.height);
     let hidden = (chosen + 1).saturating_sub(rows);
     let lines: Vec<Line<'_>> = list
         .into_iter()
         .skip(hidden)
         .take(rows)
-        .map(|conv| {
-            list_row(
-                conv,
-                Some(conv.id) == desk.chosen,
-                picture,
-                usize::from(inner.width),
-            )
-        })
+        .map(|conv| list_row(conv, Some(conv.id) == desk.chosen, picture, usize::from(inner.width)))
         .collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
@@ -149,40 +136,24 @@ fn writers(conv: &Conversation, picture: &Picture, now: Instant) -> String {
 fn draw_input(frame: &mut Frame<'_>, area: Rect, desk: &Desk, input: &[String]) {
     let title = match &desk.mode {
         Mode::Write | Mode::Help => " Message ".to_owned(),
-        Mode::Edit(editing) => format!(
-            " Editing message {} (Esc leaves it as it is) ",
-            editing.message_nr
-        ),
+        Mode::Edit(editing) => format!(" Editing message {} (Esc leaves it as it is) ", editing.message_nr),
         Mode::Ask(question, _) => format!(" {} ", question.prompt()),
     };
     let block = Block::bordered().title(title);
     let inner = block.inner(area);
-    let before = fold(
-        desk.line().before_cursor(),
-        usize::from(area.width.saturating_sub(3)),
-    );
+    let before = fold(desk.line().before_cursor(), usize::from(area.width.saturating_sub(3)));
     let cursor_row = before.len().saturating_sub(1);
     let rows = usize::from(inner.height);
     let hidden = (cursor_row + 1).saturating_sub(rows);
-    let lines: Vec<Line<'_>> = input
-        .iter()
-        .skip(hidden)
-        .take(rows)
-        .map(|row| Line::raw(row.as_str()))
-        .collect();
+    let lines: Vec<Line<'_>> =
+        input.iter().skip(hidden).take(rows).map(|row| Line::raw(row.as_str())).collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);
     let column = before.last().map_or(0, |row| width(row));
-    let at = (
-        u16::try_from(column),
-        u16::try_from(cursor_row.saturating_sub(hidden)),
-    );
+    let at = (u16::try_from(column), u16::try_from(cursor_row.saturating_sub(hidden)));
     if let (Ok(column), Ok(row)) = at
         && !inner.is_empty()
     {
-        frame.set_cursor_position(Position::new(
-            inner.x + column.min(inner.width - 1),
-            inner.y + row,
-        ));
+        frame.set_cursor_position(Position::new(inner.x + column.min(inner.width - 1), inner.y + row));
     }
 }
 
@@ -215,19 +186,11 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, desk: &Desk, now: Instant) {
 fn draw_help(frame: &mut Frame<'_>, area: Rect) {
     let rows = u16::try_from(KEYS.len()).unwrap_or(u16::MAX);
     let popup = area.centered(Constraint::Length(72), Constraint::Length(rows + 3));
-    let mut lines: Vec<Line<'_>> = KEYS
-        .iter()
-        .map(|(key, does)| Line::raw(format!(" {key:<20}{does}")))
-        .collect();
-    lines.push(Line::styled(
-        " Times are UTC. ✓ names who has read up to a message.",
-        flow::faint(),
-    ));
+    let mut lines: Vec<Line<'_>> =
+        KEYS.iter().map(|(key, does)| Line::raw(format!(" {key:<20}{does}"))).collect();
+    lines.push(Line::styled(" Times are UTC. ✓ names who has read up to a message.", flow::faint()));
     frame.render_widget(Clear, popup);
-    frame.render_widget(
-        Paragraph::new(lines).block(Block::bordered().title(" Keys ")),
-        popup,
-    );
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Keys ")), popup);
 }
 
 #[cfg(test)]

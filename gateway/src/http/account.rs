@@ -78,18 +78,10 @@ async fn login(call: Call) -> Result<HttpResponse, Refused> {
     let found = found.filter(|found| found.status == AccountStatus::Active);
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     // A name that nobody has takes as long as a wrong password.
-    let is_right = shared
-        .hasher
-        .verify(params.password.unwrap_or_default(), hash)
-        .await?;
+    let is_right = shared.hasher.verify(params.password.unwrap_or_default(), hash).await?;
     match found {
         Some(found) if is_right => {
-            open(
-                &call.worker,
-                found.account_id,
-                params.remember_me.unwrap_or(false),
-            )
-            .await
+            open(&call.worker, found.account_id, params.remember_me.unwrap_or(false)).await
         }
         Some(_) | None => Err(Refused::wrong_login()),
     }
@@ -105,14 +97,7 @@ async fn open(
     let token_id = Uuid::new_v4();
     let ticket = new_ticket()?;
     let own = order(|reply| {
-        shared.node.to_account(
-            account_id,
-            OpenSession {
-                token_id,
-                ticket: ticket.clone(),
-                reply,
-            },
-        )
+        shared.node.to_account(account_id, OpenSession { token_id, ticket: ticket.clone(), reply })
     })
     .await?;
     let profile = own_record(&own)?;
@@ -123,10 +108,7 @@ async fn open(
         "ticket": ticket,
     });
     Ok(HttpResponse::Ok()
-        .insert_header((
-            SET_COOKIE,
-            set_cookie(token_id, is_remembered, shared.config.tls_in_front),
-        ))
+        .insert_header((SET_COOKIE, set_cookie(token_id, is_remembered, shared.config.tls_in_front)))
         .insert_header(ContentType::json())
         .body(body.to_string()))
 }
@@ -145,16 +127,7 @@ fn own_record(own: &OwnContact) -> Result<&RawValue, Refused> {
 async fn logout(call: Call) -> Result<HttpResponse, Refused> {
     let login = call.admit_by_body().await?;
     let node = &call.worker.shared.node;
-    order(|reply| {
-        node.to_account(
-            login.account_id,
-            CloseSession {
-                token: login.token,
-                reply,
-            },
-        )
-    })
-    .await?;
+    order(|reply| node.to_account(login.account_id, CloseSession { token: login.token, reply })).await?;
     Ok(answer("{}"))
 }
 

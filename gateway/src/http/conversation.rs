@@ -67,32 +67,19 @@ async fn create_and_post(legacy: &Legacy<'_>, params: CreateParams) -> Result<Ht
         return Err(Refused::bad_request(format!("emails: at most {EMAILS_MAX} addresses.")).into());
     }
     for email in emails {
-        let found = legacy
-            .aside(
-                "urn:fleep:client:contact:lookup_by_email",
-                &json!({ "email": email }),
-            )
-            .await?;
-        let account_id = found
-            .account_id
-            .ok_or_else(|| Refused::invalid_value(format!("{email}: not found.")))?;
+        let found =
+            legacy.aside("urn:fleep:client:contact:lookup_by_email", &json!({ "email": email })).await?;
+        let account_id =
+            found.account_id.ok_or_else(|| Refused::invalid_value(format!("{email}: not found.")))?;
         account_ids.push(account_id);
     }
-    let mut outcome = legacy
-        .submit(
-            "urn:fleep:client:conv:create",
-            &create_event(&params, &account_ids),
-        )
-        .await?;
+    let mut outcome =
+        legacy.submit("urn:fleep:client:conv:create", &create_event(&params, &account_ids)).await?;
     if let (Some(message), Some(conversation_id)) = (params.message, outcome.conversation_id)
         && !message.is_empty()
     {
         let event = json!({ "conversation_id": conversation_id, "message": message });
-        outcome.extend(
-            legacy
-                .follow("urn:fleep:client:message:add_plain", &event)
-                .await?,
-        );
+        outcome.extend(legacy.follow("urn:fleep:client:message:add_plain", &event).await?);
     }
     Ok(legacy.respond(outcome))
 }
@@ -121,10 +108,7 @@ fn addresses(line: &str) -> Vec<String> {
         (Some(open), Some(close)) if open < close => one[open + 1..close].trim().to_lowercase(),
         (_, _) => one.trim().to_lowercase(),
     };
-    line.split([',', ';', '\n'])
-        .map(bare)
-        .filter(|address| !address.is_empty())
-        .collect()
+    line.split([',', ';', '\n']).map(bare).filter(|address| !address.is_empty()).collect()
 }
 
 #[derive(Deserialize)]
@@ -160,9 +144,7 @@ fn sync_event(id: Uuid, params: &SyncParams) -> Result<(&'static str, Value), Re
         Some("ic_backward") => Ok(("urn:fleep:client:conv:sync_backward", around("bw_message_nr"))),
         Some("ic_forward") => Ok(("urn:fleep:client:message:load_next", around("message_nr"))),
         Some("ic_flow") => Ok(("urn:fleep:client:message:load_context", around("message_nr"))),
-        Some(_) => Err(Refused::bad_request(
-            "This mk_direction is not supported by this server.",
-        )),
+        Some(_) => Err(Refused::bad_request("This mk_direction is not supported by this server.")),
     }
 }
 
@@ -178,12 +160,8 @@ async fn poke(call: Call) -> Result<HttpResponse, Refused> {
     let params: PokeParams = call.params()?;
     let legacy = Legacy::admit(&call, None).await?;
     let conversation_id = call.path_id()?;
-    let barrier = legacy
-        .submit(
-            "urn:fleep:client:conv:get",
-            &json!({ "conversation_id": conversation_id }),
-        )
-        .await;
+    let barrier =
+        legacy.submit("urn:fleep:client:conv:get", &json!({ "conversation_id": conversation_id })).await;
     if let Err(stopped) = barrier {
         return stopped.into_response();
     }
@@ -195,10 +173,7 @@ async fn poke(call: Call) -> Result<HttpResponse, Refused> {
     });
     let shared = &call.worker.shared;
     let lane = call.worker.http_session(&legacy.login).lane;
-    shared
-        .node
-        .inboxes
-        .put(Item::Pieces(lane, vec![Piece::Shared(record.to_string().into())]));
+    shared.node.inboxes.put(Item::Pieces(lane, vec![Piece::Shared(record.to_string().into())]));
     Ok(answer(r#"{"stream":[]}"#))
 }
 
@@ -212,10 +187,7 @@ mod tests {
     #[test]
     fn a_to_line_has_names_or_not() {
         let line = "Ada <ada@Example.org>, bob@example.org,, \"C\" <c@example.org>";
-        assert_eq!(
-            addresses(line),
-            ["ada@example.org", "bob@example.org", "c@example.org"]
-        );
+        assert_eq!(addresses(line), ["ada@example.org", "bob@example.org", "c@example.org"]);
         assert!(addresses(" ").is_empty());
         assert_eq!(addresses("a> <b"), ["a> <b"]);
     }
@@ -224,9 +196,7 @@ mod tests {
     fn a_direction_is_an_event() {
         let event = |params: Value| {
             let params = serde_json::from_value(params).unwrap();
-            sync_event(Uuid::nil(), &params)
-                .ok()
-                .map(|(urn, _)| urn.trim_start_matches("urn:fleep:client:"))
+            sync_event(Uuid::nil(), &params).ok().map(|(urn, _)| urn.trim_start_matches("urn:fleep:client:"))
         };
         assert_eq!(event(json!({})), Some("conv:sync_initial"));
         assert_eq!(event(json!({"from_message_nr": 3})), Some("conv:sync_forward"));

@@ -32,19 +32,12 @@ async fn poll(call: Call) -> Result<HttpResponse, Refused> {
     let body = Poll::parse(&call.text)?;
     let login = call.admit(&body.ticket).await?;
     if call.worker.shared.is_draining() {
-        return Ok(json(nothing_new(body.event_horizon)));
+        // The polls that waited were answered; whoever comes now must not come again at once.
+        return Err(Refused::unavailable("This server is about to stop."));
     }
     let (reply, answer) = oneshot::channel();
     let skip_hidden = body.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN);
-    call.to_session(
-        &login,
-        PollCall {
-            horizon: body.event_horizon,
-            wait: body.wait,
-            skip_hidden,
-            reply,
-        },
-    )?;
+    call.to_session(&login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
     match answer.await {
         Ok(answer) => Ok(json(with_constants(&answer))),
         // The session has ended; the next poll catches up from the same horizon.

@@ -93,9 +93,7 @@ impl Stopped {
             Self::ByRule(request) => {
                 let (status, body) =
                     Refused::relayed(request.status_code, &request.error_id, &request.error_message);
-                Ok(HttpResponse::build(status)
-                    .insert_header(ContentType::json())
-                    .body(body.to_string()))
+                Ok(HttpResponse::build(status).insert_header(ContentType::json()).body(body.to_string()))
             }
         }
     }
@@ -104,11 +102,7 @@ impl Stopped {
 impl<'a> Legacy<'a> {
     /// Checks who asks.
     pub(super) async fn admit(call: &'a Call, client_req_id: Option<RequestId>) -> Result<Self, Refused> {
-        Ok(Self {
-            call,
-            login: call.admit_by_body().await?,
-            client_req_id,
-        })
+        Ok(Self { call, login: call.admit_by_body().await?, client_req_id })
     }
 
     /// Submits the event that the call stands for, and waits for its outcome.
@@ -124,9 +118,8 @@ impl<'a> Legacy<'a> {
 
     /// Submits the second event of a call. Its id follows from the call's, so that a retry does neither twice.
     pub(super) async fn follow(&self, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let id = self
-            .client_req_id
-            .map_or_else(Uuid::new_v4, |RequestId(id)| Uuid::new_v5(&id, urn.as_bytes()));
+        let id =
+            self.client_req_id.map_or_else(Uuid::new_v4, |RequestId(id)| Uuid::new_v5(&id, urn.as_bytes()));
         self.submit_as(RequestId(id), urn, params).await
     }
 
@@ -149,17 +142,8 @@ impl<'a> Legacy<'a> {
         if request.status_code != 200 {
             return Err(Stopped::ByRule(request));
         }
-        let Identifier {
-            account_id,
-            conversation_id,
-            message_nr,
-        } = request.identifier;
-        Ok(Outcome {
-            conversation_id,
-            account_id,
-            message_nr,
-            stream: answer.stream,
-        })
+        let Identifier { account_id, conversation_id, message_nr } = request.identifier;
+        Ok(Outcome { conversation_id, account_id, message_nr, stream: answer.stream })
     }
 
     /// Submits one event and answers with what it changed.
@@ -180,10 +164,7 @@ fn body(outcome: Outcome, client_req_id: Option<RequestId>) -> Value {
     let mut body = Map::new();
     let is_header = |record: &Value| {
         record.get("mk_rec_type").is_some_and(|kind| kind == "conv")
-            && record
-                .get("conversation_id")
-                .and_then(Value::as_str)
-                .and_then(|id| Uuid::try_parse(id).ok())
+            && record.get("conversation_id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
                 == outcome.conversation_id
     };
     let mut stream = outcome.stream;
@@ -223,15 +204,8 @@ mod tests {
             json!({"mk_rec_type": "conv", "conversation_id": id, "topic": "t"}),
             json!({"mk_rec_type": "message", "message_nr": 2}),
         ];
-        let body = body(
-            Outcome {
-                conversation_id: Some(id),
-                account_id: None,
-                message_nr: Some(2),
-                stream,
-            },
-            None,
-        );
+        let body =
+            body(Outcome { conversation_id: Some(id), account_id: None, message_nr: Some(2), stream }, None);
         assert_eq!(body["header"]["topic"], "t");
         assert_eq!(body["stream"].as_array().map(Vec::len), Some(3));
         assert_eq!(body["result_message_nr"], 2);

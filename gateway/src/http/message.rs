@@ -68,10 +68,7 @@ fn post_event(conversation_id: Uuid, params: &Params) -> (&'static str, Value) {
 fn store_event(conversation_id: Uuid, params: &Params) -> Result<(&'static str, Value), Refused> {
     let tags = params.tags.as_deref().unwrap_or_default();
     if let Some(tag) = tags.iter().find(|tag| *tag != IS_DELETED) {
-        return Err(Refused::bad_request(format!(
-            "Tag '{}' is not supported by this server.",
-            clip(tag)
-        )));
+        return Err(Refused::bad_request(format!("Tag '{}' is not supported by this server.", clip(tag))));
     }
     match (params.message_nr, &params.message, tags.is_empty()) {
         (None, _, true) => Ok(post_event(conversation_id, params)),
@@ -81,11 +78,7 @@ fn store_event(conversation_id: Uuid, params: &Params) -> Result<(&'static str, 
             // Only what is given changes; the event that sets all of it would remove the rest.
             let is_all = params.subject.is_some() || params.attachments.is_some();
             Ok((
-                if is_all {
-                    "urn:fleep:client:message:edit"
-                } else {
-                    "urn:fleep:client:message:edit_body"
-                },
+                if is_all { "urn:fleep:client:message:edit" } else { "urn:fleep:client:message:edit_body" },
                 event,
             ))
         }
@@ -117,20 +110,12 @@ mod tests {
     fn storing_is_one_of_three_events() {
         let urn = |params: serde_json::Value| {
             let params = serde_json::from_value(params).unwrap();
-            store_event(Uuid::nil(), &params)
-                .ok()
-                .map(|(urn, _)| urn.rsplit(':').next().unwrap_or_default())
+            store_event(Uuid::nil(), &params).ok().map(|(urn, _)| urn.rsplit(':').next().unwrap_or_default())
         };
         assert_eq!(urn(json!({"message": "a"})), Some("add_plain"));
         assert_eq!(urn(json!({"message": "a", "message_nr": 3})), Some("edit_body"));
-        assert_eq!(
-            urn(json!({"message": "a", "message_nr": 3, "subject": "s"})),
-            Some("edit")
-        );
-        assert_eq!(
-            urn(json!({"message_nr": 3, "tags": ["is_deleted"]})),
-            Some("delete")
-        );
+        assert_eq!(urn(json!({"message": "a", "message_nr": 3, "subject": "s"})), Some("edit"));
+        assert_eq!(urn(json!({"message_nr": 3, "tags": ["is_deleted"]})), Some("delete"));
         assert_eq!(urn(json!({"tags": ["is_deleted"]})), None);
         assert_eq!(urn(json!({"message_nr": 3})), None);
         assert_eq!(urn(json!({"message_nr": 3, "tags": ["pin"]})), None);

@@ -14,15 +14,13 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(get("/healthz", healthz));
     config.service(get("/readyz", readyz));
     config.service(get("/metrics", scrape));
+    config.service(get("/api/ws", no_upgrade));
 }
 
 async fn front() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(ContentType::html())
-        .insert_header((
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ))
+        .insert_header(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .body(include_str!("front.html"))
 }
@@ -44,4 +42,9 @@ async fn scrape(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let text = metrics::text(&worker_of(&request)?.shared)
         .map_err(|error| Refused::fault("metrics cannot be written", error))?;
     Ok(HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(text))
+}
+
+/// Upgrade requests do not come this way.
+async fn no_upgrade() -> Result<&'static str, Refused> {
+    Err(Refused::upgrade_required())
 }

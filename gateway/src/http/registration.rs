@@ -61,12 +61,7 @@ impl Registration {
             None | Some("") => None,
             Some(address) => Some(fleep_address(address)?),
         };
-        Ok(Applicant {
-            email,
-            password: self.password.unwrap_or_default(),
-            display_name,
-            fleep_address,
-        })
+        Ok(Applicant { email, password: self.password.unwrap_or_default(), display_name, fleep_address })
     }
 }
 
@@ -76,9 +71,8 @@ pub(crate) fn email(given: &str) -> Result<String, Refused> {
     let email = given.trim().to_lowercase();
     let (local, domain) = email.split_once('@').ok_or_else(invalid)?;
     let is_fine = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.');
-    let has_strange = email
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
+    let has_strange =
+        email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
     if email.len() > EMAIL_BYTES_MAX
         || domain.contains('@')
         || has_strange
@@ -94,14 +88,8 @@ fn fleep_address(given: &str) -> Result<String, Refused> {
     let address = given.to_lowercase();
     let is_fine = ADDRESS_CHARS.contains(&address.len())
         && address.starts_with(|c: char| c.is_ascii_lowercase())
-        && address
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c));
-    if is_fine {
-        Ok(address)
-    } else {
-        Err(Refused::invalid_value("Fleep address not available!"))
-    }
+        && address.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c));
+    if is_fine { Ok(address) } else { Err(Refused::invalid_value("Fleep address not available!")) }
 }
 
 #[cfg(test)]
@@ -113,19 +101,9 @@ mod tests {
         assert_eq!(email(" Ada.L@Example.ORG ").unwrap(), "ada.l@example.org");
         assert_eq!(email("a@localhost").unwrap(), "a@localhost");
         let long = format!("{}@example.org", "a".repeat(250));
-        for wrong in [
-            "",
-            "ada",
-            "@b",
-            "a@",
-            "a@b@c",
-            "a b@c",
-            "a@b.",
-            ".a@b",
-            "<a@b>",
-            "a@b\n@",
-            long.as_str(),
-        ] {
+        for wrong in
+            ["", "ada", "@b", "a@", "a@b@c", "a b@c", "a@b.", ".a@b", "<a@b>", "a@b\n@", long.as_str()]
+        {
             assert!(email(wrong).is_err(), "{wrong:?}");
         }
     }
@@ -133,13 +111,7 @@ mod tests {
     #[test]
     fn fleep_addresses_begin_with_a_letter() {
         assert_eq!(fleep_address("Ada.Love-1").unwrap(), "ada.love-1");
-        for wrong in [
-            "short",
-            "1lovelace",
-            "ada lovelace",
-            &"a".repeat(31),
-            "adaé-lovelace",
-        ] {
+        for wrong in ["short", "1lovelace", "ada lovelace", &"a".repeat(31), "adaé-lovelace"] {
             assert!(fleep_address(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -131,7 +131,7 @@ impl Connection {
             resumed: Notify::new(),
             _seat: seat,
         });
-        sockets.open.borrow_mut().insert(key, Rc::clone(&connection));
+        sockets.open.borrow_mut().insert(key, Rc::downgrade(&connection));
         connection
     }
 
@@ -199,9 +199,7 @@ impl Connection {
             return;
         }
         let grace_ms = u64::from(self.sockets.shared.config.close_grace_ms);
-        self.phase.set(Phase::Closing {
-            deadline_ms: self.sockets.now_ms.get() + grace_ms,
-        });
+        self.phase.set(Phase::Closing { deadline_ms: self.sockets.now_ms.get() + grace_ms });
         let mut frame = Vec::new();
         put_frame(&mut frame, Opcode::Close, payload);
         let mut outgoing = self.outgoing.borrow_mut();
@@ -335,6 +333,7 @@ impl Connection {
         if let Some(me) = self.me.upgrade()
             && !self.is_writing.replace(true)
         {
+            self.moved_ms.set(self.sockets.now_ms.get());
             actix_rt::spawn(finish(me));
         }
     }
@@ -363,9 +362,9 @@ async fn finish(connection: Rc<Connection>) {
         }
         connection.resumed.notify_one();
         if connection.phase.get() == Phase::Open
-            && let Some((_, lane)) = connection.session.get()
+            && let (Some((_, lane)), Some(hub)) = (connection.session.get(), connection.sockets.hub.upgrade())
         {
-            connection.sockets.hub.borrow_mut().ready(lane);
+            hub.borrow_mut().ready(lane);
         }
         if connection.outgoing.borrow().is_empty() {
             connection.all_written();
@@ -403,21 +402,13 @@ impl Sink for SocketSink {
         }
         let written = match self.0.stream.try_write(&scratch) {
             Ok(written) => written,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(_) => {
                 self.0.abort();
                 return;
             }
         };
         if written < scratch.len() {
-            self.0.moved_ms.set(self.0.sockets.now_ms.get());
             self.0.outgoing.borrow_mut().put_data(&scratch, written);
             self.0.finish_later();
         }

@@ -5,7 +5,8 @@
 //! text says.
 
 use actix_codec::Decoder;
-use actix_http::ws::{CloseReason, Codec, Frame, Item};
+use actix_http::ws::{Codec, Item};
+use actix_web_actors::ws::{CloseReason, Frame};
 use bytes::{Bytes, BytesMut};
 
 /// The longest payload of a control frame (RFC 6455 §5.5).
@@ -50,12 +51,7 @@ pub(super) struct Incoming {
 impl Incoming {
     /// A decoder for messages of at most so many bytes.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self {
-            codec: Codec::new().max_size(bytes_max),
-            bytes_max,
-            rest: BytesMut::new(),
-            fragments: None,
-        }
+        Self { codec: Codec::new().max_size(bytes_max), bytes_max, rest: BytesMut::new(), fragments: None }
     }
 
     /// Bytes were read into `read`: they belong behind those that are kept. Afterwards [`Incoming::next`] looks at the
@@ -80,19 +76,9 @@ impl Incoming {
     /// The next whole message of `read`, or of what is kept.
     pub(super) fn next(&mut self, read: &mut BytesMut) -> Result<Option<Said>, Violation> {
         loop {
-            let source = if self.rest.is_empty() {
-                &mut *read
-            } else {
-                &mut self.rest
-            };
-            check_header(
-                source,
-                self.bytes_max - self.fragments.as_ref().map_or(0, Vec::len),
-            )?;
-            let frame = self
-                .codec
-                .decode(source)
-                .map_err(|_| Violation::Protocol("malformed frame"))?;
+            let source = if self.rest.is_empty() { &mut *read } else { &mut self.rest };
+            check_header(source, self.bytes_max - self.fragments.as_ref().map_or(0, Vec::len))?;
+            let frame = self.codec.decode(source).map_err(|_| Violation::Protocol("malformed frame"))?;
             let Some(frame) = frame else { return Ok(None) };
             if let Some(said) = self.message(frame)? {
                 return Ok(Some(said));
@@ -161,7 +147,7 @@ fn check_header(bytes: &[u8], data_bytes_max: usize) -> Result<(), Violation> {
 
 #[cfg(test)]
 mod tests {
-    use actix_http::ws::CloseCode;
+    use actix_web_actors::ws::CloseCode;
     use bytes::{Bytes, BytesMut};
 
     use super::{Incoming, Said, Violation};
@@ -182,12 +168,7 @@ mod tests {
         }
         let mask = [1, 2, 3, 4];
         out.extend_from_slice(&mask);
-        out.extend(
-            payload
-                .iter()
-                .zip(mask.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
+        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         out
     }
 
@@ -208,11 +189,7 @@ mod tests {
             incoming.keep(&mut read);
             assert!(read.is_empty());
         }
-        assert_eq!(
-            incoming.rest.capacity(),
-            0,
-            "nothing is kept when all has arrived"
-        );
+        assert_eq!(incoming.rest.capacity(), 0, "nothing is kept when all has arrived");
         Ok(said)
     }
 
@@ -275,10 +252,7 @@ mod tests {
             frame(0x89, &[0; 126]),
             frame(0x88, &[3]),
         ] {
-            assert!(
-                matches!(fault(&malformed), Violation::Protocol(_)),
-                "{malformed:?}"
-            );
+            assert!(matches!(fault(&malformed), Violation::Protocol(_)), "{malformed:?}");
         }
     }
 }

@@ -38,11 +38,7 @@ pub(super) fn put_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
 
 /// The length of the first of our own frames in `bytes`, header included.
 fn frame_length(bytes: &[u8]) -> usize {
-    let be = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(0, |value, byte| value << 8 | usize::from(*byte))
-    };
+    let be = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | usize::from(*byte));
     match bytes {
         [_, 127, rest @ ..] => 10 + be(&rest[..8.min(rest.len())]),
         [_, 126, rest @ ..] => 4 + be(&rest[..2.min(rest.len())]),
@@ -76,10 +72,7 @@ impl Outgoing {
 
     /// Whole frames, of which the first `written` bytes have left already.
     pub(super) fn put_data(&mut self, frames: &[u8], written: usize) {
-        debug_assert!(
-            self.data.is_empty() || written == 0,
-            "only the first frames can have begun"
-        );
+        debug_assert!(self.data.is_empty() || written == 0, "only the first frames can have begun");
         self.data.extend_from_slice(frames);
         self.advance(written);
     }
@@ -167,20 +160,15 @@ mod tests {
         assert_eq!(frame(Opcode::Text, b"hi"), [0x81, 2, b'h', b'i']);
         assert_eq!(frame(Opcode::Text, &[0; 126])[..4], [0x81, 126, 0, 126]);
         assert_eq!(frame(Opcode::Text, &[0; 65_535])[..4], [0x81, 126, 255, 255]);
-        assert_eq!(
-            frame(Opcode::Text, &[0; 65_536])[..10],
-            [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]
-        );
+        assert_eq!(frame(Opcode::Text, &[0; 65_536])[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
     #[test]
     fn a_pong_overtakes_data_but_not_the_frame_that_has_begun() {
         for length in [0, 5, 126, 70_000] {
             for written in [1, 2, 3] {
-                let (first, second) = (
-                    frame(Opcode::Text, &vec![b'a'; length]),
-                    frame(Opcode::Text, b"second"),
-                );
+                let (first, second) =
+                    (frame(Opcode::Text, &vec![b'a'; length]), frame(Opcode::Text, b"second"));
                 if written >= first.len() {
                     continue;
                 }
@@ -188,10 +176,7 @@ mod tests {
                 outgoing.put_data(&[first.clone(), second.clone()].concat(), written);
                 outgoing.put_control(Opcode::Pong, b"x");
                 let pong = frame(Opcode::Pong, b"x");
-                assert_eq!(
-                    drain(&mut outgoing, 3),
-                    [&first[written..], &pong[..], &second[..]].concat()
-                );
+                assert_eq!(drain(&mut outgoing, 3), [&first[written..], &pong[..], &second[..]].concat());
             }
         }
     }
@@ -222,11 +207,7 @@ mod tests {
         outgoing.put_control(Opcode::Ping, b"1234");
         outgoing.wrote(3);
         outgoing.put_data(&frame(Opcode::Text, b"data"), 0);
-        let rest = [
-            &frame(Opcode::Ping, b"1234")[3..],
-            &frame(Opcode::Text, b"data")[..],
-        ]
-        .concat();
+        let rest = [&frame(Opcode::Ping, b"1234")[3..], &frame(Opcode::Text, b"data")[..]].concat();
         assert_eq!(drain(&mut outgoing, 2), rest);
     }
 }

@@ -74,12 +74,7 @@ async fn read_some(connection: &Rc<Connection>, incoming: &mut Incoming) -> Opti
             connection.heard();
             Some(take_in(connection, incoming, &mut buffer))
         }
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
             Some(Turn::Read)
         }
         Err(_) => None,
@@ -119,10 +114,7 @@ fn violated(connection: &Connection, violation: Violation) {
         Violation::Binary => connection.close(Goodbye::Binary, "frames are text"),
         Violation::NotUtf8 => connection.close(Goodbye::NotUtf8, "text is UTF-8"),
         Violation::TooLarge => {
-            connection.close(
-                Goodbye::TooLarge,
-                &format!("a frame has at most {FRAME_BYTES_MAX} bytes"),
-            );
+            connection.close(Goodbye::TooLarge, &format!("a frame has at most {FRAME_BYTES_MAX} bytes"));
         }
     }
 }
@@ -169,9 +161,10 @@ fn greet(connection: &Rc<Connection>, hello: &Hello) {
         connection.close(Goodbye::WrongTicket, "the ticket does not belong to the token");
         return;
     }
+    // Without its hub the worker is on its way out.
+    let Some(hub) = sockets.hub.upgrade() else { return };
     let sink = Box::new(SocketSink(Rc::clone(connection)));
-    let (session, lane) =
-        Session::on_socket(Arc::clone(node), Rc::clone(&sockets.hub), &connection.login, sink);
+    let (session, lane) = Session::on_socket(Arc::clone(node), hub, &connection.login, sink);
     let listen = Listen {
         horizon: u64::try_from(hello.event_horizon).unwrap_or(0),
         skip_hidden: hello.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN),
@@ -191,11 +184,7 @@ fn hand_over(connection: &Connection, events: Events) -> Option<Events> {
         Err(SendError::Full(events)) => Some(events),
         Err(SendError::Closed(_)) => {
             if connection.phase() == Phase::Open {
-                fault(
-                    connection,
-                    "a session ended before its socket",
-                    "its mailbox is closed",
-                );
+                fault(connection, "a session ended before its socket", "its mailbox is closed");
             }
             None
         }
@@ -206,8 +195,5 @@ fn fault(connection: &Connection, what: &str, error: impl std::fmt::Display) {
     let correlation_id = Uuid::new_v4();
     let account_id = connection.login.account_id;
     tracing::error!(%correlation_id, %account_id, %error, "{what}");
-    connection.close(
-        Goodbye::Fault,
-        &format!("internal fault, correlation id {correlation_id}"),
-    );
+    connection.close(Goodbye::Fault, &format!("internal fault, correlation id {correlation_id}"));
 }

@@ -87,9 +87,7 @@ async fn admit(shared: &Shared, request: &Request) -> Result<(Login, Seat), Refu
         return Err(Refused::unavailable("This server is about to stop."));
     }
     let token_id = credentials::token(headers).ok_or_else(Refused::expired_token)?;
-    let login = login_of(&shared.node, token_id)
-        .await?
-        .ok_or_else(Refused::expired_token)?;
+    let login = login_of(&shared.node, token_id).await?.ok_or_else(Refused::expired_token)?;
     if !credentials::is_origin_allowed(headers, &shared.config.origins.0) {
         return Err(Refused::foreign_origin());
     }
@@ -119,12 +117,8 @@ async fn refuse(mut framed: Framed<TcpStream, Codec>, refused: &Refused) -> io::
     let body = Bytes::from(refused.body());
     let status = StatusCode::from_u16(refused.status_code().as_u16()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = Response::with_body(status, ());
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-        .head_mut()
-        .set_connection_type(actix_http::ConnectionType::Close);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     let head = Message::Item((response, BodySize::Sized(body.len() as u64)));
     Pin::new(&mut framed).write(head)?;
     Pin::new(&mut framed).write(Message::<(Response<()>, BodySize)>::Chunk(Some(body)))?;

@@ -19,11 +19,8 @@ fn user(url: &str, name: &str) -> User {
 
 /// Creates a conversation with the other session and says some texts in it.
 fn chat(mine: &mut dyn Session, other: &User, texts: u64) -> String {
-    let created = mine
-        .request("conv:create", json!({"account_ids": [other.account_id]}))
-        .unwrap()
-        .done()
-        .unwrap();
+    let created =
+        mine.request("conv:create", json!({"account_ids": [other.account_id]})).unwrap().done().unwrap();
     let id = created.conversation_id().to_owned();
     for text in 0..texts {
         let params = json!({"conversation_id": id, "message": format!("text {text}")});
@@ -37,11 +34,7 @@ fn chat(mine: &mut dyn Session, other: &User, texts: u64) -> String {
 fn scenario(mut mine: impl Session, mut theirs: impl Session, mut late: impl FnMut() -> Box<dyn Session>) {
     let other = theirs.user().clone();
     let id = chat(&mut mine, &other, 9);
-    theirs
-        .wait_for("message 10", WAIT, &mut |picture| {
-            picture.message(&id, 10).is_some()
-        })
-        .unwrap();
+    theirs.wait_for("message 10", WAIT, &mut |picture| picture.message(&id, 10).is_some()).unwrap();
     assert_eq!(theirs.picture().verify(), []);
     mine.settle().unwrap();
     assert_eq!(mine.picture().verify(), []);
@@ -52,23 +45,15 @@ fn scenario(mut mine: impl Session, mut theirs: impl Session, mut late: impl FnM
     assert_eq!(late.picture().verify(), []);
     assert_eq!(theirs.picture().difference(late.picture()), Vec::<String>::new());
     let refused = mine.request("conv:unheard_of", json!({})).unwrap();
-    assert_eq!(
-        (refused.status_code(), refused.error_id()),
-        (501, "not_supported")
-    );
-    assert!(matches!(
-        refused.done(),
-        Err(Failure::Refused { status_code: 501, .. })
-    ));
+    assert_eq!((refused.status_code(), refused.error_id()), (501, "not_supported"));
+    assert!(matches!(refused.done(), Err(Failure::Refused { status_code: 501, .. })));
 }
 
 #[test]
 fn a_scenario_plays_over_sockets() {
     let url = start(Fault::None);
     let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
-    scenario(ann.connect(0).unwrap(), ben.connect(0).unwrap(), || {
-        Box::new(ben.connect(0).unwrap())
-    });
+    scenario(ann.connect(0).unwrap(), ben.connect(0).unwrap(), || Box::new(ben.connect(0).unwrap()));
 }
 
 #[test]
@@ -92,11 +77,7 @@ fn an_answer_by_http_may_be_ahead_of_the_poll() {
     mine.settle().unwrap();
     let say = |session: &mut dyn Session| {
         let params = json!({"conversation_id": id, "message": "at once"});
-        session
-            .request("message:add_plain", params)
-            .unwrap()
-            .done()
-            .unwrap();
+        session.request("message:add_plain", params).unwrap().done().unwrap();
     };
     say(&mut theirs);
     say(&mut mine);
@@ -112,28 +93,14 @@ fn one_frame_of_many_events_is_answered_in_order() {
     let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
     let mut socket = ann.connect(0).unwrap();
     let id = chat(&mut socket, &ben, 1);
-    let say = |text: &str| {
-        Event::new(
-            "message:add_plain",
-            json!({"conversation_id": id, "message": text}),
-        )
-    };
-    let answers = socket
-        .request_events(&[say("a"), Event::new("conv:nothing", json!({})), say("b")])
-        .unwrap();
-    let numbers: Vec<_> = answers
-        .iter()
-        .map(|answer| (answer.status_code(), answer.message_nr()))
-        .collect();
+    let say = |text: &str| Event::new("message:add_plain", json!({"conversation_id": id, "message": text}));
+    let answers =
+        socket.request_events(&[say("a"), Event::new("conv:nothing", json!({})), say("b")]).unwrap();
+    let numbers: Vec<_> = answers.iter().map(|answer| (answer.status_code(), answer.message_nr())).collect();
     assert_eq!(numbers, [(200, Some(3)), (501, None), (200, Some(4))]);
     socket.ping_pong(17).unwrap();
     socket.ping().unwrap();
-    assert!(
-        socket
-            .next_frame(Duration::from_millis(20))
-            .unwrap_err()
-            .is_time_out()
-    );
+    assert!(socket.next_frame(Duration::from_millis(20)).unwrap_err().is_time_out());
 }
 
 #[test]
@@ -143,18 +110,11 @@ fn a_session_comes_back_with_its_picture() {
     let mut writer = ann.connect(0).unwrap();
     let mut reader = ben.connect(0).unwrap();
     let id = chat(&mut writer, &ben, 2);
-    reader
-        .wait_for("message 3", WAIT, &mut |picture| {
-            picture.message(&id, 3).is_some()
-        })
-        .unwrap();
+    reader.wait_for("message 3", WAIT, &mut |picture| picture.message(&id, 3).is_some()).unwrap();
     let picture = reader.abandon();
     for text in ["while", "away"] {
         writer
-            .request(
-                "message:add_plain",
-                json!({"conversation_id": id, "message": text}),
-            )
+            .request("message:add_plain", json!({"conversation_id": id, "message": text}))
             .unwrap()
             .done()
             .unwrap();
@@ -170,16 +130,10 @@ fn a_session_comes_back_with_its_picture() {
 fn refusals_and_closes_have_their_codes() {
     let url = start(Fault::None);
     let ann = user(&url, "ann");
-    assert!(matches!(
-        User::login(&url, "nobody@example.com", "x"),
-        Err(Failure::Http { status: 431, .. })
-    ));
+    assert!(matches!(User::login(&url, "nobody@example.com", "x"), Err(Failure::Http { status: 431, .. })));
     let mut stranger = ann.clone();
     stranger.token_id = "wrong".into();
-    assert!(matches!(
-        stranger.connect(0),
-        Err(Failure::Http { status: 401, .. })
-    ));
+    assert!(matches!(stranger.connect(0), Err(Failure::Http { status: 401, .. })));
     let mut forger = ann.clone();
     forger.ticket = "wrong".into();
     assert_eq!(forger.connect(0).unwrap_err().close_code(), Some(4401));
@@ -199,16 +153,8 @@ fn a_lost_push_is_seen_by_the_picture() {
     let (ann, ben) = (user(&url, "ann"), user(&url, "ben"));
     let mut reader = ben.connect(0).unwrap();
     let id = chat(&mut ann.connect(0).unwrap(), &ben, 6);
-    reader
-        .wait_for("message 7", WAIT, &mut |picture| {
-            picture.message(&id, 7).is_some()
-        })
-        .unwrap();
-    let gap = Violation::Gap {
-        conversation_id: id,
-        from: 5,
-        to: 5,
-    };
+    reader.wait_for("message 7", WAIT, &mut |picture| picture.message(&id, 7).is_some()).unwrap();
+    let gap = Violation::Gap { conversation_id: id, from: 5, to: 5 };
     assert!(reader.picture().verify().contains(&gap));
 }
 
@@ -247,10 +193,7 @@ fn a_load_on_a_sound_server_is_clean_in_either_loop() {
 fn a_load_takes_a_repeat_for_harmless_and_for_no_delivery() {
     let report = load(Fault::Repeat, None);
     assert!(report.is_clean(), "{report}");
-    assert_eq!(
-        (report.repeats, report.deliveries, report.delivery.count),
-        (8, 96, 64)
-    );
+    assert_eq!((report.repeats, report.deliveries, report.delivery.count), (8, 96, 64));
 }
 
 #[test]
@@ -263,8 +206,5 @@ fn each_broken_promise_is_convicted_by_the_load() {
     let report = load(Fault::Twice, None);
     assert_eq!((report.doubles, report.violations()), (4, 4), "{report}");
     let report = load(Fault::Close, None);
-    assert!(
-        report.disconnected > 0 && report.missing > 0 && !report.is_clean(),
-        "{report}"
-    );
+    assert!(report.disconnected > 0 && report.missing > 0 && !report.is_clean(), "{report}");
 }

@@ -109,9 +109,8 @@ impl Verdict {
         let nothing = Ledger::default();
         for (conversation, id) in conversation_ids.iter().enumerate() {
             let members = (0..plan.members).map(|member| plan.session_of(conversation, member));
-            let ledgers: Vec<&Ledger> = members
-                .map(|session| ledgers.get(&(session, id.clone())).unwrap_or(&nothing))
-                .collect();
+            let ledgers: Vec<&Ledger> =
+                members.map(|session| ledgers.get(&(session, id.clone())).unwrap_or(&nothing)).collect();
             verdict.judge(id, &ledgers, &by_conversation[conversation]);
         }
         verdict
@@ -131,12 +130,8 @@ impl Verdict {
             }
         }
         let answered_top = answered.iter().map(|answer| answer.message_nr).max().unwrap_or(0);
-        let top = ledgers
-            .iter()
-            .map(|ledger| ledger.edge)
-            .max()
-            .unwrap_or(0)
-            .max(answered_top.min(NUMBER_MAX));
+        let top =
+            ledgers.iter().map(|ledger| ledger.edge).max().unwrap_or(0).max(answered_top.min(NUMBER_MAX));
         // Each message of the run has one number, whoever looks.
         let mut number_of: HashMap<u32, u64> = HashMap::new();
         for slot in 1..=top {
@@ -147,11 +142,7 @@ impl Verdict {
             // A member that has nothing where others have something is counted already.
             let is_counted = ledgers.iter().any(|ledger| ledger.mark(slot) != UNSEEN);
             let lacks = |mark: u32| {
-                if mark == UNSEEN {
-                    !is_counted
-                } else {
-                    mark != answer.sequence
-                }
+                if mark == UNSEEN { !is_counted } else { mark != answer.sequence }
             };
             let without = ledgers.iter().filter(|ledger| lacks(ledger.mark(slot))).count();
             if without > 0 {
@@ -165,10 +156,7 @@ impl Verdict {
     }
 
     fn judge_slot(&mut self, id: &str, slot: u64, ledgers: &[&Ledger], number_of: &mut HashMap<u32, u64>) {
-        let mut seen = ledgers
-            .iter()
-            .map(|ledger| ledger.mark(slot))
-            .filter(|mark| *mark != UNSEEN);
+        let mut seen = ledgers.iter().map(|ledger| ledger.mark(slot)).filter(|mark| *mark != UNSEEN);
         let Some(first) = seen.next() else {
             self.gaps += 1;
             self.example(format!("{id}: nobody was sent number {slot}"));
@@ -176,14 +164,9 @@ impl Verdict {
         };
         if seen.any(|mark| mark != first) {
             self.doubles += 1;
-            self.example(format!(
-                "{id}: members were sent different messages under number {slot}"
-            ));
+            self.example(format!("{id}: members were sent different messages under number {slot}"));
         }
-        let without = ledgers
-            .iter()
-            .filter(|ledger| ledger.mark(slot) == UNSEEN)
-            .count();
+        let without = ledgers.iter().filter(|ledger| ledger.mark(slot) == UNSEEN).count();
         if without > 0 {
             self.missing += without as u64;
             self.example(format!("{id}: number {slot} did not reach {without} members"));
@@ -192,9 +175,7 @@ impl Verdict {
             && let Some(other) = number_of.insert(first, slot)
         {
             self.doubles += 1;
-            self.example(format!(
-                "{id}: message {first} stands under {other} and under {slot}"
-            ));
+            self.example(format!("{id}: message {first} stands under {other} and under {slot}"));
         }
     }
 
@@ -226,10 +207,7 @@ mod tests {
         }
         let answered: Vec<Answered> = answered
             .iter()
-            .map(|(message_nr, sequence)| Answered {
-                sequence: *sequence,
-                message_nr: *message_nr,
-            })
+            .map(|(message_nr, sequence)| Answered { sequence: *sequence, message_nr: *message_nr })
             .collect();
         Verdict::of(&plan(2, 1, 2, 9), &["c".to_owned()], &ledgers, &answered)
     }
@@ -256,10 +234,7 @@ mod tests {
 
     #[test]
     fn an_answered_message_that_one_member_lacks_is_missing() {
-        assert_eq!(
-            counts(&judge(&[CREATE, (2, Some(0))], &[CREATE], &[(2, 0)])),
-            [0, 0, 0, 1]
-        );
+        assert_eq!(counts(&judge(&[CREATE, (2, Some(0))], &[CREATE], &[(2, 0)])), [0, 0, 0, 1]);
     }
 
     #[test]
@@ -269,10 +244,7 @@ mod tests {
 
     #[test]
     fn an_unanswered_message_that_only_some_saw_is_missing_and_one_that_nobody_saw_is_not() {
-        assert_eq!(
-            counts(&judge(&[CREATE, (2, Some(0))], &[CREATE], &[])),
-            [0, 0, 0, 1]
-        );
+        assert_eq!(counts(&judge(&[CREATE, (2, Some(0))], &[CREATE], &[])), [0, 0, 0, 1]);
         assert_eq!(counts(&judge(&[CREATE], &[CREATE], &[])), [0; 4]);
     }
 
@@ -292,10 +264,7 @@ mod tests {
     fn a_number_with_two_messages_is_a_double_within_a_session_and_across() {
         let first = [CREATE, (2, Some(0)), (2, Some(1))];
         assert_eq!(counts(&judge(&first, &first[..2], &[(2, 0)])), [0, 1, 0, 0]);
-        assert_eq!(
-            counts(&judge(&[CREATE, (2, Some(0))], &[CREATE, (2, Some(1))], &[])),
-            [0, 1, 0, 0]
-        );
+        assert_eq!(counts(&judge(&[CREATE, (2, Some(0))], &[CREATE, (2, Some(1))], &[])), [0, 1, 0, 0]);
     }
 
     #[test]

@@ -72,10 +72,7 @@ impl Shared {
     }
 
     pub(super) fn conversation_ids(&self) -> Vec<String> {
-        self.conversation_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.conversation_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Conversations created, messages sent, answered, delivered.
@@ -150,11 +147,7 @@ impl Harvest {
 
     /// The first refusals and lost sessions, in words.
     pub(super) fn examples(&self) -> impl Iterator<Item = String> + '_ {
-        self.refusals
-            .iter()
-            .chain(&self.disconnects)
-            .take(EXAMPLES_MAX)
-            .cloned()
+        self.refusals.iter().chain(&self.disconnects).take(EXAMPLES_MAX).cloned()
     }
 }
 
@@ -204,27 +197,12 @@ impl Reader {
             let web = socket.into_web();
             web.get_ref().set_nonblocking(true)?;
             let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(&mut SourceFd(&web.get_ref().as_raw_fd()), Token(place), interest)?;
+            poll.registry().register(&mut SourceFd(&web.get_ref().as_raw_fd()), Token(place), interest)?;
             let (queue, ledgers) = (VecDeque::new(), HashMap::new());
-            seats.push(Seat {
-                session,
-                web,
-                is_open: true,
-                in_flight: HashMap::new(),
-                queue,
-                ledgers,
-            });
+            seats.push(Seat { session, web, is_open: true, in_flight: HashMap::new(), queue, ledgers });
         }
         let (due, harvest) = (VecDeque::new(), Harvest::default());
-        Ok(Self {
-            shared,
-            poll,
-            seats,
-            due,
-            is_started: false,
-            harvest,
-        })
+        Ok(Self { shared, poll, seats, due, is_started: false, harvest })
     }
 
     /// Creates, writes and reads until told to stop.
@@ -256,10 +234,7 @@ impl Reader {
         for seat in &mut self.seats {
             let is_message = |pending: &&Pending| matches!(pending, Pending::Message { .. });
             self.harvest.unanswered += seat.in_flight.values().filter(is_message).count() as u64;
-            let ledgers = seat
-                .ledgers
-                .drain()
-                .map(|(id, ledger)| ((seat.session, id), ledger));
+            let ledgers = seat.ledgers.drain().map(|(id, ledger)| ((seat.session, id), ledger));
             self.harvest.ledgers.extend(ledgers);
         }
         self.harvest
@@ -278,11 +253,7 @@ impl Reader {
 
     /// Where in this share a session sits.
     fn places(&self) -> HashMap<usize, usize> {
-        self.seats
-            .iter()
-            .enumerate()
-            .map(|(place, seat)| (seat.session, place))
-            .collect()
+        self.seats.iter().enumerate().map(|(place, seat)| (seat.session, place)).collect()
     }
 
     /// Lays out what this share has to write, once the conversations stand.
@@ -295,9 +266,7 @@ impl Reader {
                 continue;
             };
             match plan.rate {
-                Some(rate) => self
-                    .due
-                    .push_back(((sequence as f64 * 1e6 / rate) as u64, *place, sequence)),
+                Some(rate) => self.due.push_back(((sequence as f64 * 1e6 / rate) as u64, *place, sequence)),
                 None => self.seats[*place].queue.push_back(Work::Write { sequence }),
             }
         }
@@ -366,15 +335,7 @@ impl Reader {
             self.harvest.sent += 1;
             shared.sent.fetch_add(1, Ordering::Relaxed);
         }
-        self.submit(
-            place,
-            "message:add_plain",
-            &params,
-            Pending::Message {
-                sequence,
-                intended_us,
-            },
-        );
+        self.submit(place, "message:add_plain", &params, Pending::Message { sequence, intended_us });
     }
 
     fn submit(&mut self, place: usize, urn: &str, params: &serde_json::Value, pending: Pending) {
@@ -419,10 +380,7 @@ impl Reader {
             Err(error) => return self.disconnect(place, format!("a frame cannot be read ({error}): {text}")),
         };
         let shared = Arc::clone(&self.shared);
-        let now_us = shared
-            .start
-            .get()
-            .map_or(0, |start| micros(start.begin.elapsed()));
+        let now_us = shared.start.get().map_or(0, |start| micros(start.begin.elapsed()));
         let seat = &mut self.seats[place];
         for record_in in frame.stream {
             let (Some(id), Some(nr)) = (record_in.conversation_id, record_in.message_nr) else {
@@ -433,18 +391,12 @@ impl Reader {
             }
             // A revision's slot brings no message of the run; the load itself revises nothing.
             let told = if record_in.flow_message_nr.is_none_or(|flow| flow == nr) {
-                record_in
-                    .message
-                    .and_then(|message| wire::read_text(&shared.plan.run, &message))
+                record_in.message.and_then(|message| wire::read_text(&shared.plan.run, &message))
             } else {
                 None
             };
             let slot = record_in.flow_message_nr.unwrap_or(nr);
-            let is_new = seat
-                .ledgers
-                .entry(id)
-                .or_default()
-                .book(slot, told.map(|(sequence, _)| sequence));
+            let is_new = seat.ledgers.entry(id).or_default().book(slot, told.map(|(sequence, _)| sequence));
             if let Some((sequence, intended_us)) = told.filter(|_| is_new) {
                 shared.delivered.fetch_add(1, Ordering::Relaxed);
                 self.harvest.last_us = now_us;
@@ -465,31 +417,21 @@ impl Reader {
         let is_done = request.status_code == 200;
         if !is_done {
             let (status, error_id) = (request.status_code, &request.error_id);
-            self.harvest
-                .refusals
-                .push(format!("{pending:?} was refused with {status} {error_id}"));
+            self.harvest.refusals.push(format!("{pending:?} was refused with {status} {error_id}"));
         }
         match pending {
             Pending::Creation { conversation } if is_done => {
-                let mut ids = self
-                    .shared
-                    .conversation_ids
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut ids = self.shared.conversation_ids.lock().unwrap_or_else(PoisonError::into_inner);
                 ids[conversation] = request.identifier.conversation_id;
                 self.shared.created.fetch_add(1, Ordering::Relaxed);
             }
             Pending::Creation { .. } => {}
-            Pending::Message {
-                sequence,
-                intended_us,
-            } => {
+            Pending::Message { sequence, intended_us } => {
                 if is_done {
                     let sequence = u32::try_from(sequence).expect("the plan's check bounds it");
-                    self.harvest.answered.push(Answered {
-                        sequence,
-                        message_nr: request.identifier.message_nr,
-                    });
+                    self.harvest
+                        .answered
+                        .push(Answered { sequence, message_nr: request.identifier.message_nr });
                     self.shared.answered.fetch_add(1, Ordering::Relaxed);
                     record(&mut self.harvest.answer_us, now_us.saturating_sub(intended_us));
                 }
@@ -502,9 +444,7 @@ impl Reader {
     fn disconnect(&mut self, place: usize, why: String) {
         let seat = &mut self.seats[place];
         seat.is_open = false;
-        self.harvest
-            .disconnects
-            .push(format!("session {} was lost: {why}", seat.session));
+        self.harvest.disconnects.push(format!("session {} was lost: {why}", seat.session));
         self.give_up(place);
     }
 

@@ -25,13 +25,7 @@ const OF_THE_ANSWER: [&str; 10] = [
 ];
 
 /// The fields that make up a record's key; a record that holds nothing else says nothing.
-const OF_THE_KEY: [&str; 5] = [
-    "mk_rec_type",
-    "conversation_id",
-    "account_id",
-    "message_nr",
-    "profile_id",
-];
+const OF_THE_KEY: [&str; 5] = ["mk_rec_type", "conversation_id", "account_id", "message_nr", "profile_id"];
 
 impl Picture {
     /// What the two pictures do not agree on, a line for each field. Empty when they are the same.
@@ -55,26 +49,16 @@ impl Picture {
 }
 
 fn comparable(picture: &Picture) -> BTreeMap<String, Record> {
-    let records = picture
-        .records
-        .iter()
-        .map(|((kind, key), record)| (format!("{kind} {key}"), record));
-    let messages = picture
-        .messages
-        .iter()
-        .map(|((of, nr), record)| (format!("message {of}/{nr}"), record));
+    let records = picture.records.iter().map(|((kind, key), record)| (format!("{kind} {key}"), record));
+    let messages = picture.messages.iter().map(|((of, nr), record)| (format!("message {of}/{nr}"), record));
     let stripped = records.chain(messages).map(|(key, record)| (key, strip(record)));
-    stripped
-        .filter(|(_, record)| record.keys().any(|key| !OF_THE_KEY.contains(&key.as_str())))
-        .collect()
+    stripped.filter(|(_, record)| record.keys().any(|key| !OF_THE_KEY.contains(&key.as_str()))).collect()
 }
 
 /// The record without what is ephemeral, what describes the answer, and what says no more than a missing key.
 fn strip(record: &Record) -> Record {
     let is_state = |key: &str| !EPHEMERAL.contains(&key) && !OF_THE_ANSWER.contains(&key);
-    let kept = record
-        .iter()
-        .filter(|(key, value)| is_state(key) && !is_reset_value(value));
+    let kept = record.iter().filter(|(key, value)| is_state(key) && !is_reset_value(value));
     kept.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -93,15 +77,12 @@ fn compare(key: &str, here: &Record, there: &Record, lines: &mut Vec<String>) {
     for (field, value) in here {
         let counterpart = there.get(field).unwrap_or(&Value::Null);
         if !is_same(value, counterpart) {
-            lines.push(format!(
-                "{key}: {field} is {value} in the first picture, {counterpart} in the second"
-            ));
+            lines
+                .push(format!("{key}: {field} is {value} in the first picture, {counterpart} in the second"));
         }
     }
     for (field, value) in there.iter().filter(|(field, _)| !here.contains_key(*field)) {
-        lines.push(format!(
-            "{key}: {field} is null in the first picture, {value} in the second"
-        ));
+        lines.push(format!("{key}: {field} is null in the first picture, {value} in the second"));
     }
 }
 

@@ -63,53 +63,24 @@ pub enum Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gap {
-                conversation_id,
-                from,
-                to,
-            } => write!(f, "{conversation_id}: gap from {from} to {to}"),
-            Self::Reordered {
-                conversation_id,
-                slot,
-            } => {
+            Self::Gap { conversation_id, from, to } => {
+                write!(f, "{conversation_id}: gap from {from} to {to}")
+            }
+            Self::Reordered { conversation_id, slot } => {
                 write!(f, "{conversation_id}: slot {slot} came after a later one")
             }
-            Self::Doubled {
-                conversation_id,
-                message_nr,
-                is_same_slot: true,
-            } => {
-                write!(
-                    f,
-                    "{conversation_id}: message {message_nr} came twice with different content"
-                )
+            Self::Doubled { conversation_id, message_nr, is_same_slot: true } => {
+                write!(f, "{conversation_id}: message {message_nr} came twice with different content")
             }
-            Self::Doubled {
-                conversation_id,
-                message_nr,
-                is_same_slot: false,
-            } => {
-                write!(
-                    f,
-                    "{conversation_id}: message {message_nr} came again as another message"
-                )
+            Self::Doubled { conversation_id, message_nr, is_same_slot: false } => {
+                write!(f, "{conversation_id}: message {message_nr} came again as another message")
             }
-            Self::Missing {
-                conversation_id,
-                message_nr,
-            } => {
+            Self::Missing { conversation_id, message_nr } => {
                 write!(f, "{conversation_id}: message {message_nr} is missing")
             }
             Self::HorizonFell { from, to } => write!(f, "the horizon fell from {from} to {to}"),
-            Self::Unread {
-                conversation_id,
-                said,
-                counted,
-            } => {
-                write!(
-                    f,
-                    "{conversation_id}: unread_count {said}, but {counted} unread messages are held"
-                )
+            Self::Unread { conversation_id, said, counted } => {
+                write!(f, "{conversation_id}: unread_count {said}, but {counted} unread messages are held")
             }
         }
     }
@@ -133,6 +104,11 @@ pub(super) fn conversation(
             to: last,
         });
     }
+    violations.extend(flow.unseen().iter().map(|(from, to)| Violation::Gap {
+        conversation_id: conversation_id.clone(),
+        from: *from,
+        to: *to,
+    }));
     // Who was removed may have lost what he held; his header is frozen and says nothing about it.
     let is_member = conv.get("can_post").is_none() || flag(conv, "can_post");
     let (Some(backward), true, true) = (flow.backward(), flow.is_whole_forward(), is_member) else {
@@ -144,10 +120,7 @@ pub(super) fn conversation(
     wanted.extend(neighbours.filter_map(|message| number(message, "prev_message_nr")));
     for message_nr in wanted {
         if message_nr >= open_from && message_nr > 0 && !messages.contains_key(&message_nr) {
-            violations.push(Violation::Missing {
-                conversation_id: conversation_id.clone(),
-                message_nr,
-            });
+            violations.push(Violation::Missing { conversation_id: conversation_id.clone(), message_nr });
         }
     }
     unread(conv, &conversation_id, open_from, messages, violations);
@@ -171,17 +144,9 @@ fn unread(
         return;
     }
     let is_inbox = |message: &&&Record| message.get("inbox_nr").and_then(serde_json::Value::as_i64) > Some(0);
-    let counted = messages
-        .range(read + 1..)
-        .map(|(_, message)| message)
-        .filter(is_inbox)
-        .count() as u64;
+    let counted = messages.range(read + 1..).map(|(_, message)| message).filter(is_inbox).count() as u64;
     if counted != said {
-        violations.push(Violation::Unread {
-            conversation_id: conversation_id.to_owned(),
-            said,
-            counted,
-        });
+        violations.push(Violation::Unread { conversation_id: conversation_id.to_owned(), said, counted });
     }
 }
 

@@ -50,19 +50,11 @@ fn header(last: u64, show: u64, read: u64, unread: u64) -> Record {
 
 /// The verdict without the unread count, for streams that bring no header after their messages.
 fn verdict(picture: &Picture) -> Vec<Violation> {
-    picture
-        .verify()
-        .into_iter()
-        .filter(|violation| !matches!(violation, Violation::Unread { .. }))
-        .collect()
+    picture.verify().into_iter().filter(|violation| !matches!(violation, Violation::Unread { .. })).collect()
 }
 
 fn gap(from: u64, to: u64) -> Violation {
-    Violation::Gap {
-        conversation_id: C.into(),
-        from,
-        to,
-    }
+    Violation::Gap { conversation_id: C.into(), from, to }
 }
 
 #[test]
@@ -90,9 +82,7 @@ fn a_record_twice_is_harmless() {
         picture.apply_frame(&[header(2, 2, 1, 1), message(2)], Some(11));
         picture.apply_frame(&[header(3, 2, 1, 1), revision(2, 3, "edited")], Some(12));
     }
-    picture
-        .violations
-        .retain(|violation| !matches!(violation, Violation::HorizonFell { .. }));
+    picture.violations.retain(|violation| !matches!(violation, Violation::HorizonFell { .. }));
     assert_eq!(picture.verify(), []);
 }
 
@@ -138,10 +128,7 @@ fn a_late_slot_is_a_reorder() {
     let mut across_frames = created();
     across_frames.apply_frame(&[message(3)], Some(11));
     across_frames.apply_frame(&[message(2)], Some(12));
-    let late = Violation::Reordered {
-        conversation_id: C.into(),
-        slot: 2,
-    };
+    let late = Violation::Reordered { conversation_id: C.into(), slot: 2 };
     assert!(across_frames.verify().contains(&late));
     let mut within_a_frame = created();
     within_a_frame.apply_frame(&[message(3), message(2)], Some(11));
@@ -156,11 +143,7 @@ fn one_number_for_two_contents_is_a_double() {
     let mut again = message(2);
     again["message"] = "something else".into();
     another_text.apply_frame(&[again], Some(12));
-    let double = |is_same_slot| Violation::Doubled {
-        conversation_id: C.into(),
-        message_nr: 2,
-        is_same_slot,
-    };
+    let double = |is_same_slot| Violation::Doubled { conversation_id: C.into(), message_nr: 2, is_same_slot };
     assert_eq!(verdict(&another_text), [double(true)]);
 
     let mut another_author = picture.clone();
@@ -194,24 +177,14 @@ fn a_falling_horizon_is_convicted() {
 fn a_wrong_unread_count_is_convicted() {
     let mut picture = created();
     picture.apply_frame(&[header(3, 3, 1, 1), message(2), message(3)], Some(11));
-    assert_eq!(
-        picture.verify(),
-        [Violation::Unread {
-            conversation_id: C.into(),
-            said: 1,
-            counted: 2
-        }]
-    );
+    assert_eq!(picture.verify(), [Violation::Unread { conversation_id: C.into(), said: 1, counted: 2 }]);
     picture.apply_frame(&[header(3, 3, 2, 1)], Some(12));
     assert_eq!(picture.verify(), []);
 }
 
 #[test]
 fn a_missing_message_is_seen_by_its_neighbour_and_by_the_header() {
-    let missing = Violation::Missing {
-        conversation_id: C.into(),
-        message_nr: 2,
-    };
+    let missing = Violation::Missing { conversation_id: C.into(), message_nr: 2 };
     let mut picture = created();
     // The slot was taken, but by another message's revision; nothing brought message 2.
     picture.apply_frame(&[revision(1, 2, "x"), message(3)], Some(11));
@@ -254,12 +227,8 @@ fn a_missing_lock_owner_means_unlocked() {
 #[test]
 fn a_deleted_conversation_and_a_removed_label_vanish() {
     let mut picture = created();
-    picture.apply(&record(
-        json!({"mk_rec_type": "label", "label_id": "l", "label": "x"}),
-    ));
-    picture.apply(&record(
-        json!({"mk_rec_type": "label", "label_id": "l", "mk_label_status": "removed"}),
-    ));
+    picture.apply(&record(json!({"mk_rec_type": "label", "label_id": "l", "label": "x"})));
+    picture.apply(&record(json!({"mk_rec_type": "label", "label_id": "l", "mk_label_status": "removed"})));
     picture.apply(&conv(json!({"is_deleted": true})));
     assert_eq!(picture.conversation_ids(), Vec::<String>::new());
     assert_eq!(picture.messages(C).count(), 0);
@@ -283,14 +252,7 @@ fn pictures_differ_by_state_and_by_nothing_else() {
         activity
     };
     let mut lived = created();
-    lived.apply_frame(
-        &[
-            header(2, 2, 1, 1),
-            message(2),
-            conv(json!({"label_ids": ["x", "y"]})),
-        ],
-        Some(11),
-    );
+    lived.apply_frame(&[header(2, 2, 1, 1), message(2), conv(json!({"label_ids": ["x", "y"]}))], Some(11));
     lived.apply_frame(&[header(3, 2, 1, 1), revision(2, 3, "edited")], Some(12));
     lived.apply(&activity(json!({"is_writing": true})));
     lived.apply(&record(

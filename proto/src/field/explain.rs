@@ -11,10 +11,7 @@ pub(crate) fn explain(params: &str, specs: &[ParamSpec], error: &serde_json::Err
     let members = match serde_json::from_str(params) {
         Ok(Value::Object(members)) => members,
         Ok(value) => {
-            return Refusal::malformed(
-                "params",
-                format_args!("{}, an object is wanted", describe(&value)),
-            );
+            return Refusal::malformed("params", format_args!("{}, an object is wanted", describe(&value)));
         }
         Err(error) => return Refusal::malformed("params", error),
     };
@@ -52,19 +49,17 @@ fn check(path: &str, value: &Value, kind: Kind, spec: &ParamSpec) -> Result<(), 
         }
         (Kind::Cursor, Value::String(text)) => match serde_json::from_str(text) {
             Ok(members @ Value::Object(_)) => check(path, &members, kind, spec),
-            Ok(_) | Err(_) => Err(Refusal::malformed(
-                path,
-                format_args!("'{}', {} is wanted", echo(text), wanted(kind)),
-            )),
+            Ok(_) | Err(_) => {
+                Err(Refusal::malformed(path, format_args!("'{}', {} is wanted", echo(text), wanted(kind))))
+            }
         },
         (Kind::Uuid, Value::String(text)) if uuid::Uuid::try_parse(text).is_ok() => Ok(()),
         (Kind::TimestampTz, Value::String(text)) if Timestamp::parse(text).is_some() => Ok(()),
         (Kind::BigInt, Value::Number(number)) if number.is_i64() => Ok(()),
         (Kind::Float | Kind::TimestampTz, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => Ok(()),
-        (kind, value) => Err(Refusal::malformed(
-            path,
-            format_args!("{}, {} is wanted", describe(value), wanted(kind)),
-        )),
+        (kind, value) => {
+            Err(Refusal::malformed(path, format_args!("{}, {} is wanted", describe(value), wanted(kind))))
+        }
     }
 }
 
@@ -76,11 +71,7 @@ fn check_text(path: &str, text: &str, spec: &ParamSpec) -> Result<(), Refusal> {
     let chars = text.chars().count();
     match spec.max_len {
         Some(max) if chars > max => {
-            let what = format!(
-                "{} characters, at most {} are allowed",
-                grouped(chars),
-                grouped(max)
-            );
+            let what = format!("{} characters, at most {} are allowed", grouped(chars), grouped(max));
             Err(Refusal::malformed(path, what))
         }
         Some(_) | None => Ok(()),

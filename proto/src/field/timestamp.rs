@@ -145,10 +145,7 @@ mod tests {
         assert_eq!(Timestamp::parse("2015-12-23T22:19:24.871181Z"), at);
         assert_eq!(Timestamp::parse("2015-12-24 00:49:24.8711813+02:30"), at);
         assert_eq!(Timestamp::parse("1970-01-01 00:00:00"), Some(Timestamp(0)));
-        assert_eq!(
-            Timestamp::parse("2000-02-29 00:00:00.5-0100"),
-            Some(Timestamp(951_786_000_500_000))
-        );
+        assert_eq!(Timestamp::parse("2000-02-29 00:00:00.5-0100"), Some(Timestamp(951_786_000_500_000)));
     }
 
     proptest::proptest! {

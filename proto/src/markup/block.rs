@@ -71,11 +71,8 @@ const P_TAIL: &[Transition] = &[
     (Txt, &[EndP, P], State::Para),
 ];
 
-const PRE: &[Transition] = &[
-    (PreEnd1, &[EndPre], State::PreTail),
-    (PreEnd2, &[EndPre], State::PreTail),
-    (Raw, &[], State::Pre),
-];
+const PRE: &[Transition] =
+    &[(PreEnd1, &[EndPre], State::PreTail), (PreEnd2, &[EndPre], State::PreTail), (Raw, &[], State::Pre)];
 
 const PRE_TAIL: &[Transition] = &[
     (Line::Pre, &[Act::Pre], State::Pre),

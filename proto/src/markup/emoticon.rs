@@ -53,12 +53,9 @@ pub(super) fn at(rest: &str) -> Option<(&'static str, usize)> {
 
 fn face(rest: &str) -> Option<(&'static str, usize)> {
     let is_here = |typed: &&&str| {
-        rest.strip_prefix(**typed)
-            .is_some_and(|after| after.chars().next().is_none_or(char::is_whitespace))
+        rest.strip_prefix(**typed).is_some_and(|after| after.chars().next().is_none_or(char::is_whitespace))
     };
-    FACES
-        .iter()
-        .find_map(|(kind, faces)| faces.iter().find(is_here).map(|typed| (*kind, typed.len())))
+    FACES.iter().find_map(|(kind, faces)| faces.iter().find(is_here).map(|typed| (*kind, typed.len())))
 }
 
 fn name(rest: &str, brackets: usize) -> Option<(&'static str, usize)> {
@@ -70,10 +67,7 @@ fn name(rest: &str, brackets: usize) -> Option<(&'static str, usize)> {
         head[..].eq_ignore_ascii_case(typed) && head[1..] == typed[1..] && tail.starts_with(&"))"[..brackets])
     };
     let found = |(kind, names): &(&'static str, &[&str])| {
-        names
-            .iter()
-            .find(is_here)
-            .map(|typed| (*kind, typed.len() + 2 * brackets))
+        names.iter().find(is_here).map(|typed| (*kind, typed.len() + 2 * brackets))
     };
     NAMES.iter().find_map(found)
 }

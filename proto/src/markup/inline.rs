@@ -153,17 +153,14 @@ fn is_start(text: &str, at: usize) -> bool {
 fn end_of_span(text: &str, start: usize) -> Option<usize> {
     let marker = char::from(text.as_bytes()[start]);
     let inside = start + 1;
-    let end = text[inside..]
-        .match_indices(marker)
-        .map(|(at, _)| inside + at)
-        .find(|&at| {
-            at > inside
-                && text[..at].chars().next_back().is_some_and(|c| !c.is_whitespace())
-                && text[at + 1..]
-                    .chars()
-                    .next()
-                    .is_none_or(|c| c.is_whitespace() || matches!(c, '.' | ',' | '!' | '?' | ';'))
-        });
+    let end = text[inside..].match_indices(marker).map(|(at, _)| inside + at).find(|&at| {
+        at > inside
+            && text[..at].chars().next_back().is_some_and(|c| !c.is_whitespace())
+            && text[at + 1..]
+                .chars()
+                .next()
+                .is_none_or(|c| c.is_whitespace() || matches!(c, '.' | ',' | '!' | '?' | ';'))
+    });
     effort::examined(end.unwrap_or(text.len()) - start);
     end
 }
@@ -185,11 +182,7 @@ fn is_name_character(c: char) -> bool {
 fn mention(rest: &str) -> Option<&str> {
     let typed = rest.strip_prefix('@')?;
     let name = name_len(typed);
-    let domain = if name > 0 {
-        typed[name..].strip_prefix('@').map_or(0, name_len)
-    } else {
-        0
-    };
+    let domain = if name > 0 { typed[name..].strip_prefix('@').map_or(0, name_len) } else { 0 };
     let end = if domain > 0 { name + 1 + domain } else { name };
     effort::examined(end);
     let name = typed[..end].trim_end_matches(['.', '_', '-', '@']);

@@ -12,11 +12,7 @@ const STRIPPED: [char; 6] = ['.', '!', '?', ';', ',', '-'];
 pub(super) fn at(rest: &str) -> Option<usize> {
     let body_at = scheme(rest).or_else(|| rest.starts_with(WWW).then_some(WWW.len()))?;
     let body = &rest[body_at..];
-    let end = if rest.starts_with(WWW) {
-        host_and_path(body)
-    } else {
-        run(body)
-    };
+    let end = if rest.starts_with(WWW) { host_and_path(body) } else { run(body) };
     let end = body[..end].trim_end_matches(STRIPPED).len();
     (end > 0).then_some(body_at + end)
 }
@@ -41,15 +37,9 @@ fn host_and_path(body: &str) -> usize {
     let host = body.find(|c| !is_host(c)).unwrap_or(body.len());
     effort::examined(host);
     let tail = &body[host..];
-    let is_port = || {
-        tail.strip_prefix(':')
-            .is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    if tail.starts_with(['/', '?', '#']) || is_port() {
-        host + run(tail)
-    } else {
-        host
-    }
+    let is_port =
+        || tail.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+    if tail.starts_with(['/', '?', '#']) || is_port() { host + run(tail) } else { host }
 }
 
 /// The end of the characters that a link may have: up to whitespace, a quotation mark, `<` (neither may stand in a URL;
@@ -108,7 +98,6 @@ impl Descriptions {
         effort::examined(end.unwrap_or(inside.len()));
         self.is_exhausted = end.is_none();
         // A blank description would make a link that nobody can see.
-        end.map(|end| &inside[..end])
-            .filter(|text| !text.trim().is_empty())
+        end.map(|end| &inside[..end]).filter(|text| !text.trim().is_empty())
     }
 }

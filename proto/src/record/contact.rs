@@ -58,11 +58,9 @@ impl View<'_> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut fields = Fields::new(out);
         fields.value("display_name", self.display_name);
-        for (key, text) in [
-            ("full_name", self.full_name),
-            ("contact_name", self.contact_name),
-            ("phone_nr", self.phone_nr),
-        ] {
+        for (key, text) in
+            [("full_name", self.full_name), ("contact_name", self.contact_name), ("phone_nr", self.phone_nr)]
+        {
             if let Some(text) = text {
                 fields.value(key, text);
             }

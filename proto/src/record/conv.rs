@@ -207,10 +207,7 @@ impl View {
         let ids = self.label_ids.len() + self.teams.len();
         let full = self.full.as_ref().map_or(0, |full| {
             let names = full.named.iter().flat_map(|named| named.iter());
-            FULL_BYTES
-                + names
-                    .map(|named| ID_BYTES + named.display_name.len())
-                    .sum::<usize>()
+            FULL_BYTES + names.map(|named| ID_BYTES + named.display_name.len()).sum::<usize>()
         });
         UPDATE_BYTES + ids * ID_BYTES + full
     }
@@ -255,17 +252,12 @@ impl Full {
         fields: &mut Fields<'_>,
     ) {
         fields.flag("can_post", self.can_post);
-        let others = || {
-            self.named
-                .iter()
-                .flat_map(|named| named.iter())
-                .filter(|named| named.account_id != viewer)
-        };
+        let others =
+            || self.named.iter().flat_map(|named| named.iter()).filter(|named| named.account_id != viewer);
         fields.ids("default_members", others().map(|named| named.account_id.0));
         if self.named.is_some() {
-            let names: Vec<&str> = others()
-                .map(|named| private_name(named.account_id).unwrap_or(&named.display_name))
-                .collect();
+            let names: Vec<&str> =
+                others().map(|named| private_name(named.account_id).unwrap_or(&named.display_name)).collect();
             fields.value("default_topic", &default_topic(&names));
         }
         if let Some(labels) = &self.labels {
@@ -308,9 +300,6 @@ mod tests {
         assert_eq!(default_topic(&[]), "Monologue with myself");
         assert_eq!(default_topic(&["Bill Clinton"]), "Bill Clinton");
         assert_eq!(default_topic(&["Bill Clinton", "Meg Ryan"]), "Bill and Meg");
-        assert_eq!(
-            default_topic(&["A B", "b@example.org", "C"]),
-            "A, b@example.org and C"
-        );
+        assert_eq!(default_topic(&["A B", "b@example.org", "C"]), "A, b@example.org and C");
     }
 }

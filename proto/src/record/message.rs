@@ -48,12 +48,12 @@ pub struct Shared<'a> {
     /// Who made the last revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit_account_id: Option<AccountId>,
-    /// Its subject.
+    /// Its subject; an empty one takes an earlier one back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<&'a str>,
-    /// Members whom it mentions; missing when there are none.
-    #[serde(skip_serializing_if = "<[AccountId]>::is_empty")]
-    pub mention_ids: &'a [AccountId],
+    /// Members whom it mentions; an empty list takes earlier ones back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mention_ids: Option<&'a [AccountId]>,
     /// `true` when previews were off at its posting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_url_preview_disabled: Option<bool>,

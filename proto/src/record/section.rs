@@ -44,10 +44,7 @@ pub enum BoardOfConversation {
 }
 
 /// Whole weights are written without a fraction, as clients have always seen them.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn weight<S: Serializer>(weight: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if weight.fract() == 0.0 && weight.abs() <= EXACT_WHOLE_MAX {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]

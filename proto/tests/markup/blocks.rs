@@ -134,10 +134,7 @@ fn from_q_tail() {
         &[
             (":::\nc\n:::", &format!("<p><q>&gt; q</q></p><p>{PRE}</p>")),
             ("> q", "<p><q>&gt; q<br/><br/>&gt; q</q></p>"),
-            (
-                "A wrote:\n> q",
-                "<p><q>&gt; q<br/><br/>A wrote:<br/>&gt; q</q></p>",
-            ),
+            ("A wrote:\n> q", "<p><q>&gt; q<br/><br/>A wrote:<br/>&gt; q</q></p>"),
             ("-- \nt", "<p><q>&gt; q<br/><br/>-- <br/>t</q></p>"),
             ("\nz", "<p><q>&gt; q<br/></q></p><p>z</p>"),
             ("t", "<p><q>&gt; q</q></p><p>t</p>"),
@@ -182,63 +179,26 @@ fn newlines() {
 /// The only line whose newline moves: the format writes one newline before it and leaves the other to what follows.
 #[test]
 fn a_rule_after_a_quote_and_a_blank_line() {
-    assert_eq!(
-        paragraph("> q\n\n---\n> q"),
-        "<q>&gt; q<br/>---<br/><br/>&gt; q</q>"
-    );
+    assert_eq!(paragraph("> q\n\n---\n> q"), "<q>&gt; q<br/>---<br/><br/>&gt; q</q>");
 }
 
 #[test]
 fn line_types() {
-    for header in [
-        "A wrote:",
-        "A writes: ",
-        "A a écrit :",
-        "Am Montag schrieb A:",
-        "Am Montag scrieb A:",
-    ] {
+    for header in ["A wrote:", "A writes: ", "A a écrit :", "Am Montag schrieb A:", "Am Montag scrieb A:"] {
         for gap in ["\n", "\n\n", "\n \n"] {
-            assert!(
-                xml(&format!("{header}{gap}> q")).starts_with("<msg><p><q>A"),
-                "{header:?} and {gap:?}"
-            );
+            assert!(xml(&format!("{header}{gap}> q")).starts_with("<msg><p><q>A"), "{header:?} and {gap:?}");
         }
-        assert!(
-            !xml(&format!("{header}\nq")).contains("<q>"),
-            "{header:?} before no quote"
-        );
+        assert!(!xml(&format!("{header}\nq")).contains("<q>"), "{header:?} before no quote");
         assert!(!xml(header).contains("<q>"), "{header:?} alone");
     }
-    for long in [
-        "-- ",
-        "From: a",
-        "*From*: a",
-        "--- Forwarded message ---",
-        "-----Original Message-----",
-    ] {
-        assert!(
-            xml(&format!("{long}\nt")).ends_with("<br/>t</q></p></msg>"),
-            "{long:?}"
-        );
+    for long in ["-- ", "From: a", "*From*: a", "--- Forwarded message ---", "-----Original Message-----"] {
+        assert!(xml(&format!("{long}\nt")).ends_with("<br/>t</q></p></msg>"), "{long:?}");
     }
-    for text in [
-        "--",
-        "-- a",
-        "From:",
-        "--- message ---",
-        "-- Forwarded message --",
-        ":::",
-        "::: a\nb",
-        " > a",
-    ] {
-        assert!(
-            !xml(text).contains("<q>") && !xml(text).contains("<pre"),
-            "{text:?}"
-        );
+    for text in
+        ["--", "-- a", "From:", "--- message ---", "-- Forwarded message --", ":::", "::: a\nb", " > a"]
+    {
+        assert!(!xml(text).contains("<q>") && !xml(text).contains("<pre"), "{text:?}");
     }
     assert_eq!(xml("a\n \t\nb"), "<msg><p>a</p><p>b</p></msg>");
-    assert_paragraphs(&[(
-        ":::\t \nc\n::: \n:::",
-        "<pre flp=\":::&#9; &#10;\" fls=\":::\">c\n::: \n</pre>",
-    )]);
+    assert_paragraphs(&[(":::\t \nc\n::: \n:::", "<pre flp=\":::&#9; &#10;\" fls=\":::\">c\n::: \n</pre>")]);
 }

@@ -99,10 +99,7 @@ fn links() {
         "http://a/_b_",
         "http://a/~b'c",
     ] {
-        assert_paragraphs(&[
-            (url, &link(url)),
-            (&format!("x {url} y"), &format!("x {} y", link(url))),
-        ]);
+        assert_paragraphs(&[(url, &link(url)), (&format!("x {url} y"), &format!("x {} y", link(url)))]);
     }
     assert_paragraphs(&[
         ("(http://a.ee)", &format!("({})", link("http://a.ee"))),
@@ -110,18 +107,9 @@ fn links() {
         ("http://a/b)c.", &format!("{})c.", link("http://a/b"))),
         ("http://a/(b))", &format!("{})", link("http://a/(b)"))),
         ("http://a.ee.!?;,-", &format!("{}.!?;,-", link("http://a.ee"))),
-        (
-            "http://a.ee, www.b.ee.",
-            &format!("{}, {}.", link("http://a.ee"), www("www.b.ee")),
-        ),
-        (
-            "www.a.ee/B?c www.a.ee:80/b",
-            &format!("{} {}", www("www.a.ee/B?c"), www("www.a.ee:80/b")),
-        ),
-        (
-            "*http://a.ee*",
-            &format!(r#"<b flp="*" fls="*">{}</b>"#, link("http://a.ee")),
-        ),
+        ("http://a.ee, www.b.ee.", &format!("{}, {}.", link("http://a.ee"), www("www.b.ee"))),
+        ("www.a.ee/B?c www.a.ee:80/b", &format!("{} {}", www("www.a.ee/B?c"), www("www.a.ee:80/b"))),
+        ("*http://a.ee*", &format!(r#"<b flp="*" fls="*">{}</b>"#, link("http://a.ee"))),
         (
             "http:// http://. www. www.A awww.a xhttp://a gopher://a mailto:a@b",
             "http:// http://. www. www.A awww.a xhttp://a gopher://a mailto:a@b",
@@ -137,23 +125,11 @@ fn described_links() {
             "see www.a.ee<<the *site*>>!",
             r#"see <a flp="www.a.ee&lt;&lt;" fls="&gt;&gt;" href="http://www.a.ee">the *site*</a>!"#,
         ),
-        (
-            "http://a <<b>>",
-            r#"<a href="http://a">http://a</a> &lt;&lt;b&gt;&gt;"#,
-        ),
+        ("http://a <<b>>", r#"<a href="http://a">http://a</a> &lt;&lt;b&gt;&gt;"#),
         ("http://a<<b", r#"<a href="http://a">http://a</a>&lt;&lt;b"#),
-        (
-            "http://a<<>>",
-            r#"<a href="http://a">http://a</a>&lt;&lt;&gt;&gt;"#,
-        ),
-        (
-            "http://a<< >>",
-            r#"<a href="http://a">http://a</a>&lt;&lt; &gt;&gt;"#,
-        ),
-        (
-            "http://a<<b\nc>>",
-            r#"<a href="http://a">http://a</a>&lt;&lt;b<br/>c&gt;&gt;"#,
-        ),
+        ("http://a<<>>", r#"<a href="http://a">http://a</a>&lt;&lt;&gt;&gt;"#),
+        ("http://a<< >>", r#"<a href="http://a">http://a</a>&lt;&lt; &gt;&gt;"#),
+        ("http://a<<b\nc>>", r#"<a href="http://a">http://a</a>&lt;&lt;b<br/>c&gt;&gt;"#),
     ]);
 }
 
@@ -162,10 +138,7 @@ fn mentions() {
     for (typed, names) in [
         ("@ann", &["ann"][..]),
         ("hi @ann, @Bob. (@carl) @ann", &["ann", "Bob", "carl"]),
-        (
-            "@j.doe-x_1... @õnne @ann@fleep.io. @ann@",
-            &["j.doe-x_1", "õnne", "ann@fleep.io", "ann"],
-        ),
+        ("@j.doe-x_1... @õnne @ann@fleep.io. @ann@", &["j.doe-x_1", "õnne", "ann@fleep.io", "ann"]),
         ("*@ann* _@bob_", &["ann", "bob"]),
         ("> @ann\n\n@bob", &["ann", "bob"]),
         ("a@b.ee @ @. @@ann a.@b", &[]),

@@ -18,9 +18,8 @@ const ELEMENTS: [(&str, &[&str], &[&str]); 10] = [
 
 /// Says what is wrong with `xml`, if anything is.
 pub(crate) fn check(xml: &str) -> Result<(), String> {
-    if let Some(c) = xml
-        .chars()
-        .find(|c| matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'))
+    if let Some(c) =
+        xml.chars().find(|c| matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'))
     {
         return Err(format!("character {c:?}"));
     }
@@ -40,11 +39,7 @@ pub(crate) fn check(xml: &str) -> Result<(), String> {
             }
         }
         if open.is_empty() {
-            return if after.is_empty() {
-                Ok(())
-            } else {
-                Err("text after the root".to_owned())
-            };
+            return if after.is_empty() { Ok(()) } else { Err("text after the root".to_owned()) };
         }
         let end = after.find('<').ok_or("text at the end")?;
         check_text(&after[..end])?;
@@ -55,10 +50,8 @@ pub(crate) fn check(xml: &str) -> Result<(), String> {
 
 fn check_start<'x>(start: &'x str, open: &[&str]) -> Result<&'x str, String> {
     let (name, mut rest) = start.find(' ').map_or((start, ""), |at| start.split_at(at));
-    let (_, parents, attributes) = ELEMENTS
-        .iter()
-        .find(|(known, _, _)| *known == name)
-        .ok_or_else(|| format!("element {name}"))?;
+    let (_, parents, attributes) =
+        ELEMENTS.iter().find(|(known, _, _)| *known == name).ok_or_else(|| format!("element {name}"))?;
     match open.last() {
         None if name == "msg" => {}
         Some(parent) if parents.contains(parent) && !(open.contains(&name)) => {}

@@ -13,16 +13,8 @@ use crate::piece::Viewer;
 mod header;
 mod records;
 
-const UPDATE: Header = Header {
-    keys: Keys::Update,
-    fw: None,
-    bw: None,
-    is_reset: false,
-};
-const FULL: Header = Header {
-    keys: Keys::Full,
-    ..UPDATE
-};
+const UPDATE: Header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+const FULL: Header = Header { keys: Keys::Full, ..UPDATE };
 
 const ALICE: AccountId = AccountId(Uuid::from_u128(1));
 const BOB: AccountId = AccountId(Uuid::from_u128(2));
@@ -34,10 +26,7 @@ fn id(nr: u128) -> String {
 }
 
 fn site() -> Site {
-    Site {
-        public_url: "https://rill.example".to_owned(),
-        mail_host: "rill.example".to_owned(),
-    }
+    Site { public_url: "https://rill.example".to_owned(), mail_host: "rill.example".to_owned() }
 }
 
 fn head() -> Head {
@@ -126,6 +115,8 @@ fn conversation() -> State {
             last_inbox_nr: 3,
             last_inbox_time: 1_004,
             time: 1_005,
+            topic: String::new(),
+            topic_message_nr: 1,
         }),
         ..member("Charlie Chaplin", 2)
     };
@@ -134,14 +125,8 @@ fn conversation() -> State {
         Change::Member(ALICE, alice),
         Change::Member(BOB, member("Bob Brown", 1)),
         Change::Member(CHARLIE, charlie),
-        Change::Run(Run {
-            inbox_nr: 1,
-            message_nr: 2,
-        }),
-        Change::Run(Run {
-            inbox_nr: 4,
-            message_nr: 6,
-        }),
+        Change::Run(Run { inbox_nr: 1, message_nr: 2 }),
+        Change::Run(Run { inbox_nr: 4, message_nr: 6 }),
     ] {
         state.fold(&change);
     }
@@ -172,20 +157,11 @@ fn text(message_nr: u64) -> Message {
 }
 
 fn said(message: Message, flow: Option<u64>) -> News {
-    News::Message {
-        message: Box::new(message),
-        flow,
-    }
+    News::Message { message: Box::new(message), flow }
 }
 
 fn encoded(state: &State, news: &News) -> Option<Template> {
-    template(
-        state,
-        &BTreeMap::from([(BOB, 1_030)]),
-        &BTreeMap::from([(2, BOB)]),
-        &site(),
-        news,
-    )
+    template(state, &BTreeMap::from([(BOB, 1_030)]), &BTreeMap::from([(2, BOB)]), &site(), news)
 }
 
 /// What a viewer is sent of some news, if anything.
@@ -199,19 +175,9 @@ fn told_with(state: &State, viewer: AccountId, news: &News, book: &ContactBook) 
     }
     let piece = piece(&encoded(state, news)?, state, viewer)?;
     let mut out = Vec::new();
-    piece.write(
-        &Viewer {
-            account_id: viewer,
-            contacts: Some(book),
-        },
-        &mut out,
-    );
+    piece.write(&Viewer { account_id: viewer, contacts: Some(book) }, &mut out);
     let hint = piece.size_hint();
-    assert!(
-        out.len() <= hint * 3 / 2 && hint <= out.len() * 3,
-        "{} bytes for a hint of {hint}",
-        out.len()
-    );
+    assert!(out.len() <= hint * 3 / 2 && hint <= out.len() * 3, "{} bytes for a hint of {hint}", out.len());
     Some(serde_json::from_slice(&out).unwrap())
 }
 

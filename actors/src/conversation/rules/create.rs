@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
-use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, body, membership};
+use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, membership};
 use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, State};
 
 /// Weight of the first thing on a board (conversations.md §10).
@@ -38,7 +38,7 @@ pub(super) fn create(
     }
     if event.is_managed {
         return Err(
-            Refusal::no_permission("Only members of an organisation have managed conversations.").into(),
+            Refusal::no_permission("Only members of an organisation have managed conversations.").into()
         );
     }
     let mut ids = membership::named(event.account_ids.as_deref().unwrap_or_default())?;
@@ -47,11 +47,7 @@ pub(super) fn create(
     let plan = Plan {
         topic: event.topic.to_string(),
         others: membership::addable(facts, &ids)?,
-        mk_conv_type: if event.is_list {
-            ConvType::List
-        } else {
-            event.mk_conv_type
-        },
+        mk_conv_type: if event.is_list { ConvType::List } else { event.mk_conv_type },
         is_autojoin: event.is_autojoin,
         is_disclose: event.is_disclose,
     };
@@ -64,50 +60,27 @@ pub(super) fn create(
 /// `not_found` when the caller's account is gone, or [`Stop::Needs`](super::Stop::Needs).
 pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts) -> Judged<Decision> {
     let founder = membership::addable(facts, &[caller])?;
-    let (_, profile) = founder
-        .into_iter()
-        .next()
-        .ok_or_else(|| Refusal::not_found("Account"))?;
+    let (_, profile) = founder.into_iter().next().ok_or_else(|| Refusal::not_found("Account"))?;
     let mut draft = Draft::new(state, head(caller, &plan, facts), caller, facts);
     membership::enter(&mut draft, caller, &profile, 1, facts.now)?;
     for (account_id, profile) in &plan.others {
         membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
     }
     let others: Vec<AccountId> = plan.others.iter().map(|(id, _)| *id).collect();
-    let create = body::Create {
-        members: others.clone(),
-        topic: plan.topic,
-        org_name: None,
-        organisation_id: None,
-    };
-    let nr = draft.post(
-        MessageKind::Create,
-        Post {
-            message: body::text(&create),
-            ..Post::default()
-        },
-    )?;
+    let create =
+        body::Create { members: others.clone(), topic: plan.topic, org_name: None, organisation_id: None };
+    let nr = draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
     let sections = put_sections(&mut draft);
     draft.settle_dialog();
     let mut answer: Vec<News> = others.iter().map(|id| News::Contact(*id)).collect();
     let keys = Keys::Init(InitMode::Full);
-    answer.push(News::Header(Header {
-        keys,
-        fw: Some(nr),
-        bw: Some(nr),
-        is_reset: false,
-    }));
+    answer.push(News::Header(Header { keys, fw: Some(nr), bw: Some(nr), is_reset: false }));
     let message = draft.flow().message(nr)?;
-    answer.extend(message.map(|message| News::Message {
-        message: Box::new(message),
-        flow: None,
-    }));
+    answer.extend(message.map(|message| News::Message { message: Box::new(message), flow: None }));
     answer.extend(sections.map(News::Section));
     let mut decision = draft.into_decision(answer.clone(), answer);
     // The others have been told nothing yet: each is brought in by his own visit.
-    decision
-        .news
-        .retain(|(reach, _)| *reach == crate::conversation::rules::Reach::Own);
+    decision.news.retain(|(reach, _)| *reach == Reach::Own);
     Ok(decision)
 }
 
@@ -140,13 +113,7 @@ fn put_sections(draft: &mut Draft<'_>) -> std::array::IntoIter<SectionId, 2> {
     let (conversation_id, stamp) = (draft.state.conversation_id, draft.facts.stamp);
     let mut put = |name: &str, title: &str, subtype, weight| {
         let section_id = SectionId(Uuid::new_v5(&conversation_id.0, name.as_bytes()));
-        let section = Section {
-            name: title.to_owned(),
-            subtype,
-            weight,
-            is_deleted: false,
-            stamp,
-        };
+        let section = Section { name: title.to_owned(), subtype, weight, is_deleted: false, stamp };
         draft.put_section(section_id, section);
         section_id
     };
@@ -178,10 +145,7 @@ mod tests {
         let decision = replay.ask(ALICE, create("Harvest", &[BOB])).unwrap();
         let expected = r#"{"members":["00000000-0000-0000-0000-000000000002"],"topic":"Harvest","org_name":null,"organisation_id":null}"#;
         assert_eq!(replay.message(1).message, expected);
-        assert_eq!(
-            (replay.message(1).inbox_nr, replay.message(1).prev_message_nr),
-            (0, 0)
-        );
+        assert_eq!((replay.message(1).inbox_nr, replay.message(1).prev_message_nr), (0, 0));
         assert_eq!(decision.identifier["conversation_id"], CONVERSATION.to_string());
         assert_eq!(replay.head().mk_conv_type, ConvType::Default);
         assert_eq!(replay.head().topic_message_nr, 1);
@@ -202,9 +166,7 @@ mod tests {
     #[test]
     fn the_creator_doubles_strangers_and_closed_accounts_are_dropped() {
         let mut replay = Replay::nothing();
-        replay
-            .ask(ALICE, create("", &[ALICE, BOB, NOBODY, BOB, CLOSED]))
-            .unwrap();
+        replay.ask(ALICE, create("", &[ALICE, BOB, NOBODY, BOB, CLOSED])).unwrap();
         assert_eq!(replay.present(), [ALICE, BOB]);
     }
 
@@ -213,72 +175,39 @@ mod tests {
         let replay = Replay::with(&[]);
         let mut sections: Vec<_> = replay.state.sections.values().collect();
         sections.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let found = sections
-            .iter()
-            .map(|section| (section.name.as_str(), section.subtype, section.weight));
+        let found = sections.iter().map(|section| (section.name.as_str(), section.subtype, section.weight));
         let to_do = ("To Do", SectionSubtype::Default, 4_294_967_296.0);
-        assert_eq!(
-            found.collect::<Vec<_>>(),
-            [to_do, ("Archived", SectionSubtype::Archived, 0.0)]
-        );
+        assert_eq!(found.collect::<Vec<_>>(), [to_do, ("Archived", SectionSubtype::Archived, 0.0)]);
     }
 
     #[test]
     fn a_list_is_a_list() {
         let mut replay = Replay::nothing();
-        replay
-            .ask(
-                ALICE,
-                event(conv::Create {
-                    is_list: true,
-                    ..founding("", &[])
-                }),
-            )
-            .unwrap();
+        replay.ask(ALICE, event(conv::Create { is_list: true, ..founding("", &[]) })).unwrap();
         assert_eq!(replay.head().mk_conv_type, ConvType::List);
     }
 
     #[test]
     fn a_newcomer_sees_the_history_where_it_is_disclosed() {
         let mut replay = Replay::nothing();
-        replay
-            .ask(
-                ALICE,
-                event(conv::Create {
-                    is_disclose: true,
-                    ..founding("", &[])
-                }),
-            )
-            .unwrap();
+        replay.ask(ALICE, event(conv::Create { is_disclose: true, ..founding("", &[]) })).unwrap();
         replay.post(ALICE, "before");
         replay.ask(ALICE, add(&[BOB])).unwrap();
         let bob = replay.counters(BOB);
-        assert_eq!(
-            (bob.join, bob.begin, bob.read, bob.unread, bob.inbox_message_nr),
-            (1, 3, 2, 0, 2)
-        );
+        assert_eq!((bob.join, bob.begin, bob.read, bob.unread, bob.inbox_message_nr), (1, 3, 2, 0, 2));
         assert!(lines(&replay.catch_up(BOB, 0)).contains(&"message 2".to_owned()));
     }
 
     #[test]
     fn what_cannot_be_had_is_refused() {
         let mut replay = Replay::nothing();
-        let teams = conv::Create {
-            team_ids: Some(vec![TeamId(Uuid::nil())]),
-            ..founding("", &[])
-        };
+        let teams = conv::Create { team_ids: Some(vec![TeamId(Uuid::nil())]), ..founding("", &[]) };
         assert_eq!(replay.ask(ALICE, event(teams)), Err(Refusal::not_found("Team")));
-        let managed = conv::Create {
-            is_managed: true,
-            ..founding("", &[])
-        };
+        let managed = conv::Create { is_managed: true, ..founding("", &[]) };
         assert_eq!(replay.ask(ALICE, event(managed)).unwrap_err().status, 431);
         let many: Vec<_> = (0..=ACCOUNTS_PER_CALL_MAX as u128).map(account).collect();
         assert_eq!(replay.ask(ALICE, create("", &many)).unwrap_err().status, 400);
-        assert_eq!(
-            replay.ask(NOBODY, create("", &[])),
-            Err(Refusal::not_found("Account"))
-        );
+        assert_eq!(replay.ask(NOBODY, create("", &[])), Err(Refusal::not_found("Account")));
         replay.ask(ALICE, create("", &[])).unwrap();
         assert_eq!(replay.ask(ALICE, create("", &[])).unwrap_err().status, 400);
     }

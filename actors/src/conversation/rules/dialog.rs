@@ -3,6 +3,7 @@
 use rill_proto::classificator::{ConvType, InitMode};
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
+use serde_json::json;
 
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, create, membership, visit};
@@ -17,14 +18,9 @@ pub fn pair<'a>(
     if !topic.is_empty() {
         return None;
     }
-    let mut present = members
-        .filter(|(_, member)| member.is_present())
-        .map(|(id, _)| id);
+    let mut present = members.filter(|(_, member)| member.is_present()).map(|(id, _)| id);
     let (one, other) = (present.next()?, present.next()?);
-    present
-        .next()
-        .is_none()
-        .then_some((one.min(other), one.max(other)))
+    present.next().is_none().then_some((one.min(other), one.max(other)))
 }
 
 /// `contact:get_dialog`, as the conversation sees it that the accounts take for their dialog, or that is to become it.
@@ -46,11 +42,7 @@ pub fn open_dialog(
         return begin(state, caller, other, mk_conv_type, facts).map(Some);
     };
     let two = (caller.min(other), caller.max(other));
-    if pair(
-        &head.topic,
-        state.members.iter().map(|(id, member)| (*id, member)),
-    ) != Some(two)
-    {
+    if pair(&head.topic, state.members.iter().map(|(id, member)| (*id, member))) != Some(two) {
         return Ok(None);
     }
     let mut draft = Draft::new(state, head.clone(), caller, facts);
@@ -59,7 +51,7 @@ pub fn open_dialog(
         draft.change(caller)?.hide_message_nr = Some(0);
     }
     let answer = visit::init_form(state, caller, InitMode::Full, facts)?;
-    Ok(Some(draft.into_decision(answer.clone(), answer)))
+    Ok(Some(identified(draft.into_decision(answer.clone(), answer), other)))
 }
 
 fn begin(
@@ -70,9 +62,7 @@ fn begin(
     facts: &Facts,
 ) -> Judged<Decision> {
     let profiles = facts.profiles(&[caller, other])?;
-    let found = profiles
-        .into_iter()
-        .find_map(|(id, profile)| profile.filter(|_| id == other));
+    let found = profiles.into_iter().find_map(|(id, profile)| profile.filter(|_| id == other));
     let profile = found.ok_or_else(|| Refusal::not_found("Account"))?;
     if !membership::is_open(profile) {
         return Err(Refusal::no_permission("The account is closed.").into());
@@ -84,7 +74,14 @@ fn begin(
         is_autojoin: false,
         is_disclose: false,
     };
-    create::found(state, caller, plan, facts)
+    let decision = create::found(state, caller, plan, facts)?;
+    Ok(identified(decision, other))
+}
+
+/// The identifier names the other as well (accounts.md §1.2).
+fn identified(mut decision: Decision, other: AccountId) -> Decision {
+    decision.identifier["account_id"] = json!(other);
+    decision
 }
 
 #[cfg(test)]
@@ -97,21 +94,12 @@ mod tests {
     #[test]
     fn a_dialog_that_does_not_exist_is_begun_with_both() {
         let mut replay = Replay::nothing();
-        let decision = replay
-            .open_dialog(ALICE, BOB, Some(ConvType::NoMail))
-            .unwrap()
-            .unwrap();
+        let decision = replay.open_dialog(ALICE, BOB, Some(ConvType::NoMail)).unwrap().unwrap();
         assert_eq!(replay.present(), [ALICE, BOB]);
         assert_eq!(replay.head().mk_conv_type, ConvType::NoMail);
         let dialog = ["alice dialog bob true", "bob dialog alice true"];
         assert_eq!(effects(&decision)[2..], dialog);
-        let init = [
-            "contact bob",
-            "conv Init(Full) fw 1 bw 1",
-            "message 1",
-            "section",
-            "section",
-        ];
+        let init = ["contact bob", "conv Init(Full) fw 1 bw 1", "message 1", "section", "section"];
         assert_eq!(lines(&decision.answer), init);
     }
 
@@ -121,12 +109,7 @@ mod tests {
         replay.post(ALICE, "hello");
         let decision = replay.open_dialog(BOB, ALICE, None).unwrap().unwrap();
         assert!(decision.changes.is_empty());
-        let init = [
-            "contact alice",
-            "conv Init(Full) fw 2 bw 1",
-            "message 1",
-            "message 2",
-        ];
+        let init = ["contact alice", "conv Init(Full) fw 2 bw 1", "message 1", "message 2"];
         assert_eq!(lines(&decision.answer)[..4], init);
     }
 
@@ -154,9 +137,6 @@ mod tests {
         let mut replay = Replay::nothing();
         assert_eq!(replay.open_dialog(ALICE, ALICE, None).unwrap_err().status, 431);
         assert_eq!(replay.open_dialog(ALICE, CLOSED, None).unwrap_err().status, 431);
-        assert_eq!(
-            replay.open_dialog(ALICE, NOBODY, None),
-            Err(Refusal::not_found("Account"))
-        );
+        assert_eq!(replay.open_dialog(ALICE, NOBODY, None), Err(Refusal::not_found("Account")));
     }
 }

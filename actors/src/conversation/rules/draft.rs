@@ -86,18 +86,12 @@ impl<'a> Draft<'a> {
 
     /// The flow as it will be.
     pub(super) fn flow(&self) -> Flow<'_> {
-        Flow {
-            state: self.state,
-            facts: self.facts,
-            fresh: &self.slots,
-        }
+        Flow { state: self.state, facts: self.facts, fresh: &self.slots }
     }
 
     /// A member as he will be.
     pub(super) fn member(&self, account_id: AccountId) -> Option<&Member> {
-        self.members
-            .get(&account_id)
-            .or_else(|| self.state.members.get(&account_id))
+        self.members.get(&account_id).or_else(|| self.state.members.get(&account_id))
     }
 
     /// A member to be changed.
@@ -106,17 +100,10 @@ impl<'a> Draft<'a> {
     /// `not_member` when there is no such row; callers know better.
     pub(super) fn change(&mut self, account_id: AccountId) -> Result<&mut Member, Refusal> {
         if !self.members.contains_key(&account_id) {
-            let member = self
-                .state
-                .members
-                .get(&account_id)
-                .ok_or_else(Refusal::not_member)?;
+            let member = self.state.members.get(&account_id).ok_or_else(Refusal::not_member)?;
             self.members.insert(account_id, member.clone());
         }
-        let member = self
-            .members
-            .get_mut(&account_id)
-            .ok_or_else(Refusal::not_member)?;
+        let member = self.members.get_mut(&account_id).ok_or_else(Refusal::not_member)?;
         member.stamp = self.facts.stamp;
         Ok(member)
     }
@@ -133,11 +120,7 @@ impl<'a> Draft<'a> {
 
     /// Everybody as he will be.
     pub(super) fn everybody(&self) -> impl Iterator<Item = (AccountId, &Member)> {
-        let kept = self
-            .state
-            .members
-            .iter()
-            .filter(|(id, _)| !self.members.contains_key(id));
+        let kept = self.state.members.iter().filter(|(id, _)| !self.members.contains_key(id));
         kept.chain(&self.members).map(|(id, member)| (*id, member))
     }
 
@@ -166,11 +149,7 @@ impl<'a> Draft<'a> {
             message_id: MessageId(Uuid::new_v5(&self.state.conversation_id.0, name.as_bytes())),
             account_id: self.caller,
             kind,
-            state: if is_inbox {
-                MessageState::Plain
-            } else {
-                MessageState::System
-            },
+            state: if is_inbox { MessageState::Plain } else { MessageState::System },
             message: post.message,
             posted_time: self.facts.now,
             edited_time: None,
@@ -221,11 +200,7 @@ impl<'a> Draft<'a> {
 
     /// How many inbox messages lie at or below a slot, the one that this decision posts included.
     pub(super) fn inbox_at(&self, nr: u64) -> u64 {
-        if nr >= self.head.show_message_nr {
-            self.head.last_inbox_nr
-        } else {
-            self.state.inbox_at(nr)
-        }
+        if nr >= self.head.show_message_nr { self.head.last_inbox_nr } else { self.state.inbox_at(nr) }
     }
 
     /// Revises a message in a slot of its own; nobody's read horizon moves.
@@ -233,23 +208,14 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Stop::Needs`](super::Stop::Needs) when the message is not in memory.
     pub(super) fn revise(&mut self, nr: u64, revision: impl FnOnce(&mut Message)) -> Judged<u64> {
-        let mut message = self
-            .flow()
-            .message(nr)?
-            .ok_or_else(|| Refusal::not_found("Message"))?;
+        let mut message = self.flow().message(nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
         let slot = self.head.last_message_nr + 1;
         revision(&mut message);
         message.edited_time = Some(self.facts.now);
         message.edit_account_id = Some(self.caller);
         message.flow_message_nr = Some(slot);
         self.slots.insert(nr, Slot::Message(Box::new(message)));
-        self.slots.insert(
-            slot,
-            Slot::Revision {
-                of: nr,
-                stamp: self.facts.stamp,
-            },
-        );
+        self.slots.insert(slot, Slot::Revision { of: nr, stamp: self.facts.stamp });
         self.head.last_message_nr = slot;
         self.told.push((nr, Some(slot)));
         Ok(slot)
@@ -264,22 +230,16 @@ impl<'a> Draft<'a> {
         let nr = self.head.show_message_nr;
         let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
         let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
+        let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
         let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
         let member = self.change(account_id)?;
         let saw_newest = newest.is_some_and(|newest| member.sees(newest));
-        member.spans.push(Span {
-            begin: member.begin_message_nr,
-            end: nr,
-        });
+        member.spans.push(Span { begin: member.begin_message_nr, end: nr });
         member.standing = Standing::Left;
         member.send_message_nr = nr;
         let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
-        member.frozen = Some(Frozen {
-            message_nr: nr,
-            last_inbox_nr,
-            last_inbox_time,
-            time,
-        });
+        member.frozen =
+            Some(Frozen { message_nr: nr, last_inbox_nr, last_inbox_time, time, topic, topic_message_nr });
         if account_id != caller {
             member.init_stamp = stamp;
         }
@@ -290,11 +250,7 @@ impl<'a> Draft<'a> {
     /// Takes an account's pen and locks away.
     fn put_down(&mut self, account_id: AccountId) {
         self.soft.push(Soft::PenOff(account_id));
-        let held = self
-            .facts
-            .locks
-            .iter()
-            .filter(|(_, holder)| **holder == account_id);
+        let held = self.facts.locks.iter().filter(|(_, holder)| **holder == account_id);
         for message_nr in held.map(|(nr, _)| *nr).collect::<Vec<_>>() {
             self.unlock(message_nr);
         }
@@ -304,13 +260,7 @@ impl<'a> Draft<'a> {
     pub(super) fn unlock(&mut self, message_nr: u64) {
         if self.facts.locks.contains_key(&message_nr) {
             self.soft.push(Soft::Unlock(message_nr));
-            self.aside.push((
-                Reach::Activated,
-                News::Lock {
-                    message_nr,
-                    holder: None,
-                },
-            ));
+            self.aside.push((Reach::Activated, News::Lock { message_nr, holder: None }));
         }
     }
 
@@ -319,14 +269,8 @@ impl<'a> Draft<'a> {
     }
 
     fn message_news(&self, nr: u64, flow: Option<u64>) -> Judged<News> {
-        let message = self
-            .flow()
-            .message(nr)?
-            .ok_or_else(|| Refusal::not_found("Message"))?;
-        Ok(News::Message {
-            message: Box::new(message),
-            flow,
-        })
+        let message = self.flow().message(nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
+        Ok(News::Message { message: Box::new(message), flow })
     }
 
     /// What is told, in the key sets U or F: contacts, header, messages, joins. `from` asks for a forward sync in place
@@ -335,19 +279,10 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Stop::Needs`](super::Stop::Needs) when a slot of the forward sync is not in memory.
     pub(super) fn finish(self, from_message_nr: Option<i64>) -> Judged<Decision> {
-        let keys = if self.facts_changed {
-            Keys::Full
-        } else {
-            Keys::Update
-        };
+        let keys = if self.facts_changed { Keys::Full } else { Keys::Update };
         let mut records: Vec<News> = self.contacts.iter().map(|id| News::Contact(*id)).collect();
         let mut answer = records.clone();
-        let plain = Header {
-            keys,
-            fw: None,
-            bw: None,
-            is_reset: false,
-        };
+        let plain = Header { keys, fw: None, bw: None, is_reset: false };
         records.push(News::Header(plain));
         for (nr, flow) in &self.told {
             records.push(self.message_news(*nr, *flow)?);
@@ -365,16 +300,8 @@ impl<'a> Draft<'a> {
         let top = member.top(&self.head);
         let forward = self.flow().forward(member, above, top, ANSWER_SLOTS_MAX)?;
         let fw = forward.fw;
-        let keys = if forward.changes_facts() {
-            Keys::Full
-        } else {
-            plain.keys
-        };
-        answer.push(News::Header(Header {
-            keys,
-            fw: Some(fw),
-            ..plain
-        }));
+        let keys = if forward.changes_facts() { Keys::Full } else { plain.keys };
+        answer.push(News::Header(Header { keys, fw: Some(fw), ..plain }));
         answer.extend(forward.news());
         for (nr, flow) in &self.told {
             let slot = flow.unwrap_or(*nr);
@@ -402,14 +329,7 @@ impl<'a> Draft<'a> {
         news.extend(self.aside.iter().cloned());
         let identifier = json!({ "conversation_id": self.state.conversation_id });
         let (effects, soft) = (self.effects.clone(), self.soft.clone());
-        Decision {
-            changes: self.into_changes(),
-            effects,
-            soft,
-            identifier,
-            answer,
-            news,
-        }
+        Decision { changes: self.into_changes(), effects, soft, identifier, answer, news }
     }
 
     fn into_changes(mut self) -> Vec<Change> {
@@ -418,18 +338,10 @@ impl<'a> Draft<'a> {
         }
         self.head.stamp = self.facts.stamp;
         let mut changes = vec![Change::Head(self.head)];
-        changes.extend(
-            self.members
-                .into_iter()
-                .map(|(id, member)| Change::Member(id, member)),
-        );
+        changes.extend(self.members.into_iter().map(|(id, member)| Change::Member(id, member)));
         changes.extend(self.runs.into_iter().map(Change::Run));
         changes.extend(self.slots.into_iter().map(|(nr, slot)| Change::Slot(nr, slot)));
-        changes.extend(
-            self.sections
-                .into_iter()
-                .map(|(id, section)| Change::Section(id, section)),
-        );
+        changes.extend(self.sections.into_iter().map(|(id, section)| Change::Section(id, section)));
         changes
     }
 
@@ -437,10 +349,7 @@ impl<'a> Draft<'a> {
     /// changed, with the draft complete.
     pub(super) fn settle_dialog(&mut self) {
         let before = self.state.head.as_ref().and_then(|head| {
-            dialog::pair(
-                &head.topic,
-                self.state.members.iter().map(|(id, member)| (*id, member)),
-            )
+            dialog::pair(&head.topic, self.state.members.iter().map(|(id, member)| (*id, member)))
         });
         let after = dialog::pair(&self.head.topic, self.everybody());
         if before == after {
@@ -473,9 +382,7 @@ impl<'a> Draft<'a> {
         let concerned: BTreeSet<AccountId> = before.iter().chain(now).copied().collect();
         for account_id in concerned {
             let is_mentioned = now.contains(&account_id);
-            let held = self
-                .member(account_id)
-                .is_some_and(|member| member.mentions.contains(&nr));
+            let held = self.member(account_id).is_some_and(|member| member.mentions.contains(&nr));
             if held == is_mentioned || self.member(account_id).is_none() {
                 continue;
             }

@@ -30,17 +30,12 @@ pub(super) struct Forward {
 impl Forward {
     /// Whether it tells of a change of the header's facts (conversations.md §5.1).
     pub(super) fn changes_facts(&self) -> bool {
-        self.items
-            .iter()
-            .any(|(message, _)| message.kind != MessageKind::Text)
+        self.items.iter().any(|(message, _)| message.kind != MessageKind::Text)
     }
 
     /// As news.
     pub(super) fn news(self) -> impl Iterator<Item = News> {
-        self.items.into_iter().map(|(message, flow)| News::Message {
-            message: Box::new(message),
-            flow,
-        })
+        self.items.into_iter().map(|(message, flow)| News::Message { message: Box::new(message), flow })
     }
 }
 
@@ -50,11 +45,7 @@ const NOTHING_FRESH: &BTreeMap<u64, Slot> = &BTreeMap::new();
 impl<'a> Flow<'a> {
     /// The flow as it is.
     pub(super) fn stored(state: &'a State, facts: &'a Facts) -> Self {
-        Self {
-            state,
-            facts,
-            fresh: NOTHING_FRESH,
-        }
+        Self { state, facts, fresh: NOTHING_FRESH }
     }
 
     /// The message that was posted in a slot, as it stands now; `None` for a revision's slot and where nothing is.
@@ -71,11 +62,7 @@ impl<'a> Flow<'a> {
 
     /// A message that the member sees.
     pub(super) fn seen_message(&self, member: &Member, nr: u64) -> Judged<Option<Message>> {
-        if member.sees(nr) {
-            self.message(nr)
-        } else {
-            Ok(None)
-        }
+        if member.sees(nr) { self.message(nr) } else { Ok(None) }
     }
 
     /// All slots above one, ascending, that the member may see; at most `limit` slots are covered.
@@ -96,10 +83,7 @@ impl<'a> Flow<'a> {
                 break;
             }
         }
-        Ok(Forward {
-            items: self.told(member, slots)?,
-            fw,
-        })
+        Ok(Forward { items: self.told(member, slots)?, fw })
     }
 
     /// Slots as flow items: a message's own slot, and a revision's with the message as it stands now.
@@ -108,9 +92,7 @@ impl<'a> Flow<'a> {
             Slot::Revision { of, .. } if member.sees(*of) => Some(*of),
             Slot::Revision { .. } | Slot::Message(_) => None,
         });
-        let unread = revised
-            .filter(|of| !self.fresh.contains_key(of))
-            .collect::<BTreeSet<_>>();
+        let unread = revised.filter(|of| !self.fresh.contains_key(of)).collect::<BTreeSet<_>>();
         self.facts.have_slots(self.state, unread)?;
         let mut items = Vec::with_capacity(slots.len());
         for (nr, slot) in slots {
@@ -128,12 +110,7 @@ impl<'a> Flow<'a> {
         let stored = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
         let mut slots = Vec::new();
         if from <= stored {
-            let wanted = Stretch {
-                from,
-                to: to.min(stored),
-                limit,
-                descending: false,
-            };
+            let wanted = Stretch { from, to: to.min(stored), limit, descending: false };
             slots = self.facts.stretch(self.state, wanted)?;
         }
         for (nr, slot) in &mut slots {
@@ -141,10 +118,7 @@ impl<'a> Flow<'a> {
                 *slot = fresh.clone();
             }
         }
-        let new = self
-            .fresh
-            .range(from.max(stored + 1)..=to.max(stored + 1))
-            .filter(|(nr, _)| **nr <= to);
+        let new = self.fresh.range(from.max(stored + 1)..=to.max(stored + 1)).filter(|(nr, _)| **nr <= to);
         let room = limit - slots.len();
         slots.extend(new.take(room).map(|(nr, slot)| (*nr, slot.clone())));
         Ok(slots)
@@ -157,12 +131,7 @@ impl<'a> Flow<'a> {
         for span in member.spans_to(top).into_iter().rev() {
             let mut to = span.end.min(slot.saturating_sub(1));
             while to >= span.begin && found.len() < count {
-                let wanted = Stretch {
-                    from: span.begin,
-                    to,
-                    limit: SEARCH_SLOTS,
-                    descending: true,
-                };
+                let wanted = Stretch { from: span.begin, to, limit: SEARCH_SLOTS, descending: true };
                 let slots = self.facts.stretch(self.state, wanted)?;
                 let Some((lowest, _)) = slots.last() else { break };
                 to = lowest - 1;

@@ -3,6 +3,7 @@
 use rill_proto::classificator::InitMode;
 use rill_proto::event::{conv, message};
 use rill_proto::id::AccountId;
+use rill_proto::refusal::Refusal;
 
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::draft::{Draft, number};
@@ -49,10 +50,7 @@ pub(super) fn conv_mark_unread(
     event: &conv::MarkUnread,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let ask = Ask {
-        old_message_nr: event.old_message_nr,
-        from_message_nr: event.from_message_nr,
-    };
+    let ask = Ask { old_message_nr: event.old_message_nr, from_message_nr: event.from_message_nr };
     let before = number(event.inbox_message_nr).saturating_sub(1);
     mark(state, caller, facts, ask, |_| Move::Back(before))
 }
@@ -64,17 +62,10 @@ pub(super) fn set_read_message_nr(
     event: &conv::SetReadMessageNr,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let ask = Ask {
-        old_message_nr: event.old_message_nr,
-        from_message_nr: event.from_message_nr,
-    };
+    let ask = Ask { old_message_nr: event.old_message_nr, from_message_nr: event.from_message_nr };
     let wanted = number(event.message_nr);
     mark(state, caller, facts, ask, |member| {
-        if wanted < member.read_message_nr {
-            Move::Back(wanted)
-        } else {
-            Move::Forward(wanted)
-        }
+        if wanted < member.read_message_nr { Move::Back(wanted) } else { Move::Forward(wanted) }
     })
 }
 
@@ -85,10 +76,7 @@ pub(super) fn message_mark_read(
     event: &message::MarkRead,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let ask = Ask {
-        old_message_nr: event.old_message_nr,
-        from_message_nr: event.from_message_nr,
-    };
+    let ask = Ask { old_message_nr: event.old_message_nr, from_message_nr: event.from_message_nr };
     let wanted = number(event.message_nr);
     mark(state, caller, facts, ask, |_| Move::Forward(wanted))
 }
@@ -100,17 +88,10 @@ pub(super) fn message_mark_unread(
     event: &message::MarkUnread,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let ask = Ask {
-        old_message_nr: event.old_message_nr,
-        from_message_nr: event.from_message_nr,
-    };
+    let ask = Ask { old_message_nr: event.old_message_nr, from_message_nr: event.from_message_nr };
     let before = number(event.message_nr).saturating_sub(1);
     mark(state, caller, facts, ask, |member| {
-        if member.read_message_nr < before {
-            Move::Stay
-        } else {
-            Move::Back(before)
-        }
+        if member.read_message_nr < before { Move::Stay } else { Move::Back(before) }
     })
 }
 
@@ -162,29 +143,15 @@ fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Jud
 
 /// Answers in the form ic_tiny: the header anew, and the message that the conversation list shows.
 fn finish_lagging(draft: Draft<'_>) -> Judged<Decision> {
-    let member = draft
-        .member(draft.caller)
-        .ok_or_else(rill_proto::refusal::Refusal::not_member)?;
+    let member = draft.member(draft.caller).ok_or_else(Refusal::not_member)?;
     let counters = Counters::of(draft.state, &draft.head, member);
     let nr = counters.inbox_message_nr;
-    let tiny = Header {
-        keys: Keys::Init(InitMode::Tiny),
-        fw: Some(counters.last),
-        bw: Some(nr),
-        is_reset: false,
-    };
+    let tiny =
+        Header { keys: Keys::Init(InitMode::Tiny), fw: Some(counters.last), bw: Some(nr), is_reset: false };
     let mut answer = vec![News::Header(tiny)];
     let shown = draft.flow().seen_message(member, nr)?;
-    answer.extend(shown.map(|message| News::Message {
-        message: Box::new(message),
-        flow: None,
-    }));
-    let update = Header {
-        keys: Keys::Update,
-        fw: None,
-        bw: None,
-        is_reset: false,
-    };
+    answer.extend(shown.map(|message| News::Message { message: Box::new(message), flow: None }));
+    let update = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
     Ok(draft.into_decision(answer, vec![News::Header(update)]))
 }
 
@@ -222,21 +189,14 @@ mod tests {
         let decision = replay.ask(BOB, mark_unread(3, None, None)).unwrap();
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert!(told(&decision, Reach::Others).is_empty());
-        assert_eq!(
-            (replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr),
-            (2, 3)
-        );
+        assert_eq!((replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr), (2, 3));
     }
 
     #[test]
     fn reading_again_changes_nothing() {
         let mut replay = three_posts();
         replay.ask(BOB, mark_read(4, None, None)).unwrap();
-        for event in [
-            mark_read(4, None, None),
-            mark_read(2, None, None),
-            conv_mark_read(4, None, None),
-        ] {
+        for event in [mark_read(4, None, None), mark_read(2, None, None), conv_mark_read(4, None, None)] {
             let decision = replay.ask(BOB, event).unwrap();
             assert!(decision.changes.is_empty() && decision.news.is_empty());
             assert_eq!(lines(&decision.answer), ["conv Update"]);
@@ -254,11 +214,7 @@ mod tests {
         assert_eq!(replay.counters(BOB).read, 4);
         replay.ask(ALICE, add(&[DON])).unwrap();
         replay.ask(DON, set_read(0, None, None)).unwrap();
-        assert_eq!(
-            replay.counters(DON).read,
-            4,
-            "nothing below message 5 is open to him"
-        );
+        assert_eq!(replay.counters(DON).read, 4, "nothing below message 5 is open to him");
     }
 
     #[test]
@@ -274,11 +230,9 @@ mod tests {
     fn a_stale_client_moves_the_horizon_forward_only() {
         let mut replay = three_posts();
         replay.ask(BOB, mark_read(3, None, None)).unwrap();
-        for event in [
-            set_read(1, Some(2), None),
-            mark_unread(2, Some(0), None),
-            conv_mark_unread(2, Some(4), None),
-        ] {
+        for event in
+            [set_read(1, Some(2), None), mark_unread(2, Some(0), None), conv_mark_unread(2, Some(4), None)]
+        {
             let decision = replay.ask(BOB, event).unwrap();
             assert!(decision.changes.is_empty());
             assert_eq!(lines(&decision.answer), ["conv Update"]);
@@ -288,21 +242,14 @@ mod tests {
         replay.ask(BOB, mark_read(4, Some(1), None)).unwrap();
         assert_eq!(replay.counters(BOB).read, 4);
         replay.ask(BOB, set_read(1, Some(4), None)).unwrap();
-        assert_eq!(
-            replay.counters(BOB).read,
-            1,
-            "a client that knows the horizon moves it back"
-        );
+        assert_eq!(replay.counters(BOB).read, 1, "a client that knows the horizon moves it back");
     }
 
     #[test]
     fn a_client_that_lags_gets_the_message_to_show() {
         let mut replay = three_posts();
         let decision = replay.ask(BOB, conv_mark_read(2, None, None)).unwrap();
-        assert_eq!(
-            lines(&decision.answer),
-            ["conv Init(Tiny) fw 4 bw 3", "message 3"]
-        );
+        assert_eq!(lines(&decision.answer), ["conv Init(Tiny) fw 4 bw 3", "message 3"]);
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert_eq!(replay.counters(BOB).read, 2);
     }
@@ -312,10 +259,7 @@ mod tests {
         let mut replay = three_posts();
         for event in [mark_read(4, None, Some(2)), conv_mark_read(3, None, Some(2))] {
             let decision = replay.ask(BOB, event).unwrap();
-            assert_eq!(
-                lines(&decision.answer),
-                ["conv Update fw 4", "message 3", "message 4"]
-            );
+            assert_eq!(lines(&decision.answer), ["conv Update fw 4", "message 3", "message 4"]);
         }
     }
 
@@ -326,10 +270,7 @@ mod tests {
         for mark in [mark_read, mark_unread, set_read, conv_mark_read, conv_mark_unread] {
             assert_eq!(replay.ask(JIL, mark(2, None, None)), Err(Refusal::not_member()));
             assert_eq!(replay.ask(BOB, mark(2, None, None)), Err(Refusal::has_left()));
-            assert_eq!(
-                Replay::nothing().ask(ALICE, mark(2, None, None)),
-                Err(Refusal::not_member())
-            );
+            assert_eq!(Replay::nothing().ask(ALICE, mark(2, None, None)), Err(Refusal::not_member()));
         }
     }
 }

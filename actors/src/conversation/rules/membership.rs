@@ -32,25 +32,14 @@ pub(super) fn add(
     let wanted = named(&event.account_ids)?;
     let outside: Vec<AccountId> = wanted
         .into_iter()
-        .filter(|id| {
-            state
-                .members
-                .get(id)
-                .is_none_or(|member| member.standing != Standing::Active)
-        })
+        .filter(|id| state.members.get(id).is_none_or(|member| member.standing != Standing::Active))
         .collect();
     let added = addable(facts, &outside)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     if added.is_empty() {
         return draft.finish(None);
     }
-    has_room(
-        state,
-        added
-            .iter()
-            .filter(|(id, _)| !state.members.contains_key(id))
-            .count(),
-    )?;
+    has_room(state, added.iter().filter(|(id, _)| !state.members.contains_key(id)).count())?;
     let ids: Vec<AccountId> = added.iter().map(|(id, _)| *id).collect();
     let (nr, time) = state_addition(&mut draft, &ids)?;
     for (account_id, profile) in &added {
@@ -67,10 +56,7 @@ pub(super) fn add(
 /// Answers with that message's number and post time.
 fn state_addition(draft: &mut Draft<'_>, added: &[AccountId]) -> Judged<(u64, i64)> {
     let (caller, newest_nr) = (draft.caller, draft.head.show_message_nr);
-    let newest = draft
-        .flow()
-        .message(newest_nr)?
-        .filter(|message| message.account_id == caller);
+    let newest = draft.flow().message(newest_nr)?.filter(|message| message.account_id == caller);
     if let Some(newest) = newest
         && let Some(text) = grown(newest.kind, &newest.message, added)
     {
@@ -81,16 +67,8 @@ fn state_addition(draft: &mut Draft<'_>, added: &[AccountId]) -> Judged<(u64, i6
         }
         return Ok((newest_nr, newest.posted_time));
     }
-    let message = body::text(&body::Members {
-        members: added.to_vec(),
-    });
-    let nr = draft.post(
-        MessageKind::Add,
-        Post {
-            message,
-            ..Post::default()
-        },
-    )?;
+    let message = body::text(&body::Members { members: added.to_vec() });
+    let nr = draft.post(MessageKind::Add, Post { message, ..Post::default() })?;
     Ok((nr, draft.facts.now))
 }
 
@@ -132,15 +110,8 @@ pub(super) fn enter(
         member.send_message_nr = nr;
         return Ok(());
     }
-    let place = draft
-        .everybody()
-        .map(|(_, member)| member.place + 1)
-        .max()
-        .unwrap_or(0);
-    let mut member = draft
-        .member(account_id)
-        .cloned()
-        .unwrap_or_else(|| newcomer(profile.clone(), nr));
+    let place = draft.everybody().map(|(_, member)| member.place + 1).max().unwrap_or(0);
+    let mut member = draft.member(account_id).cloned().unwrap_or_else(|| newcomer(profile.clone(), nr));
     if profile.version >= member.profile.version {
         member.profile = profile.clone();
     }
@@ -152,12 +123,9 @@ pub(super) fn enter(
     member.read_inbox_nr = draft.inbox_at(nr - 1);
     member.join_time = time;
     member.frozen = None;
-    for changed in [
-        &mut member.init_stamp,
-        &mut member.shown_stamp,
-        &mut member.profile_stamp,
-        &mut member.stamp,
-    ] {
+    for changed in
+        [&mut member.init_stamp, &mut member.shown_stamp, &mut member.profile_stamp, &mut member.stamp]
+    {
         *changed = stamp;
     }
     disclose(draft, &mut member);
@@ -182,10 +150,7 @@ fn disclose(draft: &Draft<'_>, member: &mut Member) {
     };
     if from < member.begin_message_nr {
         member.join_message_nr = member.join_message_nr.min(from);
-        member.spans.push(Span {
-            begin: from,
-            end: member.begin_message_nr,
-        });
+        member.spans.push(Span { begin: from, end: member.begin_message_nr });
     }
 }
 
@@ -238,9 +203,7 @@ pub(super) fn remove(
     if removed == [caller] {
         return depart(draft, MessageKind::Leave, String::new(), &removed);
     }
-    let message = body::text(&body::Members {
-        members: removed.clone(),
-    });
+    let message = body::text(&body::Members { members: removed.clone() });
     depart(draft, MessageKind::Kick, message, &removed)
 }
 
@@ -252,13 +215,7 @@ pub(super) fn leave(state: &State, caller: AccountId, facts: &Facts) -> Judged<D
 }
 
 fn depart(mut draft: Draft<'_>, kind: MessageKind, message: String, gone: &[AccountId]) -> Judged<Decision> {
-    let nr = draft.post(
-        kind,
-        Post {
-            message,
-            ..Post::default()
-        },
-    )?;
+    let nr = draft.post(kind, Post { message, ..Post::default() })?;
     let told = draft.flow().message(nr)?;
     for account_id in gone {
         draft.cut_off(*account_id)?;
@@ -266,22 +223,10 @@ fn depart(mut draft: Draft<'_>, kind: MessageKind, message: String, gone: &[Acco
             continue;
         }
         let keys = Keys::Init(InitMode::Full);
-        let reset = Header {
-            keys,
-            fw: Some(nr),
-            bw: Some(nr),
-            is_reset: true,
-        };
-        draft
-            .aside
-            .push((Reach::Account(*account_id), News::Header(reset)));
-        let message = told.clone().map(|message| News::Message {
-            message: Box::new(message),
-            flow: None,
-        });
-        draft
-            .aside
-            .extend(message.map(|message| (Reach::Account(*account_id), message)));
+        let reset = Header { keys, fw: Some(nr), bw: Some(nr), is_reset: true };
+        draft.aside.push((Reach::Account(*account_id), News::Header(reset)));
+        let message = told.clone().map(|message| News::Message { message: Box::new(message), flow: None });
+        draft.aside.extend(message.map(|message| (Reach::Account(*account_id), message)));
     }
     draft.change_facts();
     draft.settle_dialog();
@@ -298,11 +243,7 @@ pub(super) fn named(account_ids: &[AccountId]) -> Result<Vec<AccountId>, Refusal
         return Err(Refusal::invalid_call("account_ids", what));
     }
     let mut seen = BTreeSet::new();
-    Ok(account_ids
-        .iter()
-        .copied()
-        .filter(|id| seen.insert(*id))
-        .collect())
+    Ok(account_ids.iter().copied().filter(|id| seen.insert(*id)).collect())
 }
 
 /// Those of the accounts that exist and may be brought into a conversation, with their profiles.
@@ -311,9 +252,8 @@ pub(super) fn named(account_ids: &[AccountId]) -> Result<Vec<AccountId>, Refusal
 /// [`Stop::Needs`](super::Stop::Needs) with the profiles that are missing.
 pub(super) fn addable(facts: &Facts, account_ids: &[AccountId]) -> Judged<Vec<(AccountId, Profile)>> {
     let known = facts.profiles(account_ids)?;
-    let open = known
-        .into_iter()
-        .filter_map(|(id, profile)| Some((id, profile.filter(|p| is_open(p))?.clone())));
+    let open =
+        known.into_iter().filter_map(|(id, profile)| Some((id, profile.filter(|p| is_open(p))?.clone())));
     Ok(open.collect())
 }
 
@@ -353,28 +293,16 @@ mod tests {
         let decision = replay.ask(ALICE, add(&[CHARLIE, BOB])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Add);
         assert_eq!(replay.body(3), json!({ "members": [BOB, CHARLIE] }));
-        let told_alice = [
-            "contact charlie",
-            "conv Full",
-            "message 3 flow 4",
-            "activity charlie",
-        ];
+        let told_alice = ["contact charlie", "conv Full", "message 3 flow 4", "activity charlie"];
         assert_eq!(lines(&decision.answer), told_alice);
         assert_eq!(told(&decision, Reach::Own), told_alice);
         assert_eq!(told(&decision, Reach::Others), told_alice);
         let charlie = replay.counters(CHARLIE);
-        assert_eq!(
-            (charlie.join, charlie.begin, charlie.send, charlie.read),
-            (3, 3, 3, 2)
-        );
+        assert_eq!((charlie.join, charlie.begin, charlie.send, charlie.read), (3, 3, 3, 2));
         assert_eq!(replay.counters(ALICE).read, 3, "a merge moves nobody's horizon");
 
         replay.ask(BOB, add(&[DON])).unwrap();
-        assert_eq!(
-            replay.body(5),
-            json!({ "members": [DON] }),
-            "another person's is not merged"
-        );
+        assert_eq!(replay.body(5), json!({ "members": [DON] }), "another person's is not merged");
         replay.post(BOB, "hello");
         replay.ask(BOB, add(&[JIL])).unwrap();
         assert_eq!(replay.message(7).kind, MessageKind::Add);
@@ -409,14 +337,8 @@ mod tests {
         let decision = replay.ask(ALICE, remove(&[BOB, JIL])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Kick);
         assert_eq!(replay.body(3), json!({ "members": [BOB] }));
-        assert_eq!(
-            told(&decision, Reach::Others),
-            ["conv Full", "message 3", "activity alice"]
-        );
-        assert_eq!(
-            told(&decision, Reach::Account(BOB)),
-            ["conv Init(Full) fw 3 bw 3 reset", "message 3"]
-        );
+        assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3", "activity alice"]);
+        assert_eq!(told(&decision, Reach::Account(BOB)), ["conv Init(Full) fw 3 bw 3 reset", "message 3"]);
         let bob = replay.counters(BOB);
         assert_eq!(
             (bob.read, bob.show, bob.last, bob.send, bob.unread, bob.can_post),
@@ -425,12 +347,7 @@ mod tests {
         replay.post(ALICE, "without him");
         assert_eq!(replay.counters(BOB), bob, "his view stands still");
         let late = lines(&replay.catch_up(BOB, horizon));
-        let init = [
-            "conv Init(Full) fw 3 bw 1 reset",
-            "message 1",
-            "message 2",
-            "message 3",
-        ];
+        let init = ["conv Init(Full) fw 3 bw 1 reset", "message 1", "message 2", "message 3"];
         assert_eq!(late, [&["contact alice", "contact charlie"], &init[..]].concat());
         assert!(replay.catch_up(BOB, replay.stamp).is_empty());
     }
@@ -439,10 +356,7 @@ mod tests {
     fn who_removes_nobody_but_himself_leaves() {
         let mut replay = Replay::with(&[BOB, CHARLIE]);
         replay.ask(BOB, remove(&[BOB])).unwrap();
-        assert_eq!(
-            (replay.message(2).kind, replay.message(2).message.as_str()),
-            (MessageKind::Leave, "")
-        );
+        assert_eq!((replay.message(2).kind, replay.message(2).message.as_str()), (MessageKind::Leave, ""));
         replay.ask(ALICE, remove(&[ALICE, CHARLIE])).unwrap();
         assert_eq!(replay.message(3).kind, MessageKind::Kick);
         assert!(replay.present().is_empty());
@@ -468,11 +382,7 @@ mod tests {
         assert_eq!(told(&decision, Reach::Own), ["conv Full", "message 3"]);
         assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3"]);
         let late = lines(&replay.catch_up(BOB, replay.stamp - 1));
-        assert_eq!(
-            late,
-            ["conv Full", "message 3"],
-            "his other sessions need not start afresh"
-        );
+        assert_eq!(late, ["conv Full", "message 3"], "his other sessions need not start afresh");
     }
 
     #[test]

@@ -17,34 +17,27 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
         Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
-        Event::SetEditing(event) => about(
-            event.message_nr,
-            revision::set_editing(state, caller, event, facts),
-        ),
-        Event::EndEditing(event) => about(
-            event.message_nr,
-            revision::end_editing(state, caller, event, facts),
-        ),
-        Event::MarkRead(event) => about(
-            event.message_nr,
-            marks::message_mark_read(state, caller, event, facts),
-        ),
-        Event::MarkUnread(event) => about(
-            event.message_nr,
-            marks::message_mark_unread(state, caller, event, facts),
-        ),
-        Event::LoadContext(event) => about(
-            event.message_nr,
-            sync::load_context(state, caller, number(event.message_nr), facts),
-        ),
-        Event::LoadNext(event) => about(
-            event.message_nr,
-            sync::load_next(state, caller, number(event.message_nr), facts),
-        ),
-        Event::LoadPrevious(event) => about(
-            event.message_nr,
-            sync::load_previous(state, caller, number(event.message_nr), facts),
-        ),
+        Event::SetEditing(event) => {
+            about(event.message_nr, revision::set_editing(state, caller, event, facts))
+        }
+        Event::EndEditing(event) => {
+            about(event.message_nr, revision::end_editing(state, caller, event, facts))
+        }
+        Event::MarkRead(event) => {
+            about(event.message_nr, marks::message_mark_read(state, caller, event, facts))
+        }
+        Event::MarkUnread(event) => {
+            about(event.message_nr, marks::message_mark_unread(state, caller, event, facts))
+        }
+        Event::LoadContext(event) => {
+            about(event.message_nr, sync::load_context(state, caller, number(event.message_nr), facts))
+        }
+        Event::LoadNext(event) => {
+            about(event.message_nr, sync::load_next(state, caller, number(event.message_nr), facts))
+        }
+        Event::LoadPrevious(event) => {
+            about(event.message_nr, sync::load_previous(state, caller, number(event.message_nr), facts))
+        }
         Event::AddPinned(_)
         | Event::AddReaction(_)
         | Event::AddTodo(_)
@@ -97,10 +90,7 @@ pub(super) fn content(text: &str, attachment_urls: Option<&[String]>) -> Result<
         return Err(Refusal::invalid_call("message", "a message needs a text"));
     }
     let rendered = markup::render(text, &[]);
-    Ok(Content {
-        xml: rendered.xml,
-        names: rendered.mentions,
-    })
+    Ok(Content { xml: rendered.xml, names: rendered.mentions })
 }
 
 /// A subject that says nothing is none.
@@ -151,10 +141,7 @@ mod tests {
         assert_eq!(decision.identifier["message_nr"], 2);
         assert_eq!(lines(&decision.answer), ["conv Update", "message 2"]);
         assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 2"]);
-        assert_eq!(
-            told(&decision, Reach::Others),
-            ["conv Update", "message 2", "activity alice"]
-        );
+        assert_eq!(told(&decision, Reach::Others), ["conv Update", "message 2", "activity alice"]);
         assert_eq!(decision.soft, [Soft::PenOff(ALICE)]);
         let rows = decision.changes.iter().map(|change| match change {
             Change::Head(_) => "head",
@@ -165,11 +152,7 @@ mod tests {
             Change::Section(..) => "section",
         });
         assert_eq!(rows.collect::<Vec<_>>(), ["head", "author", "run", "slot"]);
-        assert_eq!(
-            replay.ask(BOB, add_plain("hi")).unwrap().changes.len(),
-            3,
-            "the run goes on"
-        );
+        assert_eq!(replay.ask(BOB, add_plain("hi")).unwrap().changes.len(), 3, "the run goes on");
     }
 
     #[test]
@@ -178,32 +161,19 @@ mod tests {
         replay.post(ALICE, "one");
         replay.ask(ALICE, edit(2, "one!")).unwrap();
         let nr = replay.post(BOB, "two");
-        assert_eq!(
-            (
-                nr,
-                replay.message(nr).prev_message_nr,
-                replay.message(nr).inbox_nr
-            ),
-            (4, 2, 2)
-        );
+        assert_eq!((nr, replay.message(nr).prev_message_nr, replay.message(nr).inbox_nr), (4, 2, 2));
         assert_ne!(replay.message(2).message_id, replay.message(4).message_id);
     }
 
     #[test]
     fn subject_and_reply_are_kept() {
         let mut replay = Replay::with(&[]);
-        let event = message::AddPlain {
-            subject: Some(text("News")),
-            reply_to_message_nr: Some(1),
-            ..plain("hello")
-        };
+        let event =
+            message::AddPlain { subject: Some(text("News")), reply_to_message_nr: Some(1), ..plain("hello") };
         replay.ask(ALICE, posting(event)).unwrap();
         assert_eq!(replay.message(2).subject.as_deref(), Some("News"));
         assert_eq!(replay.message(2).reply_to_message_nr, Some(1));
-        let event = message::AddPlain {
-            subject: Some(text("")),
-            ..plain("hello")
-        };
+        let event = message::AddPlain { subject: Some(text("")), ..plain("hello") };
         replay.ask(ALICE, posting(event)).unwrap();
         assert_eq!(replay.message(3).subject, None);
     }
@@ -214,18 +184,9 @@ mod tests {
         replay.post(BOB, "one");
         replay.ask(BOB, edit(2, "one!")).unwrap();
         replay.ask(BOB, set_topic("Harvest")).unwrap();
-        let event = message::AddPlain {
-            from_message_nr: Some(1),
-            ..plain("two")
-        };
+        let event = message::AddPlain { from_message_nr: Some(1), ..plain("two") };
         let decision = replay.ask(ALICE, posting(event)).unwrap();
-        let sync = [
-            "conv Full fw 5",
-            "message 2",
-            "message 2 flow 3",
-            "message 4",
-            "message 5",
-        ];
+        let sync = ["conv Full fw 5", "message 2", "message 2 flow 3", "message 4", "message 5"];
         assert_eq!(lines(&decision.answer), sync);
         assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 5"]);
     }
@@ -236,10 +197,7 @@ mod tests {
         for _ in 0..100 {
             replay.post(BOB, "more");
         }
-        let event = message::AddPlain {
-            from_message_nr: Some(0),
-            ..plain("hello")
-        };
+        let event = message::AddPlain { from_message_nr: Some(0), ..plain("hello") };
         let answer = lines(&replay.ask(ALICE, posting(event)).unwrap().answer);
         assert_eq!(answer[0], "conv Full fw 64");
         assert_eq!(answer.len(), 1 + 64 + 1);
@@ -281,34 +239,15 @@ mod tests {
             assert_eq!(replay.ask(ALICE, add_plain(empty)).unwrap_err().status, 400);
         }
         let urls = Some(vec!["https://example.com/file".to_owned()]);
-        let event = message::AddPlain {
-            attachment_urls: urls,
-            ..plain("hello")
-        };
-        assert_eq!(
-            replay.ask(ALICE, posting(event)),
-            Err(Refusal::not_supported("attachment_urls"))
-        );
+        let event = message::AddPlain { attachment_urls: urls, ..plain("hello") };
+        assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_supported("attachment_urls")));
         for nr in [-1, 0, 3, 99] {
-            let event = message::AddPlain {
-                reply_to_message_nr: Some(nr),
-                ..plain("hello")
-            };
-            assert_eq!(
-                replay.ask(ALICE, posting(event)),
-                Err(Refusal::not_found("Message"))
-            );
+            let event = message::AddPlain { reply_to_message_nr: Some(nr), ..plain("hello") };
+            assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_found("Message")));
         }
         replay.ask(ALICE, add(&[DON])).unwrap();
-        let event = message::AddPlain {
-            reply_to_message_nr: Some(2),
-            ..plain("hello")
-        };
-        assert_eq!(
-            replay.ask(DON, posting(event)),
-            Err(Refusal::not_found("Message")),
-            "he does not see it"
-        );
+        let event = message::AddPlain { reply_to_message_nr: Some(2), ..plain("hello") };
+        assert_eq!(replay.ask(DON, posting(event)), Err(Refusal::not_found("Message")), "he does not see it");
     }
 
     #[test]
@@ -317,17 +256,11 @@ mod tests {
         replay.ask(BOB, leave()).unwrap();
         assert_eq!(replay.ask(JIL, add_plain("x")), Err(Refusal::not_member()));
         assert_eq!(replay.ask(BOB, add_plain("x")), Err(Refusal::has_left()));
-        assert_eq!(
-            Replay::nothing().ask(ALICE, add_plain("x")),
-            Err(Refusal::not_member())
-        );
+        assert_eq!(Replay::nothing().ask(ALICE, add_plain("x")), Err(Refusal::not_member()));
         let head = replay.state.head.as_mut().unwrap();
         head.is_admin_write_only = true;
         head.admins = vec![ALICE];
         let refused = replay.ask(CHARLIE, add_plain("x")).unwrap_err();
-        assert_eq!(
-            refused,
-            Refusal::no_permission("Only admins can write in this conversation.")
-        );
+        assert_eq!(refused, Refusal::no_permission("Only admins can write in this conversation."));
     }
 }

@@ -42,20 +42,14 @@ pub(super) fn activities<'a>(
     viewer: AccountId,
     facts: &'a Facts,
 ) -> impl Iterator<Item = News> + 'a {
-    let others = state
-        .members
-        .iter()
-        .filter(move |(id, member)| **id != viewer && member.is_present());
+    let others = state.members.iter().filter(move |(id, member)| **id != viewer && member.is_present());
     let active = others.filter(|(id, member)| member.has_read || facts.pens.contains(id));
     active.map(|(id, _)| News::Activity(*id))
 }
 
 /// A decision that changes nothing, on a conversation as a whole.
 pub(super) fn nothing(state: &State) -> Decision {
-    Decision {
-        identifier: json!({ "conversation_id": state.conversation_id }),
-        ..Decision::default()
-    }
+    Decision { identifier: json!({ "conversation_id": state.conversation_id }), ..Decision::default() }
 }
 
 #[cfg(test)]
@@ -69,11 +63,7 @@ mod tests {
     fn activating_answers_with_who_has_read_something() {
         let mut replay = Replay::with(&[BOB, CHARLIE]);
         let decision = replay.ask(BOB, activate()).unwrap();
-        assert_eq!(
-            lines(&decision.answer),
-            ["activity alice"],
-            "Charlie has read nothing"
-        );
+        assert_eq!(lines(&decision.answer), ["activity alice"], "Charlie has read nothing");
         assert_eq!(decision.soft, [Soft::Activate]);
         assert!(decision.changes.is_empty());
     }

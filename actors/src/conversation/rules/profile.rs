@@ -24,12 +24,7 @@ pub fn profile_changed(state: &State, account_id: AccountId, profile: &Profile, 
     decision.news.push((Reach::Others, News::Contact(account_id)));
     if head.topic.is_empty() && member.is_present() {
         head.facts_stamp = facts.stamp;
-        let header = Header {
-            keys: Keys::Full,
-            fw: None,
-            bw: None,
-            is_reset: false,
-        };
+        let header = Header { keys: Keys::Full, fw: None, bw: None, is_reset: false };
         decision.news.push((Reach::Others, News::Header(header)));
     }
     decision.changes = vec![Change::Head(head), Change::Member(account_id, member)];
@@ -43,11 +38,7 @@ mod tests {
     use crate::conversation::rules::replay::*;
 
     fn renamed(replay: &Replay, version: u64) -> Profile {
-        Profile {
-            version,
-            display_name: "Robert".to_owned(),
-            ..replay.profiles[&BOB].clone()
-        }
+        Profile { version, display_name: "Robert".to_owned(), ..replay.profiles[&BOB].clone() }
     }
 
     #[test]
@@ -57,10 +48,7 @@ mod tests {
         let decision = replay.profile_changed(BOB, &new);
         assert_eq!(told(&decision, Reach::Others), ["contact bob", "conv Full"]);
         assert_eq!(replay.state.members[&BOB].profile, new);
-        assert_eq!(
-            lines(&replay.catch_up(ALICE, horizon)),
-            ["contact bob", "conv Full"]
-        );
+        assert_eq!(lines(&replay.catch_up(ALICE, horizon)), ["contact bob", "conv Full"]);
 
         replay.ask(ALICE, set_topic("Harvest")).unwrap();
         let (new, horizon) = (renamed(&replay, 3), replay.stamp);

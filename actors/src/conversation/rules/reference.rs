@@ -24,30 +24,14 @@ enum Mark {
 /// What somebody does next. Message numbers are picked among the slots there are.
 #[derive(Clone, Debug)]
 enum Act {
-    Post {
-        mentions: Vec<usize>,
-    },
-    Edit {
-        at: prop::sample::Index,
-        mentions: Vec<usize>,
-    },
-    Delete {
-        at: prop::sample::Index,
-    },
-    Add {
-        whom: Vec<usize>,
-    },
-    Remove {
-        whom: Vec<usize>,
-    },
+    Post { mentions: Vec<usize> },
+    Edit { at: prop::sample::Index, mentions: Vec<usize> },
+    Delete { at: prop::sample::Index },
+    Add { whom: Vec<usize> },
+    Remove { whom: Vec<usize> },
     Leave,
-    Topic {
-        word: u8,
-    },
-    Mark {
-        at: prop::sample::Index,
-        mark: Mark,
-    },
+    Topic { word: u8 },
+    Mark { at: prop::sample::Index, mark: Mark },
     Visit,
 }
 
@@ -108,15 +92,12 @@ struct Reference {
 
 impl Reference {
     fn is_in(&self, who: usize) -> bool {
-        self.people
-            .get(&who)
-            .is_some_and(|person| person.runs.iter().any(|run| run.1.is_none()))
+        self.people.get(&who).is_some_and(|person| person.runs.iter().any(|run| run.1.is_none()))
     }
 
     fn sees(&self, who: usize, nr: u64) -> bool {
         let runs = &self.people[&who].runs;
-        runs.iter()
-            .any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
+        runs.iter().any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
     }
 
     fn line(&self, nr: u64) -> Option<&Line> {
@@ -160,15 +141,7 @@ impl Reference {
         let inbox = i64::try_from(self.inbox_up_to(self.last)).unwrap();
         let inbox_nr = if kind == "text" { inbox + 1 } else { -inbox };
         let is_deleted = false;
-        self.lines.push(Line {
-            nr: self.last,
-            inbox_nr,
-            author,
-            kind,
-            time,
-            is_deleted,
-            mentions,
-        });
+        self.lines.push(Line { nr: self.last, inbox_nr, author, kind, time, is_deleted, mentions });
         self.read(author, self.last, false);
         self.last
     }
@@ -201,10 +174,8 @@ impl Reference {
         let last_inbox = self.line(show).unwrap().inbox_nr.unsigned_abs();
         let read_inbox = self.inbox_up_to(person.read);
         let seen_inbox = |inbox_nr: u64| {
-            let line = self
-                .lines
-                .iter()
-                .find(|line| line.inbox_nr > 0 && line.inbox_nr.unsigned_abs() == inbox_nr);
+            let line =
+                self.lines.iter().find(|line| line.inbox_nr > 0 && line.inbox_nr.unsigned_abs() == inbox_nr);
             line.filter(|line| self.sees(who, line.nr))
         };
         let arrival = if person.runs.len() > 1 { begin } else { join };
@@ -270,9 +241,7 @@ struct Play {
 }
 
 fn text_of(mentions: &[usize]) -> String {
-    mentions
-        .iter()
-        .fold("said".to_owned(), |text, who| text + " @" + NAMES[*who].1)
+    mentions.iter().fold("said".to_owned(), |text, who| text + " @" + NAMES[*who].1)
 }
 
 fn ids(whom: &[usize]) -> Vec<AccountId> {
@@ -287,11 +256,7 @@ impl Play {
             reference.enter(who, 1);
         }
         reference.say(0, "create", replay.now, BTreeSet::new());
-        Self {
-            replay,
-            reference,
-            clients: Default::default(),
-        }
+        Self { replay, reference, clients: Default::default() }
     }
 
     fn pick(&self, at: prop::sample::Index) -> u64 {
@@ -353,27 +318,16 @@ impl Play {
         if is_own && !is_deleted {
             self.reference.last += 1;
             let mentions = self.mentioned(mentions, nr);
-            self.reference
-                .lines
-                .iter_mut()
-                .find(|line| line.nr == nr)
-                .unwrap()
-                .mentions = mentions;
+            self.reference.lines.iter_mut().find(|line| line.nr == nr).unwrap().mentions = mentions;
         }
     }
 
     fn delete(&mut self, who: usize, at: prop::sample::Index) {
         let nr = self.pick(at);
-        let accepted = self
-            .replay
-            .ask(NAMES[who].0, delete(i64::try_from(nr).unwrap()))
-            .is_ok();
+        let accepted = self.replay.ask(NAMES[who].0, delete(i64::try_from(nr).unwrap())).is_ok();
         let is_seen = self.reference.is_in(who) && self.reference.sees(who, nr);
-        let line = self
-            .reference
-            .lines
-            .iter_mut()
-            .find(|line| line.nr == nr && line.kind == "text" && is_seen);
+        let line =
+            self.reference.lines.iter_mut().find(|line| line.nr == nr && line.kind == "text" && is_seen);
         assert_eq!(accepted, line.is_some());
         if let Some(line) = line.filter(|line| !line.is_deleted) {
             self.reference.last += 1;
@@ -385,11 +339,7 @@ impl Play {
     fn add(&mut self, who: usize, whom: &[usize]) {
         let is_in = self.reference.is_in(who);
         assert_eq!(self.replay.ask(NAMES[who].0, add(&ids(whom))).is_ok(), is_in);
-        let new: BTreeSet<usize> = whom
-            .iter()
-            .copied()
-            .filter(|who| !self.reference.is_in(*who))
-            .collect();
+        let new: BTreeSet<usize> = whom.iter().copied().filter(|who| !self.reference.is_in(*who)).collect();
         if is_in && !new.is_empty() {
             let nr = self.reference.merge(who, "add", self.replay.now);
             for who in new {
@@ -401,11 +351,7 @@ impl Play {
     fn remove(&mut self, who: usize, whom: &[usize]) {
         let is_in = self.reference.is_in(who);
         assert_eq!(self.replay.ask(NAMES[who].0, remove(&ids(whom))).is_ok(), is_in);
-        let gone: BTreeSet<usize> = whom
-            .iter()
-            .copied()
-            .filter(|who| self.reference.is_in(*who))
-            .collect();
+        let gone: BTreeSet<usize> = whom.iter().copied().filter(|who| self.reference.is_in(*who)).collect();
         if is_in && !gone.is_empty() {
             let kind = if gone.iter().eq([&who]) { "leave" } else { "kick" };
             let nr = self.reference.say(who, kind, self.replay.now, BTreeSet::new());
@@ -456,11 +402,8 @@ impl Play {
         let last = self.reference.counters(who).last;
         while client.fw < last {
             let before = client.fw;
-            let answer = self
-                .replay
-                .ask(caller, sync_forward(i64::try_from(before).unwrap()))
-                .unwrap()
-                .answer;
+            let answer =
+                self.replay.ask(caller, sync_forward(i64::try_from(before).unwrap())).unwrap().answer;
             client.apply(&answer);
             assert!(client.fw > before, "the sync stands still at {before}");
         }
@@ -488,9 +431,7 @@ impl Play {
             );
         }
         let present: BTreeSet<AccountId> = self.replay.present().into_iter().collect();
-        let expected = (0..NAMES.len())
-            .filter(|who| self.reference.is_in(*who))
-            .map(|who| NAMES[who].0);
+        let expected = (0..NAMES.len()).filter(|who| self.reference.is_in(*who)).map(|who| NAMES[who].0);
         assert_eq!(present, expected.collect());
         assert_eq!(self.replay.head().last_message_nr, self.reference.last);
         assert_eq!(self.replay.head().topic, self.reference.topic);

@@ -35,13 +35,8 @@ pub(super) const BOB: AccountId = account(2);
 pub(super) const CHARLIE: AccountId = account(3);
 pub(super) const DON: AccountId = account(4);
 pub(super) const JIL: AccountId = account(5);
-pub(super) const NAMES: [(AccountId, &str); 5] = [
-    (ALICE, "alice"),
-    (BOB, "bob"),
-    (CHARLIE, "charlie"),
-    (DON, "don"),
-    (JIL, "jil"),
-];
+pub(super) const NAMES: [(AccountId, &str); 5] =
+    [(ALICE, "alice"), (BOB, "bob"), (CHARLIE, "charlie"), (DON, "don"), (JIL, "jil")];
 /// Exists, but its owner closed it.
 pub(super) const CLOSED: AccountId = account(8);
 /// Does not exist.
@@ -127,18 +122,15 @@ impl Replay {
     }
 
     pub(super) fn profile_changed(&mut self, account_id: AccountId, new: &Profile) -> Decision {
-        self.carry_out(|state, facts| Ok(profile::profile_changed(state, account_id, new, facts)))
-            .unwrap()
+        self.carry_out(|state, facts| Ok(profile::profile_changed(state, account_id, new, facts))).unwrap()
     }
 
     pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
-        self.judge(|state, facts| visit::catch_up(state, viewer, horizon, facts))
-            .unwrap()
+        self.judge(|state, facts| visit::catch_up(state, viewer, horizon, facts)).unwrap()
     }
 
     pub(super) fn conv_sync(&self, viewer: AccountId, mode: InitMode) -> Result<Vec<News>, Refusal> {
-        self.judge(|state, facts| sync::conv_sync(state, viewer, mode, facts))
-            .map(|decision| decision.answer)
+        self.judge(|state, facts| sync::conv_sync(state, viewer, mode, facts)).map(|decision| decision.answer)
     }
 
     /// Asks as an owner does: with nothing fetched, then again with whatever the rule said that it lacks.
@@ -167,33 +159,21 @@ impl Replay {
                     wanted.iter().any(|nr| !facts.slots.contains_key(nr)),
                     "asks for what it has: {wanted:?}"
                 );
-                facts.slots.extend(
-                    wanted
-                        .into_iter()
-                        .map(|nr| (nr, self.rows.slots.get(&nr).cloned())),
-                );
+                facts.slots.extend(wanted.into_iter().map(|nr| (nr, self.rows.slots.get(&nr).cloned())));
             }
             Need::Stretch(wanted) => {
-                let within = self
-                    .rows
-                    .slots
-                    .range(wanted.from..=wanted.to)
-                    .map(|(nr, slot)| (*nr, slot.clone()));
+                let within =
+                    self.rows.slots.range(wanted.from..=wanted.to).map(|(nr, slot)| (*nr, slot.clone()));
                 let slots = if wanted.descending {
                     within.rev().take(wanted.limit).collect()
                 } else {
                     within.take(wanted.limit).collect()
                 };
-                assert!(
-                    facts.stretches.insert(wanted, slots).is_none(),
-                    "asks for what it has: {wanted:?}"
-                );
+                assert!(facts.stretches.insert(wanted, slots).is_none(), "asks for what it has: {wanted:?}");
             }
             Need::Outcome(..) => panic!("no rule asks for what came of an event"),
             Need::Profiles(wanted) => {
-                facts
-                    .profiles
-                    .extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
+                facts.profiles.extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
             }
         }
     }
@@ -212,10 +192,7 @@ impl Replay {
         }
         if let (Some(head), false) = (&self.state.head, decision.changes.is_empty()) {
             assert_eq!(head.stamp, self.stamp, "whatever changes, the head says when");
-            assert!(
-                head.last_message_nr <= before + 1,
-                "one event of these takes one slot at most"
-            );
+            assert!(head.last_message_nr <= before + 1, "one event of these takes one slot at most");
         }
         for soft in &decision.soft {
             match *soft {
@@ -250,19 +227,11 @@ impl Replay {
         reloaded.runs = self.rows.runs.values().copied().collect();
         reloaded.sections.clone_from(&self.rows.sections);
         let surplus = self.rows.slots.len().saturating_sub(RECENT_SLOTS_MAX);
-        reloaded.recent = self
-            .rows
-            .slots
-            .iter()
-            .skip(surplus)
-            .map(|(nr, slot)| (*nr, slot.clone()))
-            .collect();
+        reloaded.recent =
+            self.rows.slots.iter().skip(surplus).map(|(nr, slot)| (*nr, slot.clone())).collect();
         assert_eq!(self.state, reloaded);
         let last = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
-        assert!(
-            self.rows.slots.keys().copied().eq(1..=last),
-            "a gap among the slots"
-        );
+        assert!(self.rows.slots.keys().copied().eq(1..=last), "a gap among the slots");
         assert!(self.rows.slots.values().is_sorted_by_key(Slot::stamp));
     }
 
@@ -295,11 +264,7 @@ impl Replay {
 
     /// Present members in join order.
     pub(super) fn present(&self) -> Vec<AccountId> {
-        let present = self
-            .state
-            .members
-            .iter()
-            .filter(|(_, member)| member.is_present());
+        let present = self.state.members.iter().filter(|(_, member)| member.is_present());
         let mut present: Vec<_> = present.map(|(id, member)| (member.place, *id)).collect();
         present.sort_unstable();
         present.into_iter().map(|(_, id)| id).collect()
@@ -313,19 +278,9 @@ impl Replay {
 
 /// A piece of news in one short line, for comparing whole answers.
 pub(super) fn line(news: &News) -> String {
-    let name = |id: &AccountId| {
-        NAMES
-            .iter()
-            .find(|(known, _)| known == id)
-            .map_or("?", |(_, name)| name)
-    };
+    let name = |id: &AccountId| NAMES.iter().find(|(known, _)| known == id).map_or("?", |(_, name)| name);
     match news {
-        News::Header(Header {
-            keys,
-            fw,
-            bw,
-            is_reset,
-        }) => {
+        News::Header(Header { keys, fw, bw, is_reset }) => {
             let edge =
                 |word: &str, edge: &Option<u64>| edge.map_or(String::new(), |nr| format!(" {word} {nr}"));
             let reset = if *is_reset { " reset" } else { "" };
@@ -339,10 +294,7 @@ pub(super) fn line(news: &News) -> String {
         News::Contact(id) => format!("contact {}", name(id)),
         News::Section(_) => "section".to_owned(),
         News::Lock { message_nr, holder } => {
-            format!(
-                "lock {message_nr} {}",
-                holder.as_ref().map_or("free", |id| name(id))
-            )
+            format!("lock {message_nr} {}", holder.as_ref().map_or("free", |id| name(id)))
         }
     }
 }
@@ -353,27 +305,14 @@ pub(super) fn lines<'a>(news: impl IntoIterator<Item = &'a News>) -> Vec<String>
 
 /// What one reach is told.
 pub(super) fn told(decision: &Decision, reach: Reach) -> Vec<String> {
-    lines(
-        decision
-            .news
-            .iter()
-            .filter(|(to, _)| *to == reach)
-            .map(|(_, news)| news),
-    )
+    lines(decision.news.iter().filter(|(to, _)| *to == reach).map(|(_, news)| news))
 }
 
 /// The effects in short: `bob joined`, `bob dialog alice true`.
 pub(super) fn effects(decision: &Decision) -> Vec<String> {
-    let name = |id: &AccountId| {
-        NAMES
-            .iter()
-            .find(|(known, _)| known == id)
-            .map_or("?", |(_, name)| name)
-    };
+    let name = |id: &AccountId| NAMES.iter().find(|(known, _)| known == id).map_or("?", |(_, name)| name);
     let short = decision.effects.iter().map(|(target, effect)| {
-        let Aggregate::Account(target) = target else {
-            panic!("effects go to accounts")
-        };
+        let Aggregate::Account(target) = target else { panic!("effects go to accounts") };
         match effect {
             Effect::Joined { by, .. } => format!("{} joined by {}", name(target), name(by)),
             Effect::Dialog { with, is_dialog, .. } => {

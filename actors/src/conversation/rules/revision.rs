@@ -27,13 +27,7 @@ pub(super) fn edit(
     is_free(&message, caller, facts)?;
     let content = content(&event.message, event.attachment_urls.as_deref())?;
     let subject = subject(event.subject.as_deref());
-    rewrite(
-        draft,
-        &message,
-        content,
-        |message| message.subject = subject,
-        event.from_message_nr,
-    )
+    rewrite(draft, &message, content, |message| message.subject = subject, event.from_message_nr)
 }
 
 /// `message:edit_body`: the text alone.
@@ -117,13 +111,7 @@ pub(super) fn set_editing(
     let message_nr = message.message_nr;
     Ok(Decision {
         soft: vec![Soft::Lock(message_nr, caller)],
-        news: vec![(
-            Reach::Activated,
-            News::Lock {
-                message_nr,
-                holder: Some(caller),
-            },
-        )],
+        news: vec![(Reach::Activated, News::Lock { message_nr, holder: Some(caller) })],
         ..presence::nothing(state)
     })
 }
@@ -211,18 +199,12 @@ mod tests {
         let decision = replay.ask(ALICE, edit(2, "good morning")).unwrap();
         let message = replay.message(2);
         assert_eq!(message.message, "<msg><p>good morning</p></msg>");
-        assert_eq!(
-            (message.flow_message_nr, message.edit_account_id),
-            (Some(3), Some(ALICE))
-        );
+        assert_eq!((message.flow_message_nr, message.edit_account_id), (Some(3), Some(ALICE)));
         assert_eq!((message.edited_time, message.inbox_nr), (Some(replay.now), 1));
         assert_eq!(decision.identifier["message_nr"], 2);
         assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3"]);
         assert_eq!(told(&decision, Reach::Own), ["conv Update", "message 2 flow 3"]);
-        assert_eq!(
-            told(&decision, Reach::Others),
-            ["conv Update", "message 2 flow 3"]
-        );
+        assert_eq!(told(&decision, Reach::Others), ["conv Update", "message 2 flow 3"]);
         let alice = replay.counters(ALICE);
         assert_eq!((alice.last, alice.show, alice.read), (3, 2, 2));
     }
@@ -265,9 +247,7 @@ mod tests {
         assert_eq!(replay.ask(BOB, edit(2, "x")), Err(Refusal::invalid_edit()));
         assert_eq!(replay.ask(BOB, edit_body(2, "x")), Err(Refusal::invalid_edit()));
         assert_eq!(replay.ask(BOB, set_editing(2)), Err(Refusal::invalid_edit()));
-        let Slot::Message(message) = &mut replay.state.recent[1].1 else {
-            panic!("2 is a message")
-        };
+        let Slot::Message(message) = &mut replay.state.recent[1].1 else { panic!("2 is a message") };
         message.state = MessageState::Pinned;
         replay.ask(BOB, edit(2, "x")).unwrap();
     }
@@ -281,9 +261,7 @@ mod tests {
         assert!(decision.answer.is_empty() && decision.changes.is_empty());
         replay.ask(ALICE, set_editing(2)).unwrap();
 
-        let Slot::Message(message) = &mut replay.state.recent[1].1 else {
-            panic!("2 is a message")
-        };
+        let Slot::Message(message) = &mut replay.state.recent[1].1 else { panic!("2 is a message") };
         message.state = MessageState::Todo;
         for event in [edit(2, "x"), edit_body(2, "x"), set_editing(2)] {
             assert_eq!(replay.judge_only(BOB, event), Err(Refusal::message_locked()));
@@ -335,14 +313,8 @@ mod tests {
         assert_eq!(replay.ask(ALICE, edit(2, "")).unwrap_err().status, 400);
         assert_eq!(replay.ask(ALICE, edit_body(2, " ")).unwrap_err().status, 400);
         let urls = Some(vec!["https://example.com/file".to_owned()]);
-        let event = editing(message::Edit {
-            attachment_urls: urls,
-            ..with_subject()
-        });
-        assert_eq!(
-            replay.ask(ALICE, event),
-            Err(Refusal::not_supported("attachment_urls"))
-        );
+        let event = editing(message::Edit { attachment_urls: urls, ..with_subject() });
+        assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported("attachment_urls")));
     }
 
     #[test]
@@ -351,20 +323,11 @@ mod tests {
         replay.ask(ALICE, edit(2, "slot 3")).unwrap();
         replay.ask(ALICE, add(&[DON])).unwrap();
         type Make = fn(i64) -> rill_proto::event::ClientEvent;
-        let makes: [Make; 5] = [
-            |nr| edit(nr, "x"),
-            |nr| edit_body(nr, "x"),
-            delete,
-            set_editing,
-            end_editing,
-        ];
+        let makes: [Make; 5] =
+            [|nr| edit(nr, "x"), |nr| edit_body(nr, "x"), delete, set_editing, end_editing];
         for make in makes {
             for nr in [-1, 0, 3, 99] {
-                assert_eq!(
-                    replay.ask(ALICE, make(nr)),
-                    Err(Refusal::not_found("Message")),
-                    "{nr}"
-                );
+                assert_eq!(replay.ask(ALICE, make(nr)), Err(Refusal::not_found("Message")), "{nr}");
             }
             assert_eq!(replay.ask(DON, make(2)), Err(Refusal::not_found("Message")));
         }
@@ -374,13 +337,7 @@ mod tests {
     fn who_never_was_in_and_who_left_are_refused() {
         let mut replay = one_post();
         replay.ask(ALICE, leave()).unwrap();
-        for event in [
-            edit(2, "x"),
-            edit_body(2, "x"),
-            delete(2),
-            set_editing(2),
-            end_editing(2),
-        ] {
+        for event in [edit(2, "x"), edit_body(2, "x"), delete(2), set_editing(2), end_editing(2)] {
             assert_eq!(replay.ask(JIL, event.clone()), Err(Refusal::not_member()));
             assert_eq!(replay.ask(ALICE, event), Err(Refusal::has_left()));
         }

@@ -21,11 +21,7 @@ pub(super) fn viewer(state: &State, caller: AccountId) -> Result<(&Head, &Member
 /// As [`viewer`], and `has_left` for an ex-member.
 pub(super) fn member(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = viewer(state, caller)?;
-    if member.is_present() {
-        Ok((head, member))
-    } else {
-        Err(Refusal::has_left())
-    }
+    if member.is_present() { Ok((head, member)) } else { Err(Refusal::has_left()) }
 }
 
 /// A present member who may change members and settings: anybody, or in a managed conversation its admins.
@@ -35,9 +31,7 @@ pub(super) fn member(state: &State, caller: AccountId) -> Result<(&Head, &Member
 pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
     if head.organisation_id.is_some() && !head.admins.contains(&caller) {
-        return Err(Refusal::no_permission(
-            "Only admins can change this conversation.",
-        ));
+        return Err(Refusal::no_permission("Only admins can change this conversation."));
     }
     Ok((head, member))
 }
@@ -49,9 +43,7 @@ pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Membe
 pub(super) fn writer(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
     if head.is_admin_write_only && !head.admins.contains(&caller) {
-        return Err(Refusal::no_permission(
-            "Only admins can write in this conversation.",
-        ));
+        return Err(Refusal::no_permission("Only admins can write in this conversation."));
     }
     Ok((head, member))
 }

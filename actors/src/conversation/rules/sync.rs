@@ -29,20 +29,14 @@ pub(super) fn get(state: &State, caller: AccountId, facts: &Facts) -> Judged<Dec
     if standing::viewer(state, caller)?.1.is_present() {
         answer.extend(visit::sections(state, 0));
     }
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// `conv:sync_initial`; there are no activity records in it.
 pub(super) fn initial(state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
     let mut answer = visit::init_form(state, caller, InitMode::Full, facts)?;
     answer.retain(|news| !matches!(news, News::Activity(_)));
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// `account:sync_conversations`, for this one of the conversations; the caller's are those that do not refuse.
@@ -51,10 +45,7 @@ pub(super) fn initial(state: &State, caller: AccountId, facts: &Facts) -> Judged
 /// `not_member`, or [`Stop::Needs`](super::Stop::Needs).
 pub fn conv_sync(state: &State, caller: AccountId, mode: InitMode, facts: &Facts) -> Judged<Decision> {
     let answer = visit::init_form(state, caller, mode, facts)?;
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// `conv:sync_forward`: every slot above the client's edge, revisions included.
@@ -67,23 +58,11 @@ pub(super) fn forward(
     let (head, member) = standing::viewer(state, caller)?;
     let flow = Flow::stored(state, facts);
     let forward = flow.forward(member, number(event.fw_message_nr), member.top(head), FORWARD)?;
-    let keys = if forward.changes_facts() {
-        Keys::Full
-    } else {
-        Keys::Update
-    };
+    let keys = if forward.changes_facts() { Keys::Full } else { Keys::Update };
     let mut answer = authors(state, caller, forward.items.iter().map(|(message, _)| message));
-    answer.push(News::Header(Header {
-        keys,
-        fw: Some(forward.fw),
-        bw: None,
-        is_reset: false,
-    }));
+    answer.push(News::Header(Header { keys, fw: Some(forward.fw), bw: None, is_reset: false }));
     answer.extend(forward.news());
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// `conv:sync_backward`: visible messages below the client's edge.
@@ -100,17 +79,9 @@ pub(super) fn backward(
     let lowest = messages.first().filter(|_| messages.len() == BACKWARD);
     let bw = lowest.map_or(member.join_message_nr, |message| message.message_nr);
     let mut answer = authors(state, caller, &messages);
-    answer.push(News::Header(Header {
-        keys: Keys::Update,
-        fw: None,
-        bw: Some(bw),
-        is_reset: false,
-    }));
+    answer.push(News::Header(Header { keys: Keys::Update, fw: None, bw: Some(bw), is_reset: false }));
     answer.extend(plain(messages));
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// Which side of a message is wanted.
@@ -123,73 +94,35 @@ struct Window {
 
 /// `message:load_context`: the message and its neighbours; the client's edges stay where they are.
 pub(super) fn load_context(state: &State, caller: AccountId, nr: u64, facts: &Facts) -> Judged<Decision> {
-    around(
-        state,
-        caller,
-        nr,
-        Window {
-            below: CONTEXT,
-            itself: true,
-            above: CONTEXT,
-        },
-        facts,
-    )
+    around(state, caller, nr, Window { below: CONTEXT, itself: true, above: CONTEXT }, facts)
 }
 
 /// `message:load_next`.
 pub(super) fn load_next(state: &State, caller: AccountId, nr: u64, facts: &Facts) -> Judged<Decision> {
-    around(
-        state,
-        caller,
-        nr,
-        Window {
-            below: 0,
-            itself: false,
-            above: FORWARD,
-        },
-        facts,
-    )
+    around(state, caller, nr, Window { below: 0, itself: false, above: FORWARD }, facts)
 }
 
 /// `message:load_previous`.
 pub(super) fn load_previous(state: &State, caller: AccountId, nr: u64, facts: &Facts) -> Judged<Decision> {
-    around(
-        state,
-        caller,
-        nr,
-        Window {
-            below: BACKWARD,
-            itself: false,
-            above: 0,
-        },
-        facts,
-    )
+    around(state, caller, nr, Window { below: BACKWARD, itself: false, above: 0 }, facts)
 }
 
 fn around(state: &State, caller: AccountId, nr: u64, window: Window, facts: &Facts) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
     let flow = Flow::stored(state, facts);
     let top = member.top(head);
-    let middle = flow
-        .seen_message(member, nr)?
-        .ok_or_else(|| Refusal::not_found("Message"))?;
+    let middle = flow.seen_message(member, nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
     let mut messages = flow.below(member, nr, top, window.below)?;
     messages.extend(window.itself.then_some(middle));
     messages.extend(flow.above(member, nr, top, window.above)?);
     let mut answer = authors(state, caller, &messages);
     answer.extend(plain(messages));
-    Ok(Decision {
-        answer,
-        ..presence::nothing(state)
-    })
+    Ok(Decision { answer, ..presence::nothing(state) })
 }
 
 /// Messages as they stand, outside of the flow.
 pub(super) fn plain(messages: Vec<Message>) -> impl Iterator<Item = News> {
-    messages.into_iter().map(|message| News::Message {
-        message: Box::new(message),
-        flow: None,
-    })
+    messages.into_iter().map(|message| News::Message { message: Box::new(message), flow: None })
 }
 
 /// Contacts of those who wrote or revised the messages, the viewer excepted.
@@ -198,13 +131,9 @@ pub(super) fn authors<'a>(
     viewer: AccountId,
     messages: impl IntoIterator<Item = &'a Message>,
 ) -> Vec<News> {
-    let people = messages
-        .into_iter()
-        .flat_map(|message| [Some(message.account_id), message.edit_account_id]);
+    let people = messages.into_iter().flat_map(|message| [Some(message.account_id), message.edit_account_id]);
     let people: BTreeSet<AccountId> = people.flatten().collect();
-    let known = people
-        .into_iter()
-        .filter(|id| *id != viewer && state.members.contains_key(id));
+    let known = people.into_iter().filter(|id| *id != viewer && state.members.contains_key(id));
     known.map(News::Contact).collect()
 }
 
@@ -243,21 +172,11 @@ mod tests {
         let first = answer(&mut replay, BOB, sync_forward(2));
         assert_eq!(first[..2], ["contact alice", "conv Update fw 12"]);
         assert_eq!(first[2..], messages(3..=12));
-        let rest = [
-            "contact alice",
-            "conv Update fw 15",
-            "message 13",
-            "message 14",
-            "message 3 flow 15",
-        ];
+        let rest = ["contact alice", "conv Update fw 15", "message 13", "message 14", "message 3 flow 15"];
         assert_eq!(answer(&mut replay, BOB, sync_forward(12)), rest);
         assert_eq!(answer(&mut replay, BOB, sync_forward(15)), ["conv Update fw 15"]);
         assert_eq!(answer(&mut replay, BOB, sync_forward(99)), ["conv Update fw 99"]);
-        assert_eq!(
-            answer(&mut replay, BOB, sync_forward(-1))[1],
-            "conv Full fw 10",
-            "the creation is told"
-        );
+        assert_eq!(answer(&mut replay, BOB, sync_forward(-1))[1], "conv Full fw 10", "the creation is told");
     }
 
     #[test]
@@ -267,14 +186,9 @@ mod tests {
         replay.post(ALICE, "without him");
         replay.ask(ALICE, edit(5, "without him still")).unwrap();
         replay.ask(ALICE, add(&[BOB])).unwrap();
-        replay
-            .ask(ALICE, edit(5, "he is here, and did not see it"))
-            .unwrap();
+        replay.ask(ALICE, edit(5, "he is here, and did not see it")).unwrap();
         let told = answer(&mut replay, BOB, sync_forward(3));
-        assert_eq!(
-            told,
-            ["contact alice", "conv Full fw 8", "message 4", "message 7"]
-        );
+        assert_eq!(told, ["contact alice", "conv Full fw 8", "message 4", "message 7"]);
     }
 
     #[test]
@@ -285,16 +199,7 @@ mod tests {
         assert_eq!(first[..2], ["contact alice", "conv Update bw 4"]);
         assert_eq!(first[2..], messages(4..=13));
         let rest = answer(&mut replay, BOB, sync_backward(4));
-        assert_eq!(
-            rest,
-            [
-                "contact alice",
-                "conv Update bw 1",
-                "message 1",
-                "message 2",
-                "message 3"
-            ]
-        );
+        assert_eq!(rest, ["contact alice", "conv Update bw 1", "message 1", "message 2", "message 3"]);
         assert_eq!(answer(&mut replay, BOB, sync_backward(1)), ["conv Update bw 1"]);
         assert_eq!(answer(&mut replay, BOB, sync_backward(99))[2..], messages(5..=14));
     }
@@ -307,10 +212,7 @@ mod tests {
         }
         replay.post(ALICE, "at last");
         let back = answer(&mut replay, BOB, sync_backward(155));
-        assert_eq!(
-            back[1..],
-            [vec!["conv Update bw 1".to_owned()], messages(1..=4)].concat()
-        );
+        assert_eq!(back[1..], [vec!["conv Update bw 1".to_owned()], messages(1..=4)].concat());
         assert_eq!(answer(&mut replay, BOB, load_next(3))[1..], messages([4, 155]));
     }
 
@@ -345,11 +247,7 @@ mod tests {
         replay.ask(ALICE, add(&[DON])).unwrap();
         for make in [load_context, load_next, load_previous] {
             for nr in [-1, 0, 4, 99] {
-                assert_eq!(
-                    replay.ask(BOB, make(nr)),
-                    Err(Refusal::not_found("Message")),
-                    "{nr}"
-                );
+                assert_eq!(replay.ask(BOB, make(nr)), Err(Refusal::not_found("Message")), "{nr}");
             }
             assert_eq!(replay.ask(DON, make(3)), Err(Refusal::not_found("Message")));
         }
@@ -376,10 +274,7 @@ mod tests {
     fn trailing_revisions_belong_to_the_window() {
         let mut replay = posts_to(2);
         replay.ask(ALICE, edit(2, "revised")).unwrap();
-        assert_eq!(
-            answer(&mut replay, BOB, sync_initial())[1],
-            "conv Init(Full) fw 3 bw 1"
-        );
+        assert_eq!(answer(&mut replay, BOB, sync_initial())[1], "conv Init(Full) fw 3 bw 1");
     }
 
     #[test]
@@ -387,11 +282,7 @@ mod tests {
         let mut replay = posts_to(2);
         replay.ask(BOB, mark_read(2, None, None)).unwrap();
         for topic in ["a", "b", "c", "d", "e", "f"] {
-            let who = if replay.head().last_message_nr.is_multiple_of(2) {
-                ALICE
-            } else {
-                BOB
-            };
+            let who = if replay.head().last_message_nr.is_multiple_of(2) { ALICE } else { BOB };
             replay.ask(who, set_topic(topic)).unwrap();
         }
         replay.post(ALICE, "news");
@@ -401,15 +292,8 @@ mod tests {
             told[1..],
             [
                 &["conv Init(Full) fw 7 bw 1", "message 9"],
-                &[
-                    "message 1",
-                    "message 2",
-                    "message 3",
-                    "message 4",
-                    "message 5",
-                    "message 6",
-                    "message 7"
-                ][..],
+                &["message 1", "message 2", "message 3", "message 4", "message 5", "message 6", "message 7"]
+                    [..],
                 &["section", "section"],
             ]
             .concat()
@@ -421,21 +305,9 @@ mod tests {
         let replay = posts_to(3);
         let mode = |mode| lines(&replay.conv_sync(BOB, mode).unwrap());
         assert_eq!(mode(InitMode::Header), ["contact alice", "conv Init(Header)"]);
-        assert_eq!(
-            mode(InitMode::Tiny),
-            ["contact alice", "conv Init(Tiny) fw 3 bw 2", "message 2"]
-        );
-        let full = [
-            "contact alice",
-            "conv Init(Full) fw 3 bw 1",
-            "message 1",
-            "message 2",
-            "message 3",
-        ];
-        assert_eq!(
-            mode(InitMode::Full),
-            [&full[..], &["section", "section", "activity alice"]].concat()
-        );
+        assert_eq!(mode(InitMode::Tiny), ["contact alice", "conv Init(Tiny) fw 3 bw 2", "message 2"]);
+        let full = ["contact alice", "conv Init(Full) fw 3 bw 1", "message 1", "message 2", "message 3"];
+        assert_eq!(mode(InitMode::Full), [&full[..], &["section", "section", "activity alice"]].concat());
     }
 
     #[test]
@@ -447,35 +319,20 @@ mod tests {
             answer(&mut replay, BOB, sync_forward(2))[1..],
             ["conv Full fw 4", "message 3", "message 4"]
         );
-        assert_eq!(
-            answer(&mut replay, BOB, sync_backward(99))[1..][0],
-            "conv Update bw 1"
-        );
+        assert_eq!(answer(&mut replay, BOB, sync_backward(99))[1..][0], "conv Update bw 1");
         assert_eq!(answer(&mut replay, BOB, load_next(3)), ["message 4"]);
         assert_eq!(answer(&mut replay, BOB, load_context(4))[1..], messages(1..=4));
-        assert_eq!(
-            answer(&mut replay, BOB, get()),
-            ["contact alice", "conv Init(Header)"]
-        );
+        assert_eq!(answer(&mut replay, BOB, get()), ["contact alice", "conv Init(Header)"]);
         let init = answer(&mut replay, BOB, sync_initial());
-        assert_eq!(
-            init[1..],
-            [vec!["conv Init(Full) fw 4 bw 1".to_owned()], messages(1..=4)].concat()
-        );
+        assert_eq!(init[1..], [vec!["conv Init(Full) fw 4 bw 1".to_owned()], messages(1..=4)].concat());
         assert_eq!(replay.ask(BOB, load_next(5)), Err(Refusal::not_found("Message")));
     }
 
     #[test]
     fn who_never_was_in_is_refused() {
         let mut replay = posts_to(2);
-        let events = [
-            get(),
-            sync_initial(),
-            sync_forward(0),
-            sync_backward(9),
-            load_context(2),
-            load_next(2),
-        ];
+        let events =
+            [get(), sync_initial(), sync_forward(0), sync_backward(9), load_context(2), load_next(2)];
         for event in events.into_iter().chain([load_previous(2)]) {
             assert_eq!(replay.ask(JIL, event.clone()), Err(Refusal::not_member()));
             assert_eq!(Replay::nothing().ask(ALICE, event), Err(Refusal::not_member()));

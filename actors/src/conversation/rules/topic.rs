@@ -30,25 +30,14 @@ pub(super) fn set(
 /// new one. Answers with the slot that it took.
 fn state_topic(draft: &mut Draft<'_>, topic: &str) -> Judged<u64> {
     let (caller, newest_nr) = (draft.caller, draft.head.show_message_nr);
-    let newest = draft
-        .flow()
-        .message(newest_nr)?
-        .filter(|message| message.account_id == caller);
+    let newest = draft.flow().message(newest_nr)?.filter(|message| message.account_id == caller);
     if let Some(newest) = newest
         && let Some(text) = restated(newest.kind, &newest.message, topic)
     {
         return draft.revise(newest_nr, |message| message.message = text);
     }
-    let message = body::text(&body::Topic {
-        topic: topic.to_owned(),
-    });
-    draft.post(
-        MessageKind::Topic,
-        Post {
-            message,
-            ..Post::default()
-        },
-    )
+    let message = body::text(&body::Topic { topic: topic.to_owned() });
+    draft.post(MessageKind::Topic, Post { message, ..Post::default() })
 }
 
 /// The body with another topic in it; `None` where topics are not merged.
@@ -59,9 +48,7 @@ fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
             topic.clone_into(&mut create.topic);
             Some(body::text(&create))
         }
-        MessageKind::Topic => Some(body::text(&body::Topic {
-            topic: topic.to_owned(),
-        })),
+        MessageKind::Topic => Some(body::text(&body::Topic { topic: topic.to_owned() })),
         MessageKind::Text | MessageKind::Add | MessageKind::Kick | MessageKind::Leave => None,
     }
 }
@@ -86,19 +73,9 @@ mod tests {
         assert_eq!(replay.message(3).inbox_nr, -1);
         assert_eq!(replay.head().topic_message_nr, 3);
         assert_eq!(lines(&decision.answer), ["conv Full", "message 3"]);
-        assert_eq!(
-            told(&decision, Reach::Others),
-            ["conv Full", "message 3", "activity bob"]
-        );
-        assert_eq!(
-            (replay.counters(BOB).read, replay.counters(BOB).unread),
-            (3, 0),
-            "it marks all as read"
-        );
-        assert_eq!(
-            (replay.counters(CHARLIE).read, replay.counters(CHARLIE).unread),
-            (0, 1)
-        );
+        assert_eq!(told(&decision, Reach::Others), ["conv Full", "message 3", "activity bob"]);
+        assert_eq!((replay.counters(BOB).read, replay.counters(BOB).unread), (3, 0), "it marks all as read");
+        assert_eq!((replay.counters(CHARLIE).read, replay.counters(CHARLIE).unread), (0, 1));
     }
 
     #[test]
@@ -108,10 +85,7 @@ mod tests {
         replay.ask(BOB, set_topic("Harvest")).unwrap();
         replay.ask(BOB, set_topic("Frost")).unwrap();
         assert_eq!(replay.message(3).message, r#"{"topic":"Frost"}"#);
-        assert_eq!(
-            (replay.head().topic_message_nr, replay.head().show_message_nr),
-            (4, 3)
-        );
+        assert_eq!((replay.head().topic_message_nr, replay.head().show_message_nr), (4, 3));
         replay.ask(ALICE, set_topic("Snow")).unwrap();
         assert_eq!(replay.message(5).message, r#"{"topic":"Snow"}"#);
     }
@@ -122,10 +96,7 @@ mod tests {
         replay.ask(ALICE, set_topic("Harvest")).unwrap();
         replay.ask(ALICE, add(&[BOB])).unwrap();
         replay.ask(ALICE, set_topic("Frost")).unwrap();
-        assert_eq!(
-            (replay.head().last_message_nr, replay.head().show_message_nr),
-            (4, 1)
-        );
+        assert_eq!((replay.head().last_message_nr, replay.head().show_message_nr), (4, 1));
         assert_eq!(replay.body(1)["topic"], "Frost");
     }
 
@@ -142,15 +113,9 @@ mod tests {
     fn a_topic_ends_a_dialog_and_its_removal_makes_one() {
         let mut replay = Replay::with(&[BOB]);
         let decision = replay.ask(BOB, set_topic("Harvest")).unwrap();
-        assert_eq!(
-            effects(&decision),
-            ["alice dialog bob false", "bob dialog alice false"]
-        );
+        assert_eq!(effects(&decision), ["alice dialog bob false", "bob dialog alice false"]);
         let decision = replay.ask(BOB, set_topic("")).unwrap();
-        assert_eq!(
-            effects(&decision),
-            ["alice dialog bob true", "bob dialog alice true"]
-        );
+        assert_eq!(effects(&decision), ["alice dialog bob true", "bob dialog alice true"]);
     }
 
     #[test]
@@ -164,10 +129,7 @@ mod tests {
         head.admins = vec![ALICE];
         for event in [set_topic("x"), add(&[DON]), remove(&[ALICE])] {
             let refused = replay.ask(CHARLIE, event).unwrap_err();
-            assert_eq!(
-                refused,
-                Refusal::no_permission("Only admins can change this conversation.")
-            );
+            assert_eq!(refused, Refusal::no_permission("Only admins can change this conversation."));
         }
     }
 }

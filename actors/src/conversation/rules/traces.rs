@@ -22,14 +22,7 @@ fn t1_three_posts() -> Replay {
     shows!(replay, ALICE, join 1, begin 1, send 1, read 1, show 1, inbox_message_nr 1, last 1, last_inbox 0);
     shows!(replay, ALICE, read_inbox 0, unread 0, is_mark_unread Some(false), can_post true);
     let init = "conv Init(Full) fw 1 bw 1";
-    let answer = [
-        "contact bob",
-        "contact charlie",
-        init,
-        "message 1",
-        "section",
-        "section",
-    ];
+    let answer = ["contact bob", "contact charlie", init, "message 1", "section", "section"];
     assert_eq!(lines(&decision.answer), answer);
 
     for text in ["one", "two", "three"] {
@@ -73,10 +66,7 @@ fn t1_three_posts_reading_unreading_leaving_and_coming_back() {
     let decision = replay.ask(ALICE, add(&[CHARLIE])).unwrap();
     // While he was away, the other two had a conversation of two without a topic.
     let dialog_ends = ["alice dialog bob false", "bob dialog alice false"];
-    assert_eq!(
-        effects(&decision),
-        [&["charlie joined by alice"], &dialog_ends[..]].concat()
-    );
+    assert_eq!(effects(&decision), [&["charlie joined by alice"], &dialog_ends[..]].concat());
     assert_eq!(replay.message(7).inbox_nr, -4);
     assert_eq!(replay.post(ALICE, "with him"), 8);
     assert_eq!(replay.message(8).inbox_nr, 5);
@@ -86,15 +76,8 @@ fn t1_three_posts_reading_unreading_leaving_and_coming_back() {
     shows!(replay, CHARLIE, unread 1, is_mark_unread Some(false), can_post true);
 
     let poll = lines(&replay.catch_up(CHARLIE, horizon));
-    let messages = [
-        "message 1",
-        "message 2",
-        "message 3",
-        "message 4",
-        "message 5",
-        "message 7",
-        "message 8",
-    ];
+    let messages =
+        ["message 1", "message 2", "message 3", "message 4", "message 5", "message 7", "message 8"];
     let told: Vec<_> = poll.iter().filter(|line| line.starts_with("message")).collect();
     assert!(poll.contains(&"conv Init(Full) fw 8 bw 1".to_owned()), "{poll:?}");
     assert_eq!(told, messages, "slot 6 is not his");
@@ -123,10 +106,7 @@ fn t2_mentions_follow_edits_and_deletion() {
     replay.ask(ALICE, delete(3)).unwrap();
     shows!(replay, ben, last 5, my_message_nr Some(0));
     let deleted = replay.message(3);
-    assert_eq!(
-        (deleted.message.as_str(), deleted.state),
-        ("", MessageState::Deleted)
-    );
+    assert_eq!((deleted.message.as_str(), deleted.state), ("", MessageState::Deleted));
     assert_eq!((deleted.inbox_nr, deleted.prev_message_nr), (1, 1));
 }
 
@@ -139,10 +119,7 @@ fn t3_an_addition_is_merged_and_a_removal_is_not() {
     assert_eq!((create.message_nr, create.flow_message_nr), (1, Some(2)));
     assert_eq!(create.edit_account_id, Some(ALICE));
     assert_eq!(replay.body(1)["members"], json!([BOB]));
-    assert_eq!(
-        lines(&decision.answer),
-        ["contact bob", "conv Full", "message 1 flow 2", "activity bob"]
-    );
+    assert_eq!(lines(&decision.answer), ["contact bob", "conv Full", "message 1 flow 2", "activity bob"]);
     shows!(replay, BOB, join 1);
 
     let decision = replay.ask(ALICE, remove(&[BOB])).unwrap();

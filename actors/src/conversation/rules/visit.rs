@@ -1,7 +1,7 @@
 //! What a session must be told of a conversation: the init form, and what it missed since a horizon (conversations.md
 //! §5.1, §7). First connection, reconnect and joining are the same code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rill_proto::classificator::InitMode;
 use rill_proto::id::AccountId;
@@ -45,38 +45,23 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     let mut news = Vec::new();
     let is_present = member.is_present();
     if is_present {
-        let changed = state
-            .members
-            .iter()
-            .filter(|(id, other)| **id != viewer && other.profile_stamp > horizon);
+        let changed =
+            state.members.iter().filter(|(id, other)| **id != viewer && other.profile_stamp > horizon);
         news.extend(changed.map(|(id, _)| News::Contact(*id)));
     }
     let facts_changed = head.facts_stamp > horizon && (is_present || member.stamp > horizon);
     if facts_changed || member.stamp > horizon || !missed.is_empty() {
         let keys = if facts_changed { Keys::Full } else { Keys::Update };
         // No edge: where the client's is, only the client knows. It moves it along the slots that follow.
-        news.push(News::Header(Header {
-            keys,
-            fw: None,
-            bw: None,
-            is_reset: false,
-        }));
+        news.push(News::Header(Header { keys, fw: None, bw: None, is_reset: false }));
     }
     if let (Some(first), Some(last)) = (missed.first(), missed.last()) {
-        let fresh = BTreeMap::new();
-        let flow = Flow {
-            state,
-            facts,
-            fresh: &fresh,
-        };
+        let flow = Flow::stored(state, facts);
         news.extend(flow.forward(member, first - 1, *last, missed.len())?.news());
     }
     if is_present {
         news.extend(sections(state, horizon));
-        let others = state
-            .members
-            .iter()
-            .filter(|(id, other)| **id != viewer && other.is_present());
+        let others = state.members.iter().filter(|(id, other)| **id != viewer && other.is_present());
         let moved = others.filter(|(_, other)| other.shown_stamp > horizon);
         news.extend(moved.map(|(id, _)| News::Activity(*id)));
     }
@@ -86,13 +71,7 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
 /// The slots up to `top` that were taken after the horizon, as far as they are in memory.
 fn missed(state: &State, top: u64, horizon: Stamp) -> Vec<u64> {
     let newer = |entry: &&(u64, Slot)| entry.1.stamp() > horizon;
-    let mut missed: Vec<u64> = state
-        .recent
-        .iter()
-        .rev()
-        .take_while(newer)
-        .map(|(nr, _)| *nr)
-        .collect();
+    let mut missed: Vec<u64> = state.recent.iter().rev().take_while(newer).map(|(nr, _)| *nr).collect();
     missed.reverse();
     missed.retain(|nr| *nr <= top);
     missed
@@ -110,21 +89,12 @@ pub(super) fn init_form(
 ) -> Judged<Vec<News>> {
     let (head, member) = standing::viewer(state, viewer)?;
     let counters = Counters::of(state, head, member);
-    let fresh = BTreeMap::new();
-    let flow = Flow {
-        state,
-        facts,
-        fresh: &fresh,
-    };
+    let flow = Flow::stored(state, facts);
     let (messages, fw, bw) = match mode {
         InitMode::Header => (Vec::new(), None, None),
         InitMode::Tiny => {
             let shown = flow.seen_message(member, counters.inbox_message_nr)?;
-            (
-                shown.into_iter().collect(),
-                Some(counters.last),
-                Some(counters.inbox_message_nr),
-            )
+            (shown.into_iter().collect(), Some(counters.last), Some(counters.inbox_message_nr))
         }
         InitMode::Full => {
             let window = window(&flow, head, member, &counters)?;
@@ -132,12 +102,7 @@ pub(super) fn init_form(
         }
     };
     let mut news = people(state, viewer, &messages);
-    news.push(News::Header(Header {
-        keys: Keys::Init(mode),
-        fw,
-        bw,
-        is_reset: false,
-    }));
+    news.push(News::Header(Header { keys: Keys::Init(mode), fw, bw, is_reset: false }));
     news.extend(sync::plain(messages));
     if mode == InitMode::Full && member.is_present() {
         news.extend(sections(state, 0));
@@ -162,23 +127,12 @@ fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) ->
     let has_older = before.len() == INIT_BEFORE;
     let lowest = before.first().or(after.first()).map(|message| message.message_nr);
     let bw = lowest.filter(|_| has_older).unwrap_or(member.join_message_nr);
-    let newest = after
-        .last()
-        .or(before.last())
-        .map_or(top, |message| message.message_nr);
+    let newest = after.last().or(before.last()).map_or(top, |message| message.message_nr);
     // Behind the last visible message there are revisions only, and the window shows what they made of it.
-    let fw = if after.len() < INIT_AFTER || newest >= counters.show {
-        top
-    } else {
-        newest
-    };
+    let fw = if after.len() < INIT_AFTER || newest >= counters.show { top } else { newest };
     let mut messages = Vec::new();
     let inbox = counters.inbox_message_nr;
-    if !before
-        .iter()
-        .chain(&after)
-        .any(|message| message.message_nr == inbox)
-    {
+    if !before.iter().chain(&after).any(|message| message.message_nr == inbox) {
         messages.extend(flow.seen_message(member, inbox)?);
     }
     messages.extend(before);
@@ -188,26 +142,23 @@ fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) ->
 
 /// Contacts of the other members, and of who wrote the messages and is no member any more.
 fn people(state: &State, viewer: AccountId, messages: &[Message]) -> Vec<News> {
-    let present = state.members.iter().filter(|(_, member)| member.is_present());
+    let left_at = state.members.get(&viewer).and_then(|member| member.frozen.as_ref());
+    let present = state.members.iter().filter(|(_, member)| {
+        left_at.map_or_else(|| member.is_present(), |frozen| member.was_present_at(frozen.message_nr))
+    });
     let mut named: BTreeSet<AccountId> = present.map(|(id, _)| *id).collect();
     named.remove(&viewer);
     let mut news: Vec<News> = named.iter().map(|id| News::Contact(*id)).collect();
     let authors = sync::authors(state, viewer, messages);
     news.extend(
-        authors
-            .into_iter()
-            .filter(|author| !matches!(author, News::Contact(id) if named.contains(id))),
+        authors.into_iter().filter(|author| !matches!(author, News::Contact(id) if named.contains(id))),
     );
     news
 }
 
 /// The sections that changed after a stamp.
 pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = News> {
-    let mut changed: Vec<_> = state
-        .sections
-        .iter()
-        .filter(|(_, section)| section.stamp > horizon)
-        .collect();
+    let mut changed: Vec<_> = state.sections.iter().filter(|(_, section)| section.stamp > horizon).collect();
     changed.sort_by(|(_, one), (_, other)| other.weight.total_cmp(&one.weight));
     changed.into_iter().map(|(id, _)| News::Section(*id))
 }
@@ -229,12 +180,7 @@ mod tests {
     fn the_first_connection_gets_the_whole_form() {
         let mut replay = Replay::with(&[BOB]);
         replay.post(ALICE, "hello");
-        let form = [
-            "contact alice",
-            "conv Init(Full) fw 2 bw 1",
-            "message 1",
-            "message 2",
-        ];
+        let form = ["contact alice", "conv Init(Full) fw 2 bw 1", "message 1", "message 2"];
         let rest = ["section", "section", "activity alice"];
         assert_eq!(lines(&replay.catch_up(BOB, 0)), [&form[..], &rest].concat());
     }
@@ -249,13 +195,7 @@ mod tests {
         let missed = ["conv Update", "message 3", "message 2 flow 4", "activity alice"];
         assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
         replay.ask(ALICE, set_topic("Harvest")).unwrap();
-        let missed = [
-            "conv Full",
-            "message 3",
-            "message 2 flow 4",
-            "message 5",
-            "activity alice",
-        ];
+        let missed = ["conv Full", "message 3", "message 2 flow 4", "message 5", "activity alice"];
         assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
     }
 
@@ -269,10 +209,7 @@ mod tests {
         assert_eq!(lines(&replay.catch_up(BOB, horizon)), ["conv Update"]);
         let horizon = replay.stamp;
         replay.ask(BOB, mark_unread(2, None, None)).unwrap();
-        assert!(
-            replay.catch_up(CHARLIE, horizon).is_empty(),
-            "nobody is told of unreading"
-        );
+        assert!(replay.catch_up(CHARLIE, horizon).is_empty(), "nobody is told of unreading");
     }
 
     #[test]
@@ -281,20 +218,9 @@ mod tests {
         replay.post(ALICE, "one");
         let horizon = replay.stamp;
         replay.ask(ALICE, add(&[CHARLIE])).unwrap();
-        let missed = [
-            "contact charlie",
-            "conv Full",
-            "message 3",
-            "activity alice",
-            "activity charlie",
-        ];
+        let missed = ["contact charlie", "conv Full", "message 3", "activity alice", "activity charlie"];
         assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
-        let form = [
-            "contact alice",
-            "contact bob",
-            "conv Init(Full) fw 3 bw 3",
-            "message 3",
-        ];
+        let form = ["contact alice", "contact bob", "conv Init(Full) fw 3 bw 3", "message 3"];
         assert_eq!(lines(&replay.catch_up(CHARLIE, horizon))[..4], form);
     }
 
@@ -330,9 +256,6 @@ mod tests {
         replay.post(BOB, "hello");
         replay.ask(BOB, leave()).unwrap();
         let form = lines(&replay.catch_up(CHARLIE, 0));
-        assert_eq!(
-            form[..3],
-            ["contact alice", "contact bob", "conv Init(Full) fw 3 bw 1"]
-        );
+        assert_eq!(form[..3], ["contact alice", "contact bob", "conv Init(Full) fw 3 bw 1"]);
     }
 }

@@ -21,13 +21,8 @@ pub(crate) async fn an_append_changes_all_of_its_rows_or_none(place: &impl Place
     refused.put = vec![(RowKey::Head, "two".into()), (RowKey::Slot(2), "s2".into())];
     refused.remove = vec![member];
     refused.outbox = vec![(account(1), "effect".into())];
-    append(&*store, claim(account(9), 0, &email("taken"), "nine"))
-        .await
-        .unwrap();
-    assert_eq!(
-        append(&*store, refused.clone()).await,
-        claimed(&email("taken"), "nine")
-    );
+    append(&*store, claim(account(9), 0, &email("taken"), "nine")).await.unwrap();
+    assert_eq!(append(&*store, refused.clone()).await, claimed(&email("taken"), "nine"));
     assert_eq!(row(&*store, chat(1), RowKey::Head).await.unwrap(), "one");
     assert_eq!(row(&*store, chat(1), member).await.unwrap(), "m");
     assert_eq!(row(&*store, chat(1), RowKey::Slot(2)).await, None);
@@ -62,30 +57,20 @@ pub(crate) async fn appends_that_wait_together_build_on_each_other(place: &impl 
     let mut told = Vec::new();
     for version in 0..300 {
         let mut append = head(chat(1), version, if version % 2 == 0 { "even" } else { "odd" });
-        append
-            .put
-            .push((RowKey::Slot(version + 1), Bytes::from(version.to_string())));
+        append.put.push((RowKey::Slot(version + 1), Bytes::from(version.to_string())));
         told.push(start(&*store, append));
     }
     for told in told {
         told.await.unwrap().unwrap();
     }
     let loaded = store.load(chat(1)).await.unwrap().unwrap();
-    assert_eq!(
-        loaded,
-        Loaded {
-            version: 300,
-            rows: vec![(RowKey::Head, "odd".into())]
-        }
-    );
+    assert_eq!(loaded, Loaded { version: 300, rows: vec![(RowKey::Head, "odd".into())] });
     assert_eq!(row(&*store, chat(1), RowKey::Slot(300)).await.unwrap(), "299");
 }
 
 pub(crate) async fn a_refused_append_leaves_its_neighbours_alone(place: &impl Place) {
     let store = place.open();
-    append(&*store, claim(account(9), 0, &email("a"), "nine"))
-        .await
-        .unwrap();
+    append(&*store, claim(account(9), 0, &email("a"), "nine")).await.unwrap();
     let told = [
         start(&*store, head(chat(1), 0, "one")),
         start(&*store, claim(chat(2), 0, &email("a"), "two")),
@@ -98,14 +83,7 @@ pub(crate) async fn a_refused_append_leaves_its_neighbours_alone(place: &impl Pl
     for told in told {
         results.push(told.await.unwrap());
     }
-    let expected = [
-        Ok(()),
-        claimed(&email("a"), "nine"),
-        moved(1, 0),
-        moved(7, 1),
-        Ok(()),
-        Ok(()),
-    ];
+    let expected = [Ok(()), claimed(&email("a"), "nine"), moved(1, 0), moved(7, 1), Ok(()), Ok(())];
     assert_eq!(results, expected);
     assert_eq!(row(&*store, chat(1), RowKey::Head).await.unwrap(), "two");
     assert_eq!(store.load(chat(2)).await.unwrap(), None);
@@ -118,11 +96,7 @@ pub(crate) async fn callbacks_come_in_the_order_of_the_appends(place: &impl Plac
     for number in 0..100u64 {
         let heard = heard.clone();
         // Every third is refused: refusals wait for their turn like the others.
-        let expected = if number % 3 == 2 {
-            1000
-        } else {
-            number - number / 3
-        };
+        let expected = if number % 3 == 2 { 1000 } else { number - number / 3 };
         let done =
             move |result: Result<(), AppendError>| heard.lock().unwrap().push((number, result.is_ok()));
         store.append(head(chat(1), expected, "x"), Box::new(done));
@@ -152,16 +126,10 @@ pub(crate) async fn of_two_writers_exactly_one_gets_each_version(place: &impl Pl
             won
         }
     };
-    let threads = [
-        std::thread::spawn(contend("left")),
-        std::thread::spawn(contend("right")),
-    ];
+    let threads = [std::thread::spawn(contend("left")), std::thread::spawn(contend("right"))];
     let [left, right] = threads.map(|thread| thread.join().unwrap());
     for slot in 1..=VERSIONS {
-        assert!(
-            left.contains(&slot) != right.contains(&slot),
-            "version {slot} went to one of them"
-        );
+        assert!(left.contains(&slot) != right.contains(&slot), "version {slot} went to one of them");
         let winner = if left.contains(&slot) { "left" } else { "right" };
         assert_eq!(row(&*store, chat(1), RowKey::Slot(slot)).await.unwrap(), winner);
     }

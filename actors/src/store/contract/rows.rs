@@ -10,31 +10,17 @@ use crate::store::{Append, Direction, EffectId, Loaded, OutboxEntry, RowKey, Sto
 pub(crate) async fn consequences_wait_until_they_are_settled(place: &impl Place) {
     let store = place.open();
     let entry = |source, version, index, target, payload: &'static str| OutboxEntry {
-        id: EffectId {
-            source,
-            version,
-            index,
-        },
+        id: EffectId { source, version, index },
         target,
         payload: payload.into(),
     };
-    let first = Append {
-        outbox: vec![(account(1), "a".into()), (account(2), "b".into())],
-        ..step(chat(1), 0)
-    };
+    let first =
+        Append { outbox: vec![(account(1), "a".into()), (account(2), "b".into())], ..step(chat(1), 0) };
     append(&*store, first).await.unwrap();
     for version in 1..300 {
         append_nothing(&*store, version).await;
     }
-    append(
-        &*store,
-        Append {
-            outbox: vec![(chat(2), "c".into())],
-            ..step(chat(1), 300)
-        },
-    )
-    .await
-    .unwrap();
+    append(&*store, Append { outbox: vec![(chat(2), "c".into())], ..step(chat(1), 300) }).await.unwrap();
     let all = [
         entry(chat(1), 1, 0, account(1), "a"),
         entry(chat(1), 1, 1, account(2), "b"),
@@ -43,22 +29,13 @@ pub(crate) async fn consequences_wait_until_they_are_settled(place: &impl Place)
     assert_eq!(store.outbox().await.unwrap(), all);
     drop(store);
     let store = place.open();
-    assert_eq!(
-        store.outbox().await.unwrap(),
-        all,
-        "at least once, also after a restart"
-    );
+    assert_eq!(store.outbox().await.unwrap(), all, "at least once, also after a restart");
     store.settle(all[1].id);
     store.settle(all[1].id);
-    append(&*store, head(chat(5), 0, "behind the settling"))
-        .await
-        .unwrap();
+    append(&*store, head(chat(5), 0, "behind the settling")).await.unwrap();
     assert_eq!(store.outbox().await.unwrap(), [all[0].clone(), all[2].clone()]);
     drop(store);
-    assert_eq!(
-        place.open().outbox().await.unwrap(),
-        [all[0].clone(), all[2].clone()]
-    );
+    assert_eq!(place.open().outbox().await.unwrap(), [all[0].clone(), all[2].clone()]);
 }
 
 async fn append_nothing(store: &impl Store, version: u64) {
@@ -69,38 +46,11 @@ pub(crate) async fn slots_are_read_in_both_directions_within_limits(place: &impl
     let store = place.open();
     let id = ConversationId(Uuid::from_u128(1));
     let put = |numbers: Vec<u64>| {
-        numbers
-            .into_iter()
-            .map(|n| (RowKey::Slot(n), Bytes::from(n.to_string())))
-            .collect()
+        numbers.into_iter().map(|n| (RowKey::Slot(n), Bytes::from(n.to_string()))).collect()
     };
-    append(
-        &*store,
-        Append {
-            put: put((1..=300).collect()),
-            ..step(chat(1), 0)
-        },
-    )
-    .await
-    .unwrap();
-    append(
-        &*store,
-        Append {
-            put: put(vec![1, 2]),
-            ..step(chat(2), 0)
-        },
-    )
-    .await
-    .unwrap();
-    append(
-        &*store,
-        Append {
-            remove: vec![RowKey::Slot(256)],
-            ..step(chat(1), 1)
-        },
-    )
-    .await
-    .unwrap();
+    append(&*store, Append { put: put((1..=300).collect()), ..step(chat(1), 0) }).await.unwrap();
+    append(&*store, Append { put: put(vec![1, 2]), ..step(chat(2), 0) }).await.unwrap();
+    append(&*store, Append { remove: vec![RowKey::Slot(256)], ..step(chat(1), 1) }).await.unwrap();
     let read = async |from, to, limit, direction| {
         let slots = store.slots(id, from, to, limit, direction).await.unwrap();
         assert!(slots.iter().all(|(number, value)| value == &number.to_string()));
@@ -135,55 +85,26 @@ pub(crate) async fn loading_gives_all_rows_but_slots_in_key_order(place: &impl P
     ];
     let mut put: Vec<_> = rows.iter().rev().cloned().collect();
     put.insert(3, (RowKey::Slot(1), "slot".into()));
-    append(
-        &*store,
-        Append {
-            put,
-            ..step(chat(1), 0)
-        },
-    )
-    .await
-    .unwrap();
+    append(&*store, Append { put, ..step(chat(1), 0) }).await.unwrap();
     append(&*store, head(chat(2), 0, "another")).await.unwrap();
     append(&*store, head(account(1), 0, "another")).await.unwrap();
     assert!(rows.is_sorted());
-    assert_eq!(
-        store.load(chat(1)).await.unwrap().unwrap(),
-        Loaded { version: 1, rows }
-    );
-    let remove_all = Append {
-        remove: vec![RowKey::Head],
-        ..step(account(1), 1)
-    };
+    assert_eq!(store.load(chat(1)).await.unwrap().unwrap(), Loaded { version: 1, rows });
+    let remove_all = Append { remove: vec![RowKey::Head], ..step(account(1), 1) };
     append(&*store, remove_all).await.unwrap();
-    assert_eq!(
-        store.load(account(1)).await.unwrap().unwrap(),
-        Loaded {
-            version: 2,
-            rows: vec![]
-        }
-    );
+    assert_eq!(store.load(account(1)).await.unwrap().unwrap(), Loaded { version: 2, rows: vec![] });
 }
 
 pub(crate) async fn what_does_not_exist_is_not_found(place: &impl Place) {
     let store = place.open();
     assert_eq!(store.load(chat(1)).await.unwrap(), None);
     assert_eq!(row(&*store, chat(1), RowKey::Head).await, None);
-    let slots = store.slots(
-        ConversationId(Uuid::from_u128(1)),
-        0,
-        u64::MAX,
-        10,
-        Direction::Ascending,
-    );
+    let slots = store.slots(ConversationId(Uuid::from_u128(1)), 0, u64::MAX, 10, Direction::Ascending);
     assert_eq!(slots.await.unwrap(), []);
     assert_eq!(store.holder(email("a")).await.unwrap(), None);
     assert_eq!(store.outbox().await.unwrap(), []);
     assert_eq!(store.last_stamp(), 0);
-    let remove = Append {
-        remove: vec![RowKey::Head, RowKey::Slot(1)],
-        ..step(chat(1), 0)
-    };
+    let remove = Append { remove: vec![RowKey::Head, RowKey::Slot(1)], ..step(chat(1), 0) };
     append(&*store, remove).await.unwrap();
 }
 
@@ -191,15 +112,10 @@ pub(crate) async fn reopening_finds_everything(place: &impl Place) {
     let store = place.open();
     let value = Bytes::from(vec![7; 100_000]);
     let put = vec![(RowKey::Head, value.clone()), (RowKey::Slot(1), value.clone())];
-    let mut first = Append {
-        put,
-        ..claim(chat(1), 0, &email("a"), "one")
-    };
+    let mut first = Append { put, ..claim(chat(1), 0, &email("a"), "one") };
     first.claim.push((request(1), "outcome".into()));
     let told = start(&*store, first);
-    let queued: Vec<_> = (1..100)
-        .map(|version| start(&*store, step(chat(1), version)))
-        .collect();
+    let queued: Vec<_> = (1..100).map(|version| start(&*store, step(chat(1), version))).collect();
     // What was handed over before the store was dropped is written as well.
     drop(store);
     assert_eq!(told.await.unwrap(), Ok(()));
@@ -208,13 +124,7 @@ pub(crate) async fn reopening_finds_everything(place: &impl Place) {
     }
     let store = place.open();
     let loaded = store.load(chat(1)).await.unwrap().unwrap();
-    assert_eq!(
-        loaded,
-        Loaded {
-            version: 100,
-            rows: vec![(RowKey::Head, value.clone())]
-        }
-    );
+    assert_eq!(loaded, Loaded { version: 100, rows: vec![(RowKey::Head, value.clone())] });
     assert_eq!(row(&*store, chat(1), RowKey::Slot(1)).await.unwrap(), value);
     assert_eq!(store.holder(email("a")).await.unwrap().unwrap(), "one");
     assert_eq!(store.holder(request(1)).await.unwrap().unwrap(), "outcome");
@@ -222,10 +132,7 @@ pub(crate) async fn reopening_finds_everything(place: &impl Place) {
 
 pub(crate) async fn the_last_stamp_is_the_highest_one(place: &impl Place) {
     let store = place.open();
-    let at = |stamp, aggregate, version| Append {
-        stamp,
-        ..step(aggregate, version)
-    };
+    let at = |stamp, aggregate, version| Append { stamp, ..step(aggregate, version) };
     append(&*store, at(500, chat(1), 0)).await.unwrap();
     append(&*store, at(400, chat(2), 0)).await.unwrap();
     assert_eq!(store.last_stamp(), 500);

@@ -51,10 +51,7 @@ impl Admission {
     ) -> Result<Result<(), AppendError>, StoreFault> {
         let found = self.version(engine, append.aggregate)?;
         if found != append.expected_version {
-            return Ok(Err(AppendError::Moved {
-                expected: append.expected_version,
-                found,
-            }));
+            return Ok(Err(AppendError::Moved { expected: append.expected_version, found }));
         }
         if let Some(refused) = claims(engine, pending, append)? {
             return Ok(Err(refused));
@@ -109,22 +106,10 @@ impl Admission {
             pending.put(Space::Uniques, unique, keys::holder(append.stamp, value));
         }
         for (index, (target, payload)) in (0..).zip(&append.outbox) {
-            let id = EffectId {
-                source: append.aggregate,
-                version,
-                index,
-            };
-            pending.put(
-                Space::Outbox,
-                keys::effect(id),
-                keys::consequence(*target, payload),
-            );
+            let id = EffectId { source: append.aggregate, version, index };
+            pending.put(Space::Outbox, keys::effect(id), keys::consequence(*target, payload));
         }
-        pending.put(
-            Space::Rows,
-            keys::version(append.aggregate),
-            keys::number(version),
-        );
+        pending.put(Space::Rows, keys::version(append.aggregate), keys::number(version));
         Ok(())
     }
 
@@ -165,9 +150,7 @@ impl Admission {
 
 /// The version that the engine holds; 0 for an aggregate that does not exist.
 pub(super) fn stored_version(engine: &Engine, aggregate: Aggregate) -> Result<u64, StoreFault> {
-    engine
-        .get(Space::Rows, &keys::version(aggregate))?
-        .map_or(Ok(0), |value| keys::parse_number(&value))
+    engine.get(Space::Rows, &keys::version(aggregate))?.map_or(Ok(0), |value| keys::parse_number(&value))
 }
 
 /// The keyspace of a row.
@@ -223,10 +206,7 @@ fn claims(engine: &Engine, pending: &Pending, append: &Append) -> Result<Option<
         if let Some(value) = held
             && (is_request(key) || value != *wanted)
         {
-            return Ok(Some(AppendError::Claimed {
-                key: key.clone(),
-                value,
-            }));
+            return Ok(Some(AppendError::Claimed { key: key.clone(), value }));
         }
     }
     Ok(None)

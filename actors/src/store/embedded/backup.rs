@@ -93,10 +93,7 @@ impl Embedded {
     /// takes to read everything: not for a thread that serves.
     pub fn backup(&self, to: &Path) -> Result<(), BackupError> {
         self.shared.check()?;
-        let unwritable = |source| BackupError::Unwritable {
-            path: to.to_owned(),
-            source,
-        };
+        let unwritable = |source| BackupError::Unwritable { path: to.to_owned(), source };
         let mut unfinished = to.as_os_str().to_owned();
         unfinished.push(".unfinished");
         let unfinished = PathBuf::from(unfinished);
@@ -110,10 +107,7 @@ impl Embedded {
             return Err(error);
         }
         std::fs::rename(&unfinished, to).map_err(unwritable)?;
-        let folder = to
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         sync_folder(folder).map_err(unwritable)
     }
 }
@@ -137,13 +131,8 @@ impl From<fjall::Error> for WriteError {
 
 fn write(engine: &Engine, path: &Path) -> Result<(), WriteError> {
     let snapshot = engine.snapshot();
-    let schema = migration::schema(engine)
-        .map_err(WriteError::Store)?
-        .unwrap_or_default();
-    let mut out = Hashing {
-        inner: BufWriter::new(File::create(path)?),
-        hash: Sha256::new(),
-    };
+    let schema = migration::schema(engine).map_err(WriteError::Store)?.unwrap_or_default();
+    let mut out = Hashing { inner: BufWriter::new(File::create(path)?), hash: Sha256::new() };
     out.write_all(&MAGIC)?;
     out.write_all(&schema.to_be_bytes())?;
     let mut entries = 0u64;
@@ -185,9 +174,7 @@ pub fn restore(from: &Path, into: &Path) -> Result<(), RestoreError> {
     }
     let lock = occupy(into)?;
     if into.join(ENGINE).exists() {
-        return Err(RestoreError::Occupied {
-            path: into.to_owned(),
-        });
+        return Err(RestoreError::Occupied { path: into.to_owned() });
     }
     make(into, |engine| {
         let mut pending = Pending::default();
@@ -213,26 +200,17 @@ fn read(
     path: &Path,
     mut entry: impl FnMut(Space, Vec<u8>, Bytes) -> Result<(), StoreFault>,
 ) -> Result<u64, RestoreError> {
-    let damaged = |reason| RestoreError::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let damaged = |reason| RestoreError::Damaged { path: path.to_owned(), reason };
     // A file that ends early is damaged; any other error is the system's.
     let unreadable = |source: io::Error| {
         if source.kind() == io::ErrorKind::UnexpectedEof {
             damaged("it ends early")
         } else {
-            RestoreError::Unreadable {
-                path: path.to_owned(),
-                source,
-            }
+            RestoreError::Unreadable { path: path.to_owned(), source }
         }
     };
     let file = File::open(path).map_err(unreadable)?;
-    let mut file = Hashing {
-        inner: BufReader::new(file),
-        hash: Sha256::new(),
-    };
+    let mut file = Hashing { inner: BufReader::new(file), hash: Sha256::new() };
     if file.array().map_err(unreadable)? != MAGIC {
         return Err(damaged("it does not begin like one"));
     }
@@ -243,10 +221,8 @@ fn read(
         if space == END {
             break;
         }
-        let space = Space::ALL
-            .get(usize::from(space))
-            .copied()
-            .ok_or_else(|| damaged("it names no keyspace"))?;
+        let space =
+            Space::ALL.get(usize::from(space)).copied().ok_or_else(|| damaged("it names no keyspace"))?;
         let key = file.part().map_err(unreadable)?;
         let value = file.part().map_err(unreadable)?;
         if key.is_empty() || key.len() > usize::from(u16::MAX) {
@@ -258,10 +234,7 @@ fn read(
     if u64::from_be_bytes(file.array().map_err(unreadable)?) != entries {
         return Err(damaged("entries are missing"));
     }
-    let Hashing {
-        inner: mut rest,
-        hash,
-    } = file;
+    let Hashing { inner: mut rest, hash } = file;
     let mut expected = [0; 32];
     rest.read_exact(&mut expected).map_err(unreadable)?;
     if hash.finalize()[..] != expected {
@@ -326,10 +299,7 @@ mod tests {
     use crate::store::{Append, Direction, RowKey, Store, UniqueKey};
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(future)
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     fn folder() -> TempDir {
@@ -339,10 +309,7 @@ mod tests {
     fn filled(folder: &TempDir) -> std::sync::Arc<Embedded> {
         let store = Embedded::open(folder.path()).unwrap();
         let full = Append {
-            put: vec![
-                (RowKey::Head, "head".into()),
-                (RowKey::Slot(1), vec![3; 9000].into()),
-            ],
+            put: vec![(RowKey::Head, "head".into()), (RowKey::Slot(1), vec![3; 9000].into())],
             claim: vec![(UniqueKey::Email("a@b".into()), "one".into())],
             outbox: vec![(account(1), "effect".into())],
             ..step(chat(1), 0)
@@ -364,24 +331,10 @@ mod tests {
         assert_eq!(restored.secret(), store.secret());
         assert_eq!(restored.last_stamp(), 1);
         let loaded = block_on(restored.load(chat(1))).unwrap().unwrap();
-        assert_eq!(
-            (loaded.version, loaded.rows),
-            (1, vec![(RowKey::Head, "head".into())])
-        );
-        assert_eq!(
-            block_on(restored.row(chat(1), RowKey::Slot(1))).unwrap().unwrap(),
-            vec![3; 9000]
-        );
-        assert_eq!(
-            block_on(restored.holder(UniqueKey::Email("a@b".into())))
-                .unwrap()
-                .unwrap(),
-            "one"
-        );
-        assert_eq!(
-            block_on(restored.outbox()).unwrap(),
-            block_on(store.outbox()).unwrap()
-        );
+        assert_eq!((loaded.version, loaded.rows), (1, vec![(RowKey::Head, "head".into())]));
+        assert_eq!(block_on(restored.row(chat(1), RowKey::Slot(1))).unwrap().unwrap(), vec![3; 9000]);
+        assert_eq!(block_on(restored.holder(UniqueKey::Email("a@b".into()))).unwrap().unwrap(), "one");
+        assert_eq!(block_on(restored.outbox()).unwrap(), block_on(store.outbox()).unwrap());
         block_on(append(&*restored, head(chat(1), 1, "goes on"))).unwrap();
         assert_eq!(
             std::fs::read_dir(file.parent().unwrap()).unwrap().count(),
@@ -407,8 +360,7 @@ mod tests {
             let store = store.clone();
             std::thread::spawn(move || {
                 let told: Vec<_> = (1..5000).map(|number| start(&*store, numbered(number))).collect();
-                told.into_iter()
-                    .for_each(|told| told.blocking_recv().unwrap().unwrap());
+                told.into_iter().for_each(|told| told.blocking_recv().unwrap().unwrap());
             })
         };
         while block_on(store.load(chat(2))).unwrap().is_none() {
@@ -436,10 +388,7 @@ mod tests {
             std::fs::write(&file, bytes).unwrap();
             let result = restore(&file, &into);
             assert!(
-                matches!(
-                    result,
-                    Err(RestoreError::Damaged { .. } | RestoreError::Newer { .. })
-                ),
+                matches!(result, Err(RestoreError::Damaged { .. } | RestoreError::Newer { .. })),
                 "{result:?}"
             );
             assert!(!into.exists());
@@ -461,10 +410,7 @@ mod tests {
         let hash = Sha256::digest(&bytes);
         bytes.extend_from_slice(&hash);
         std::fs::write(&file, bytes).unwrap();
-        assert!(matches!(
-            restore(&file, into.path()),
-            Err(RestoreError::Newer { found: 99, known: 1 })
-        ));
+        assert!(matches!(restore(&file, into.path()), Err(RestoreError::Newer { found: 99, known: 1 })));
     }
 
     #[test]
@@ -473,20 +419,11 @@ mod tests {
         let file = file.path().join("copy");
         let store = filled(&one);
         store.backup(&file).unwrap();
-        assert!(matches!(
-            restore(&file, one.path()),
-            Err(RestoreError::Open(OpenError::InUse { .. }))
-        ));
+        assert!(matches!(restore(&file, one.path()), Err(RestoreError::Open(OpenError::InUse { .. }))));
         drop(store);
-        assert!(matches!(
-            restore(&file, one.path()),
-            Err(RestoreError::Occupied { .. })
-        ));
+        assert!(matches!(restore(&file, one.path()), Err(RestoreError::Occupied { .. })));
         std::fs::write(foreign.path().join("other"), "").unwrap();
-        assert!(matches!(
-            restore(&file, foreign.path()),
-            Err(RestoreError::Open(OpenError::Foreign { .. }))
-        ));
+        assert!(matches!(restore(&file, foreign.path()), Err(RestoreError::Open(OpenError::Foreign { .. }))));
         assert!(matches!(
             restore(&foreign.path().join("none"), one.path()),
             Err(RestoreError::Unreadable { .. })

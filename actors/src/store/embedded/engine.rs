@@ -47,14 +47,8 @@ pub(super) enum Space {
 
 impl Space {
     /// All of them, in the order of [`Space::number`].
-    pub(super) const ALL: [Self; 6] = [
-        Self::Meta,
-        Self::Rows,
-        Self::Slots,
-        Self::Uniques,
-        Self::RequestTimes,
-        Self::Outbox,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Meta, Self::Rows, Self::Slots, Self::Uniques, Self::RequestTimes, Self::Outbox];
 
     /// Its place in [`Space::ALL`], and its byte in a backup.
     pub(super) const fn number(self) -> u8 {
@@ -128,10 +122,8 @@ impl Engine {
                 .max_journaling_size(JOURNALS_BYTES_MAX)
                 .worker_threads(BACKGROUND_THREADS)
                 .open()?;
-            let found = Space::ALL
-                .into_iter()
-                .filter(|space| database.keyspace_exists(space.name()))
-                .collect();
+            let found =
+                Space::ALL.into_iter().filter(|space| database.keyspace_exists(space.name())).collect();
             let open = |space: Space| database.keyspace(space.name(), || space.options());
             let spaces = [
                 open(Space::Meta)?,

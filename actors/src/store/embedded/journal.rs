@@ -57,13 +57,8 @@ pub(super) fn inspect(folder: &Path) -> Result<(), EngineError> {
             return Err(damaged(at, "a batch is unreadable, and later ones are sound"));
         }
         tracing::warn!(journal = %path.display(), at, "cut off a batch that was not finished");
-        let file = OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(EngineError::Io)?;
-        file.set_len(at as u64)
-            .and_then(|()| file.sync_all())
-            .map_err(EngineError::Io)?;
+        let file = OpenOptions::new().write(true).open(path).map_err(EngineError::Io)?;
+        file.set_len(at as u64).and_then(|()| file.sync_all()).map_err(EngineError::Io)?;
     }
     Ok(())
 }
@@ -71,9 +66,7 @@ pub(super) fn inspect(folder: &Path) -> Result<(), EngineError> {
 /// Whether bytes are as the engine made the journal: zeroes, up to 64 MB of them, so compared in large pieces.
 fn is_blank(bytes: &[u8]) -> bool {
     static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
-    bytes
-        .chunks(ZEROES.len())
-        .all(|piece| *piece == ZEROES[..piece.len()])
+    bytes.chunks(ZEROES.len()).all(|piece| *piece == ZEROES[..piece.len()])
 }
 
 /// The journals, oldest first.
@@ -82,9 +75,7 @@ fn journals(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     for entry in std::fs::read_dir(folder).map_err(EngineError::Io)? {
         let path = entry.map_err(EngineError::Io)?.path();
         if path.extension().is_some_and(|end| end == "jnl") {
-            let number = path
-                .file_stem()
-                .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
             let number = number.ok_or_else(|| EngineError::Damaged("a journal has no number".into()))?;
             journals.push((number, path));
         }
@@ -143,11 +134,7 @@ impl Batch {
         }
         let sound =
             rest.byte()? == TAG_END && rest.u64()? == hash.digest() && rest.take(TRAILER.len())? == TRAILER;
-        sound.then_some(Self {
-            number,
-            next,
-            end: rest.at,
-        })
+        sound.then_some(Self { number, next, end: rest.at })
     }
 }
 

@@ -199,15 +199,7 @@ pub(super) fn parse_outbox(key: &[u8], value: &[u8]) -> Result<OutboxEntry, Stor
         let index = u16::from_be_bytes(rest.try_into().ok()?);
         let (target, payload) = parse_aggregate(value)?;
         let payload = Bytes::copy_from_slice(payload);
-        Some(OutboxEntry {
-            id: EffectId {
-                source,
-                version,
-                index,
-            },
-            target,
-            payload,
-        })
+        Some(OutboxEntry { id: EffectId { source, version, index }, target, payload })
     };
     parse().ok_or_else(|| unreadable("outbox entry", key))
 }
@@ -261,24 +253,14 @@ mod tests {
         let id: Vec<u8> = (1..=16).collect();
         let account = Aggregate::Account(AccountId(ID));
         assert_eq!(version(account), [&id[..], &[2, 0]].concat());
-        assert_eq!(
-            row(CHAT, RowKey::Slot(258)),
-            [&id[..], &[1, 5, 0, 0, 0, 0, 0, 0, 1, 2]].concat()
-        );
-        assert_eq!(
-            row(CHAT, RowKey::Membership(ConversationId(ID))),
-            [&id[..], &[1, 8], &id].concat()
-        );
+        assert_eq!(row(CHAT, RowKey::Slot(258)), [&id[..], &[1, 5, 0, 0, 0, 0, 0, 0, 1, 2]].concat());
+        assert_eq!(row(CHAT, RowKey::Membership(ConversationId(ID))), [&id[..], &[1, 8], &id].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());
         let request = unique(&UniqueKey::Request(AccountId(ID), ID)).unwrap();
         assert_eq!(request, [&[1][..], &id, &id].concat());
-        let effect = effect(EffectId {
-            source: CHAT,
-            version: 1,
-            index: 2,
-        });
+        let effect = effect(EffectId { source: CHAT, version: 1, index: 2 });
         assert_eq!(effect, [&id[..], &[1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2]].concat());
     }
 

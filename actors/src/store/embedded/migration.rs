@@ -26,10 +26,7 @@ pub(super) const fn newest(steps: &[Step]) -> u64 {
 
 /// The schema number of a store; `None` when it has none, so is none of ours or lost its meta keyspace.
 pub(super) fn schema(engine: &Engine) -> Result<Option<u64>, StoreFault> {
-    engine
-        .get(Space::Meta, SCHEMA_KEY)?
-        .map(|value| keys::parse_number(&value))
-        .transpose()
+    engine.get(Space::Meta, SCHEMA_KEY)?.map(|value| keys::parse_number(&value)).transpose()
 }
 
 /// Runs the steps that a store of schema `found` has not seen.
@@ -42,9 +39,7 @@ pub(super) fn migrate(engine: &Engine, found: u64, steps: &[Step]) -> Result<(),
         let mut pending = Pending::default();
         step(engine, &mut pending).map_err(|reason| OpenError::Migration { schema, reason })?;
         pending.put(Space::Meta, SCHEMA_KEY.to_vec(), keys::number(schema));
-        pending
-            .commit(engine)
-            .map_err(|reason| OpenError::Migration { schema, reason })?;
+        pending.commit(engine).map_err(|reason| OpenError::Migration { schema, reason })?;
         tracing::info!(schema, "migrated the store");
     }
     Ok(())

@@ -32,9 +32,7 @@ impl Pending {
     pub(super) fn get(&self, engine: &Engine, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
         match self.changes[usize::from(space.number())].get(key) {
             Some(change) => Ok(change.clone()),
-            None => Ok(engine
-                .get(space, key)?
-                .map(|value| Bytes::copy_from_slice(&value))),
+            None => Ok(engine.get(space, key)?.map(|value| Bytes::copy_from_slice(&value))),
         }
     }
 

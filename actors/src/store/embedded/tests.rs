@@ -31,10 +31,7 @@ impl Place for Folder {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 mod contract {
@@ -55,10 +52,7 @@ fn a_missing_folder_is_made() {
 fn a_second_opening_is_refused_while_the_first_lasts() {
     let folder = Folder::new();
     let store = folder.open();
-    assert!(matches!(
-        Embedded::open(folder.path()),
-        Err(OpenError::InUse { .. })
-    ));
+    assert!(matches!(Embedded::open(folder.path()), Err(OpenError::InUse { .. })));
     drop(store);
     folder.open();
 }
@@ -67,14 +61,9 @@ fn a_second_opening_is_refused_while_the_first_lasts() {
 fn a_folder_with_other_things_is_left_alone() {
     let folder = Folder::new();
     std::fs::write(folder.path().join("thesis.txt"), "precious").unwrap();
-    assert!(matches!(
-        Embedded::open(folder.path()),
-        Err(OpenError::Foreign { .. })
-    ));
-    let names: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    assert!(matches!(Embedded::open(folder.path()), Err(OpenError::Foreign { .. })));
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["thesis.txt"]);
 }
 
@@ -101,17 +90,11 @@ fn an_engine_without_its_version_file_is_damaged_not_empty() {
     let folder = Folder::new();
     drop(folder.open());
     std::fs::remove_file(folder.path().join(ENGINE).join("version")).unwrap();
-    assert!(matches!(
-        Embedded::open(folder.path()),
-        Err(OpenError::Damaged { .. })
-    ));
+    assert!(matches!(Embedded::open(folder.path()), Err(OpenError::Damaged { .. })));
 }
 
 fn put_marks(engine: &Engine, pending: &mut Pending) -> Result<(), StoreFault> {
-    assert!(
-        pending.get(engine, Space::Meta, b"mark")?.is_none(),
-        "a step runs once"
-    );
+    assert!(pending.get(engine, Space::Meta, b"mark")?.is_none(), "a step runs once");
     pending.put(Space::Meta, b"mark".to_vec(), Bytes::from("two"));
     Ok(())
 }
@@ -129,12 +112,7 @@ fn fail(_: &Engine, pending: &mut Pending) -> Result<(), StoreFault> {
 }
 
 fn badge(store: &Embedded) -> Option<Bytes> {
-    store
-        .shared
-        .engine
-        .get(Space::Meta, b"badge")
-        .unwrap()
-        .map(|value| Bytes::copy_from_slice(&value))
+    store.shared.engine.get(Space::Meta, b"badge").unwrap().map(|value| Bytes::copy_from_slice(&value))
 }
 
 #[test]
@@ -146,10 +124,7 @@ fn an_older_schema_is_brought_forward_step_by_step_and_a_newer_one_refused() {
     drop(Embedded::open_with(folder.path(), &[put_marks]).unwrap());
     let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks]).unwrap();
     assert_eq!(badge(&store).unwrap(), "three");
-    assert_eq!(
-        block_on(store.row(chat(1), RowKey::Head)).unwrap().unwrap(),
-        "kept"
-    );
+    assert_eq!(block_on(store.row(chat(1), RowKey::Head)).unwrap().unwrap(), "kept");
     drop(store);
     let old_binary = Embedded::open_with(folder.path(), &[put_marks]);
     assert!(matches!(old_binary, Err(OpenError::Newer { found: 3, known: 2 })));
@@ -186,18 +161,12 @@ fn after_a_failed_commit_everything_is_refused_until_reopened() {
         assert!(matches!(block_on(told).unwrap(), Err(AppendError::Fault(_))));
     }
     store.shared.break_commit.store(false, Ordering::Relaxed);
-    assert!(matches!(
-        block_on(append(&*store, head(chat(3), 0, "c"))),
-        Err(AppendError::Fault(_))
-    ));
+    assert!(matches!(block_on(append(&*store, head(chat(3), 0, "c"))), Err(AppendError::Fault(_))));
     assert!(block_on(store.load(chat(1))).is_err());
     assert!(block_on(store.outbox()).is_err());
     drop(store);
     let store = folder.open();
-    assert_eq!(
-        block_on(store.row(chat(1), RowKey::Head)).unwrap().unwrap(),
-        "before"
-    );
+    assert_eq!(block_on(store.row(chat(1), RowKey::Head)).unwrap().unwrap(), "before");
     block_on(append(&*store, head(chat(1), 1, "after"))).unwrap();
 }
 
@@ -231,12 +200,8 @@ fn an_overlong_key_is_refused_and_stops_nothing() {
     let folder = Folder::new();
     let store = folder.open();
     let mut long = head(chat(1), 0, "a");
-    long.claim
-        .push((UniqueKey::Email("a".repeat(100_000)), Bytes::new()));
-    assert!(matches!(
-        block_on(append(&*store, long)),
-        Err(AppendError::Fault(_))
-    ));
+    long.claim.push((UniqueKey::Email("a".repeat(100_000)), Bytes::new()));
+    assert!(matches!(block_on(append(&*store, long)), Err(AppendError::Fault(_))));
     block_on(append(&*store, head(chat(1), 0, "b"))).unwrap();
 }
 
@@ -247,11 +212,7 @@ fn swept_requests_leave_nothing_behind() {
     let claim = |number: u64, stamp| {
         let request = uuid::Uuid::from_u128(u128::from(number));
         let key = UniqueKey::Request(rill_proto::id::AccountId(uuid::Uuid::nil()), request);
-        Append {
-            stamp,
-            claim: vec![(key, Bytes::new())],
-            ..step(chat(1), number)
-        }
+        Append { stamp, claim: vec![(key, Bytes::new())], ..step(chat(1), number) }
     };
     // One by one, so that there are as many batches as appends.
     for number in 0..300 {

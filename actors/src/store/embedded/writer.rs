@@ -190,9 +190,7 @@ fn tell(orders: Vec<Order>, result: Result<Vec<Result<(), AppendError>>, StoreFa
         }
     };
     match result {
-        Ok(verdicts) => callbacks
-            .zip(verdicts)
-            .for_each(|(done, verdict)| call(done, verdict)),
+        Ok(verdicts) => callbacks.zip(verdicts).for_each(|(done, verdict)| call(done, verdict)),
         Err(fault) => callbacks.for_each(|done| call(done, Err(fault.clone().into()))),
     }
 }

@@ -19,20 +19,14 @@ impl Rig {
     fn started() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::at(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let credentials = Credentials {
-            email: "a@x.org".to_owned(),
-            password: "secret".to_owned(),
-        };
+        let credentials = Credentials { email: "a@x.org".to_owned(), password: "secret".to_owned() };
         let pass = Pass {
             account_id: AccountId(Uuid::nil()),
             token_id: "the-token".to_owned(),
             ticket: "the-ticket".to_owned(),
             profile: None,
         };
-        Self {
-            line: start(server, credentials, pass).unwrap(),
-            listener,
-        }
+        Self { line: start(server, credentials, pass).unwrap(), listener }
     }
 
     /// Accepts the next connection, takes its hello and brings it to life at `horizon`.
@@ -94,12 +88,7 @@ impl Peer {
     }
 
     fn close(mut self, code: u16, reason: &'static str) {
-        self.0
-            .close(Some(CloseFrame {
-                code: CloseCode::from(code),
-                reason: reason.into(),
-            }))
-            .unwrap();
+        self.0.close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() })).unwrap();
         // Until the other half has answered, so that no reset overtakes the close frame.
         while self.0.read().is_ok() {}
     }
@@ -107,10 +96,7 @@ impl Peer {
 
 fn ids(frame: &Value) -> Vec<String> {
     let stream = frame["stream"].as_array().unwrap();
-    stream
-        .iter()
-        .map(|event| event["client_req_id"].as_str().unwrap().to_owned())
-        .collect()
+    stream.iter().map(|event| event["client_req_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -124,10 +110,7 @@ fn the_hello_comes_first_and_events_wait_until_the_sync_is_done() {
     );
     let frame = peer.hear();
     assert_eq!(ids(&frame), [event.id.to_string()]);
-    assert_eq!(
-        frame["stream"][0]["mk_event_type"],
-        "urn:fleep:client:message:add_plain"
-    );
+    assert_eq!(frame["stream"][0]["mk_event_type"], "urn:fleep:client:message:add_plain");
     rig.until_link(|link| *link == Link::Syncing(0.5));
     rig.until_link(|link| *link == Link::Live);
 }
@@ -216,19 +199,10 @@ fn leaving_closes_the_connection_and_ends_the_thread() {
     rig.until_link(|link| *link == Link::Live);
     let last = rig.store("message:add_plain");
     rig.line.commands.send(Command::Leave).unwrap();
-    assert_eq!(
-        ids(&peer.hear()),
-        [last.id.to_string()],
-        "what was sent before leaving is sent"
-    );
-    let Message::Close(Some(close)) = peer.0.read().unwrap() else {
-        panic!("no close frame")
-    };
+    assert_eq!(ids(&peer.hear()), [last.id.to_string()], "what was sent before leaving is sent");
+    let Message::Close(Some(close)) = peer.0.read().unwrap() else { panic!("no close frame") };
     assert_eq!(close.code, CloseCode::Normal);
     while peer.0.read().is_ok() {}
     drop(peer);
-    assert!(matches!(
-        rig.line.news.recv_timeout(PATIENCE),
-        Err(RecvTimeoutError::Disconnected)
-    ));
+    assert!(matches!(rig.line.news.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected)));
 }

@@ -35,10 +35,8 @@ impl Invitation {
 impl Desk {
     /// Looks the people up; addresses are apart by commas, semicolons or blanks.
     pub(super) fn invite(&mut self, people: &str, goal: Goal) {
-        let mut addresses: Vec<&str> = people
-            .split([',', ';', ' ', '\n', '\t'])
-            .filter(|address| !address.is_empty())
-            .collect();
+        let mut addresses: Vec<&str> =
+            people.split([',', ';', ' ', '\n', '\t']).filter(|address| !address.is_empty()).collect();
         addresses.sort_unstable();
         addresses.dedup();
         if addresses.is_empty() && matches!(goal, Goal::Add(_)) {
@@ -48,11 +46,7 @@ impl Desk {
             let id = self.ask("contact:lookup_by_email", json!({ "email": address }));
             (id, address.to_owned())
         });
-        let invitation = Invitation {
-            goal,
-            waiting: waiting.collect(),
-            found: Vec::new(),
-        };
+        let invitation = Invitation { goal, waiting: waiting.collect(), found: Vec::new() };
         if invitation.waiting.is_empty() {
             self.invite_found(invitation);
         } else {
@@ -62,11 +56,7 @@ impl Desk {
 
     /// A request was done; perhaps it was a lookup.
     pub(super) fn invited(&mut self, id: RequestId, request: &Value, stream: &[Value]) {
-        let Some(place) = self
-            .invitations
-            .iter()
-            .position(|invitation| invitation.waits_for(id))
-        else {
+        let Some(place) = self.invitations.iter().position(|invitation| invitation.waits_for(id)) else {
             return;
         };
         let invitation = &mut self.invitations[place];
@@ -74,9 +64,7 @@ impl Desk {
             return;
         };
         let (_, address) = invitation.waiting.remove(at);
-        let identified = request
-            .get("identifier")
-            .and_then(|identifier| account(identifier, "account_id"));
+        let identified = request.get("identifier").and_then(|identifier| account(identifier, "account_id"));
         let Some(found) = identified.or_else(|| contact_of(&address, stream)) else {
             self.invitations.remove(place);
             self.notice = format!("Nobody was found for {address}.");
@@ -98,10 +86,7 @@ impl Desk {
                 self.creating = Some(self.ask("conv:create", json!({ "topic": topic, "account_ids": ids })));
             }
             Goal::Add(conversation) => {
-                self.ask(
-                    "conv:add_members",
-                    json!({ "conversation_id": conversation, "account_ids": ids }),
-                );
+                self.ask("conv:add_members", json!({ "conversation_id": conversation, "account_ids": ids }));
             }
         }
     }

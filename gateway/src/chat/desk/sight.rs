@@ -33,10 +33,8 @@ impl Desk {
 
     pub(super) fn select(&mut self, picture: &Picture, older: bool) {
         let Some(shown) = self.shown(picture) else { return };
-        let mut numbers = shown
-            .flow()
-            .filter(|message| !message.is_system() && !message.is_deleted())
-            .map(|m| m.nr);
+        let mut numbers =
+            shown.flow().filter(|message| !message.is_system() && !message.is_deleted()).map(|m| m.nr);
         let at = self.selected;
         self.selected = if older {
             numbers.rfind(|nr| at.is_none_or(|at| *nr < at)).or(at)
@@ -51,16 +49,9 @@ impl Desk {
     }
 
     pub(super) fn show_message(&mut self, nr: u64) {
-        let on_screen = self
-            .drawn
-            .rows
-            .get(self.drawn.top..self.drawn.bottom)
-            .unwrap_or_default();
+        let on_screen = self.drawn.rows.get(self.drawn.top..self.drawn.bottom).unwrap_or_default();
         if !on_screen.iter().any(|place| place.message_nr == nr) {
-            self.anchor = Some(Place {
-                message_nr: nr,
-                row: usize::MAX,
-            });
+            self.anchor = Some(Place { message_nr: nr, row: usize::MAX });
         }
     }
 
@@ -70,27 +61,16 @@ impl Desk {
             self.load_older(picture);
         }
         // One row stays, to show where the last page ended.
-        let bottom = self
-            .drawn
-            .bottom
-            .saturating_sub(height.saturating_sub(1))
-            .max(height);
+        let bottom = self.drawn.bottom.saturating_sub(height.saturating_sub(1)).max(height);
         if self.drawn.top > 0 {
-            self.anchor = bottom
-                .checked_sub(1)
-                .and_then(|last| self.drawn.rows.get(last))
-                .copied();
+            self.anchor = bottom.checked_sub(1).and_then(|last| self.drawn.rows.get(last)).copied();
         }
     }
 
     pub(super) fn page_down(&mut self) {
         let height = self.drawn.bottom - self.drawn.top;
         let bottom = self.drawn.bottom + height.saturating_sub(1).max(1);
-        let last = if bottom >= self.drawn.rows.len() {
-            None
-        } else {
-            self.drawn.rows.get(bottom - 1)
-        };
+        let last = if bottom >= self.drawn.rows.len() { None } else { self.drawn.rows.get(bottom - 1) };
         self.anchor = last.copied();
     }
 }

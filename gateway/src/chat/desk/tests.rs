@@ -23,11 +23,7 @@ impl Seat {
     /// Two conversations, the first with messages 1 (system), 2 (Bob), 3 and 4 (mine), all read; the link is live.
     fn taken() -> Self {
         let me = AccountId(Uuid::parse_str(ME).unwrap());
-        let mut seat = Self {
-            desk: Desk::new(),
-            picture: Picture::new(me),
-            now: Instant::now(),
-        };
+        let mut seat = Self { desk: Desk::new(), picture: Picture::new(me), now: Instant::now() };
         for (conv, time) in [(ONE, 20), (TWO, 10)] {
             seat.hear(json!({
                 "mk_rec_type": "conv", "conversation_id": conv, "is_init": true, "mk_init_mode": "ic_full",
@@ -36,12 +32,8 @@ impl Seat {
                 "bw_message_nr": 1,
             }));
         }
-        for (nr, author, state) in [
-            (1, ME, "system"),
-            (2, BOB, "plain"),
-            (3, ME, "plain"),
-            (4, ME, "plain"),
-        ] {
+        for (nr, author, state) in [(1, ME, "system"), (2, BOB, "plain"), (3, ME, "plain"), (4, ME, "plain")]
+        {
             seat.hear(json!({
                 "mk_rec_type": "message", "conversation_id": ONE, "message_nr": nr, "account_id": author,
                 "message": format!("<msg><p>text {nr}</p></msg>"), "mk_message_type": "text",
@@ -63,9 +55,7 @@ impl Seat {
     }
 
     fn types(&mut self, text: &str) -> Vec<Outgoing> {
-        text.chars()
-            .flat_map(|character| self.does(Action::Type(character)))
-            .collect()
+        text.chars().flat_map(|character| self.does(Action::Type(character))).collect()
     }
 
     fn ticked(&mut self) -> Vec<Outgoing> {
@@ -107,11 +97,7 @@ fn enter_sends_the_line_and_empties_it() {
     assert_eq!(seat.desk.sending.len(), 1);
     seat.answer(&sent[0], 200, json!({}));
     assert!(seat.desk.sending.is_empty());
-    assert_eq!(
-        names(&seat.does(Action::Enter)),
-        [""; 0],
-        "a blank line is no message"
-    );
+    assert_eq!(names(&seat.does(Action::Enter)), [""; 0], "a blank line is no message");
 }
 
 #[test]
@@ -140,11 +126,7 @@ fn a_pen_is_not_moved_while_the_link_is_down() {
     let mut seat = Seat::taken();
     seat.desk.link_changed(Link::Waiting(seat.now, "gone".to_owned()));
     assert_eq!(names(&seat.types("abc")), [""; 0]);
-    assert_eq!(
-        names(&seat.does(Action::Enter)),
-        ["message:add_plain"],
-        "a message waits instead"
-    );
+    assert_eq!(names(&seat.does(Action::Enter)), ["message:add_plain"], "a message waits instead");
 }
 
 #[test]
@@ -157,11 +139,7 @@ fn up_edits_my_newest_message_and_down_leaves_it() {
     let events = seat.does(Action::EditOlder);
     assert_eq!(names(&events), ["message:end_editing", "message:set_editing"]);
     assert_eq!(seat.desk.line().text(), "text 3");
-    assert_eq!(
-        names(&seat.does(Action::EditOlder)),
-        [""; 0],
-        "Bob's and the system's are not mine"
-    );
+    assert_eq!(names(&seat.does(Action::EditOlder)), [""; 0], "Bob's and the system's are not mine");
     seat.does(Action::EditNewer);
     assert_eq!(names(&seat.does(Action::EditNewer)), ["message:end_editing"]);
     assert!(matches!(seat.desk.mode, Mode::Write));
@@ -175,10 +153,7 @@ fn an_edit_is_stored_with_enter_and_dropped_with_escape() {
     assert_eq!(names(&seat.types("!")), [""; 0], "an edit moves no pen");
     let events = seat.does(Action::Enter);
     assert_eq!(names(&events), ["message:edit_body"]);
-    assert_eq!(
-        events[0].params,
-        json!({ "conversation_id": ONE, "message_nr": 4, "message": "text 4!" })
-    );
+    assert_eq!(events[0].params, json!({ "conversation_id": ONE, "message_nr": 4, "message": "text 4!" }));
     assert_eq!(seat.desk.line().text(), "draft");
     seat.does(Action::EditOlder);
     assert_eq!(names(&seat.does(Action::Escape)), ["message:end_editing"]);
@@ -206,10 +181,7 @@ fn an_edit_lock_is_renewed() {
     let mut seat = Seat::taken();
     seat.does(Action::EditOlder);
     assert_eq!(names(&seat.later(Duration::from_secs(19))), [""; 0]);
-    assert_eq!(
-        names(&seat.later(Duration::from_secs(1))),
-        ["message:set_editing"]
-    );
+    assert_eq!(names(&seat.later(Duration::from_secs(1))), ["message:set_editing"]);
 }
 
 #[test]
@@ -225,10 +197,7 @@ fn what_is_shown_is_activated_and_read_and_activated_again_in_time() {
     );
     let events = seat.ticked();
     assert_eq!(names(&events), ["message:mark_read"]);
-    assert_eq!(
-        events[0].params,
-        json!({ "conversation_id": ONE, "message_nr": 5 })
-    );
+    assert_eq!(events[0].params, json!({ "conversation_id": ONE, "message_nr": 5 }));
     assert_eq!(names(&seat.ticked()), [""; 0]);
     assert_eq!(names(&seat.later(Duration::from_secs(540))), ["conv:activate"]);
     seat.desk.link_changed(Link::Waiting(seat.now, String::new()));
@@ -266,10 +235,7 @@ fn a_header_without_messages_is_filled_and_a_hole_is_loaded_once() {
     assert_eq!(names(&seat.ticked()), [""; 0], "the messages may be on their way");
     let events = seat.later(Duration::from_millis(500));
     assert_eq!(names(&events), ["conv:sync_forward"]);
-    assert_eq!(
-        events[0].params,
-        json!({ "conversation_id": ONE, "fw_message_nr": 6 })
-    );
+    assert_eq!(events[0].params, json!({ "conversation_id": ONE, "fw_message_nr": 6 }));
     seat.answer(&events[0], 200, json!({}));
     assert_eq!(
         names(&seat.later(Duration::from_secs(5))),
@@ -288,16 +254,10 @@ fn a_new_conversation_looks_people_up_and_is_opened() {
     let lookups = seat.does(Action::Enter);
     assert_eq!(names(&lookups), ["contact:lookup_by_email"; 2]);
     assert_eq!(lookups[0].params, json!({ "email": "b@x.org" }));
-    assert_eq!(
-        names(&seat.answer(&lookups[1], 200, json!({ "account_id": ME }))),
-        [""; 0]
-    );
+    assert_eq!(names(&seat.answer(&lookups[1], 200, json!({ "account_id": ME }))), [""; 0]);
     let created = seat.answer(&lookups[0], 200, json!({ "account_id": BOB }));
     assert_eq!(names(&created), ["conv:create"]);
-    assert_eq!(
-        created[0].params,
-        json!({ "topic": "Lunch", "account_ids": [ME, BOB] })
-    );
+    assert_eq!(created[0].params, json!({ "topic": "Lunch", "account_ids": [ME, BOB] }));
     seat.answer(&created[0], 200, json!({ "conversation_id": TWO }));
     assert_eq!(seat.chosen(), TWO);
 }
@@ -309,10 +269,7 @@ fn one_refused_address_ends_the_invitation() {
     seat.types("b@x.org nonsense");
     let lookups = seat.does(Action::Enter);
     seat.answer(&lookups[1], 400, Value::Null);
-    assert_eq!(
-        names(&seat.answer(&lookups[0], 200, json!({ "account_id": BOB }))),
-        [""; 0]
-    );
+    assert_eq!(names(&seat.answer(&lookups[0], 200, json!({ "account_id": BOB }))), [""; 0]);
     assert!(seat.desk.notice.starts_with("Refused"));
 }
 
@@ -324,18 +281,12 @@ fn members_are_added_and_the_topic_is_changed() {
     let lookups = seat.does(Action::Enter);
     let added = seat.answer(&lookups[0], 200, json!({ "account_id": BOB }));
     assert_eq!(names(&added), ["conv:add_members"]);
-    assert_eq!(
-        added[0].params,
-        json!({ "conversation_id": ONE, "account_ids": [BOB] })
-    );
+    assert_eq!(added[0].params, json!({ "conversation_id": ONE, "account_ids": [BOB] }));
     seat.does(Action::SetTopic);
     assert_eq!(seat.desk.line().text(), ONE, "the old topic stands there");
     seat.does(Action::Edit(Edit::Clear));
     seat.types("New");
-    assert_eq!(
-        seat.does(Action::Enter)[0].params,
-        json!({ "conversation_id": ONE, "topic": "New" })
-    );
+    assert_eq!(seat.does(Action::Enter)[0].params, json!({ "conversation_id": ONE, "topic": "New" }));
 }
 
 #[test]
@@ -353,10 +304,7 @@ fn a_marked_message_is_deleted_after_a_question() {
     seat.does(Action::DeleteMessage);
     let events = seat.does(Action::Enter);
     assert_eq!(names(&events), ["message:delete"]);
-    assert_eq!(
-        events[0].params,
-        json!({ "conversation_id": ONE, "message_nr": 2 })
-    );
+    assert_eq!(events[0].params, json!({ "conversation_id": ONE, "message_nr": 2 }));
 }
 
 #[test]
@@ -364,17 +312,10 @@ fn a_page_up_at_the_top_loads_older_messages_once() {
     let mut seat = Seat::taken();
     seat.hear(json!({ "mk_rec_type": "conv", "conversation_id": ONE, "bw_message_nr": 2 }));
     let rows: Vec<Place> = (2..=4).map(|message_nr| Place { message_nr, row: 0 }).collect();
-    seat.desk.drawn(Drawn {
-        rows,
-        top: 0,
-        bottom: 3,
-    });
+    seat.desk.drawn(Drawn { rows, top: 0, bottom: 3 });
     let events = seat.does(Action::PageUp);
     assert_eq!(names(&events), ["conv:sync_backward"]);
-    assert_eq!(
-        events[0].params,
-        json!({ "conversation_id": ONE, "bw_message_nr": 2 })
-    );
+    assert_eq!(events[0].params, json!({ "conversation_id": ONE, "bw_message_nr": 2 }));
     assert_eq!(names(&seat.does(Action::PageUp)), [""; 0]);
 }
 
@@ -382,26 +323,14 @@ fn a_page_up_at_the_top_loads_older_messages_once() {
 fn pages_turn_by_a_screen_less_one_row() {
     let mut seat = Seat::taken();
     let rows: Vec<Place> = (0..100).map(|row| Place { message_nr: 4, row }).collect();
-    seat.desk.drawn(Drawn {
-        rows: rows.clone(),
-        top: 90,
-        bottom: 100,
-    });
+    seat.desk.drawn(Drawn { rows: rows.clone(), top: 90, bottom: 100 });
     seat.does(Action::PageUp);
     assert_eq!(seat.desk.anchor, Some(rows[90]));
     assert_eq!(names(&seat.ticked()), [""; 0]);
-    seat.desk.drawn(Drawn {
-        rows: rows.clone(),
-        top: 81,
-        bottom: 91,
-    });
+    seat.desk.drawn(Drawn { rows: rows.clone(), top: 81, bottom: 91 });
     seat.does(Action::PageDown);
     assert_eq!(seat.desk.anchor, None);
-    seat.desk.drawn(Drawn {
-        rows: rows.clone(),
-        top: 3,
-        bottom: 13,
-    });
+    seat.desk.drawn(Drawn { rows: rows.clone(), top: 3, bottom: 13 });
     seat.does(Action::PageUp);
     assert_eq!(seat.desk.anchor, Some(rows[9]), "the top is the end");
 }
@@ -412,10 +341,7 @@ fn leaving_lets_go_of_the_lock_and_the_pen() {
     seat.types("x");
     seat.does(Action::EditOlder);
     assert!(!seat.desk.act(Action::Leave, &seat.picture, seat.now));
-    assert_eq!(
-        names(&seat.desk.take_out()),
-        ["message:end_editing", "conv:end_writing"]
-    );
+    assert_eq!(names(&seat.desk.take_out()), ["message:end_editing", "conv:end_writing"]);
 }
 
 #[test]
@@ -433,11 +359,7 @@ fn leaving_with_a_text_under_way_has_to_be_asked_for_twice() {
 #[test]
 fn no_key_does_harm_on_an_empty_desk() {
     let me = AccountId(Uuid::parse_str(ME).unwrap());
-    let mut seat = Seat {
-        desk: Desk::new(),
-        picture: Picture::new(me),
-        now: Instant::now(),
-    };
+    let mut seat = Seat { desk: Desk::new(), picture: Picture::new(me), now: Instant::now() };
     for action in [
         Action::Type('x'),
         Action::Enter,

@@ -101,10 +101,7 @@ impl Desk {
             return;
         };
         if self.upkeep.older.insert(shown.id, from) != Some(from) {
-            self.ask(
-                "conv:sync_backward",
-                json!({ "conversation_id": shown.id, "bw_message_nr": from }),
-            );
+            self.ask("conv:sync_backward", json!({ "conversation_id": shown.id, "bw_message_nr": from }));
         }
     }
 
@@ -123,11 +120,7 @@ impl Desk {
         if shown.is_partial && self.upkeep.initial.insert(shown.id) {
             self.ask("conv:sync_initial", json!({ "conversation_id": shown.id }));
         }
-        if self
-            .unanswered
-            .values()
-            .any(|event| matches!(*event, "conv:sync_initial" | "conv:sync_forward"))
-        {
+        if self.unanswered.values().any(|event| matches!(*event, "conv:sync_initial" | "conv:sync_forward")) {
             return false;
         }
         let Some(fw) = shown.newer_from() else {
@@ -136,19 +129,11 @@ impl Desk {
         };
         let hole = match &mut self.upkeep.hole {
             Some(hole) if hole.conversation == shown.id && hole.fw == fw => hole,
-            hole => hole.insert(Hole {
-                conversation: shown.id,
-                fw,
-                since: now,
-                is_asked: false,
-            }),
+            hole => hole.insert(Hole { conversation: shown.id, fw, since: now, is_asked: false }),
         };
         if !hole.is_asked && now.saturating_duration_since(hole.since) >= HOLE_PATIENCE {
             hole.is_asked = true;
-            self.ask(
-                "conv:sync_forward",
-                json!({ "conversation_id": shown.id, "fw_message_nr": fw }),
-            );
+            self.ask("conv:sync_forward", json!({ "conversation_id": shown.id, "fw_message_nr": fw }));
             return false;
         }
         hole.is_asked
@@ -162,17 +147,9 @@ impl Desk {
         let Some(newest) = shown.newest().filter(|newest| *newest > shown.read_message_nr) else {
             return;
         };
-        if self
-            .upkeep
-            .read
-            .get(&shown.id)
-            .is_none_or(|asked| *asked < newest)
-        {
+        if self.upkeep.read.get(&shown.id).is_none_or(|asked| *asked < newest) {
             self.upkeep.read.insert(shown.id, newest);
-            self.ask(
-                "message:mark_read",
-                json!({ "conversation_id": shown.id, "message_nr": newest }),
-            );
+            self.ask("message:mark_read", json!({ "conversation_id": shown.id, "message_nr": newest }));
         }
     }
 

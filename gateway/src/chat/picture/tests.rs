@@ -36,10 +36,7 @@ fn message(nr: u64, body: &str) -> Value {
 
 fn activity(who: &str, fields: Value) -> Value {
     let mut record = json!({ "mk_rec_type": "activity", "conversation_id": CONV, "account_id": who });
-    record
-        .as_object_mut()
-        .unwrap()
-        .extend(fields.as_object().unwrap().clone());
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     record
 }
 
@@ -50,10 +47,7 @@ struct Seen {
 
 impl Seen {
     fn after(records: &[Value]) -> Self {
-        let mut seen = Self {
-            picture: Picture::new(id(ME)),
-            now: Instant::now(),
-        };
+        let mut seen = Self { picture: Picture::new(id(ME)), now: Instant::now() };
         records.iter().for_each(|record| seen.apply(record));
         seen
     }
@@ -74,10 +68,7 @@ fn a_record_that_comes_twice_stands_once() {
     let before = format!("{:?}", seen.conv());
     records[1..].iter().for_each(|record| seen.apply(record));
     assert_eq!(format!("{:?}", seen.conv()), before);
-    assert_eq!(
-        seen.conv().flow().map(|message| message.nr).collect::<Vec<_>>(),
-        [2, 3]
-    );
+    assert_eq!(seen.conv().flow().map(|message| message.nr).collect::<Vec<_>>(), [2, 3]);
 }
 
 #[test]
@@ -90,19 +81,12 @@ fn a_missing_field_leaves_the_old_value() {
     assert_eq!((seen.conv().unread_count, seen.conv().last_message_nr), (0, 3));
     assert_eq!(seen.picture.title(seen.conv()), "Bob");
     let message = &seen.conv().messages[&3];
-    assert_eq!(
-        (message.body.as_str(), message.edited_time),
-        ("text", Some(1_500_000_001))
-    );
+    assert_eq!((message.body.as_str(), message.edited_time), ("text", Some(1_500_000_001)));
 }
 
 #[test]
 fn an_init_starts_the_conversation_afresh() {
-    let mut seen = Seen::after(&[
-        init(),
-        message(3, "b"),
-        activity(BOB, json!({ "read_message_nr": 3 })),
-    ]);
+    let mut seen = Seen::after(&[init(), message(3, "b"), activity(BOB, json!({ "read_message_nr": 3 }))]);
     assert!(!seen.conv().is_partial);
     let mut header = init();
     header["mk_init_mode"] = json!("ic_header");
@@ -176,11 +160,7 @@ fn a_read_mark_stands_under_the_message_where_the_horizon_is() {
     assert!(seen.conv().readers().is_empty());
     for (horizon, under) in [(2, 2), (4, 2), (5, 5)] {
         seen.apply(&activity(BOB, json!({ "read_message_nr": horizon })));
-        assert_eq!(
-            seen.conv().readers(),
-            BTreeMap::from([(under, vec![id(BOB)])]),
-            "{horizon}"
-        );
+        assert_eq!(seen.conv().readers(), BTreeMap::from([(under, vec![id(BOB)])]), "{horizon}");
     }
     // A pen says nothing about reading.
     seen.apply(&activity(BOB, json!({ "is_writing": true })));
@@ -216,9 +196,7 @@ fn the_list_is_newest_first_without_the_archived_and_the_deleted() {
     }
     let titles = |seen: &Seen| {
         let list = seen.picture.list();
-        list.into_iter()
-            .map(|conv| seen.picture.title(conv))
-            .collect::<Vec<_>>()
+        list.into_iter().map(|conv| seen.picture.title(conv)).collect::<Vec<_>>()
     };
     assert_eq!(titles(&seen), ["3", "2", "1"]);
     let of = |last: &str, field: &str, value: Value| {

@@ -37,25 +37,13 @@ pub(super) fn draw(
     let places: Vec<Place> = rows.iter().map(|(place, _)| *place).collect();
     let height = usize::from(area.height);
     let bottom = match desk.anchor {
-        Some(anchor) => places
-            .partition_point(|place| *place <= anchor)
-            .max(height)
-            .min(places.len()),
+        Some(anchor) => places.partition_point(|place| *place <= anchor).max(height).min(places.len()),
         None => places.len(),
     };
     let top = bottom.saturating_sub(height);
-    let lines: Vec<Line<'_>> = rows
-        .into_iter()
-        .skip(top)
-        .take(bottom - top)
-        .map(|(_, line)| line)
-        .collect();
+    let lines: Vec<Line<'_>> = rows.into_iter().skip(top).take(bottom - top).map(|(_, line)| line).collect();
     frame.render_widget(Paragraph::new(lines), area);
-    Drawn {
-        rows: places,
-        top,
-        bottom,
-    }
+    Drawn { rows: places, top, bottom }
 }
 
 fn rows(conv: &Conversation, desk: &Desk, picture: &Picture, columns: usize) -> Vec<(Place, Line<'static>)> {
@@ -70,28 +58,14 @@ fn rows(conv: &Conversation, desk: &Desk, picture: &Picture, columns: usize) -> 
         }
         message_rows(&mut lines, message, desk, picture, columns);
         lines.extend(read_row(message.nr, &readers, picture));
-        let place = |row| Place {
-            message_nr: message.nr,
-            row,
-        };
-        out.extend(
-            lines
-                .into_iter()
-                .enumerate()
-                .map(|(row, line)| (place(row), line)),
-        );
+        let place = |row| Place { message_nr: message.nr, row };
+        out.extend(lines.into_iter().enumerate().map(|(row, line)| (place(row), line)));
     }
-    let under_way = desk
-        .sending
-        .iter()
-        .filter(|sending| sending.is_new && sending.conversation == conv.id);
+    let under_way = desk.sending.iter().filter(|sending| sending.is_new && sending.conversation == conv.id);
     let texts =
         under_way.flat_map(|sending| body_rows(&format!("{} (sending)", sending.text), faint(), columns));
     // Behind every message that has a number.
-    let place = |row| Place {
-        message_nr: u64::MAX,
-        row,
-    };
+    let place = |row| Place { message_nr: u64::MAX, row };
     out.extend(texts.enumerate().map(|(row, line)| (place(row), line)));
     out
 }
@@ -110,10 +84,7 @@ fn message_rows(
         let texts = wrap(&sentence, columns.saturating_sub(width(INDENT)));
         let starts = std::iter::once(number).chain(std::iter::repeat(INDENT.to_owned()));
         lines.extend(
-            texts
-                .into_iter()
-                .zip(starts)
-                .map(|(text, start)| Line::styled(format!("{start}{text}"), style)),
+            texts.into_iter().zip(starts).map(|(text, start)| Line::styled(format!("{start}{text}"), style)),
         );
         return;
     }
@@ -139,11 +110,7 @@ fn message_rows(
     }
     lines.push(header);
     if let Some(subject) = message.subject.as_ref().filter(|subject| !subject.is_empty()) {
-        lines.extend(body_rows(
-            subject,
-            Style::new().add_modifier(Modifier::BOLD),
-            columns,
-        ));
+        lines.extend(body_rows(subject, Style::new().add_modifier(Modifier::BOLD), columns));
     }
     if !message.is_deleted() {
         lines.extend(body_rows(&shown(&message.body), Style::new(), columns));
@@ -152,9 +119,7 @@ fn message_rows(
 
 fn body_rows(text: &str, style: Style, columns: usize) -> Vec<Line<'static>> {
     let rows = wrap(text, columns.saturating_sub(width(INDENT)));
-    rows.into_iter()
-        .map(|row| Line::styled(format!("{INDENT}{row}"), style))
-        .collect()
+    rows.into_iter().map(|row| Line::styled(format!("{INDENT}{row}"), style)).collect()
 }
 
 fn marks(message: &Message) -> String {
@@ -165,20 +130,13 @@ fn marks(message: &Message) -> String {
         "done" => " (done)",
         _ => "",
     };
-    let edited = if message.edited_time.is_some() && !message.is_deleted() {
-        " (edited)"
-    } else {
-        ""
-    };
+    let edited = if message.edited_time.is_some() && !message.is_deleted() { " (edited)" } else { "" };
     format!("{state}{edited}")
 }
 
 fn read_row(nr: u64, readers: &BTreeMap<u64, Vec<AccountId>>, picture: &Picture) -> Option<Line<'static>> {
     let names: Vec<String> = readers.get(&nr)?.iter().map(|id| picture.name(*id)).collect();
-    Some(Line::styled(
-        format!("{INDENT}✓ {}", names.join(", ")),
-        Style::new().fg(Color::Green),
-    ))
+    Some(Line::styled(format!("{INDENT}✓ {}", names.join(", ")), Style::new().fg(Color::Green)))
 }
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -213,10 +171,7 @@ fn date(day: u64) -> String {
         year += 1;
     }
     let february = if days_of_year(year) == 366 { 29 } else { 28 };
-    for (month, days) in MONTHS
-        .iter()
-        .zip([31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-    {
+    for (month, days) in MONTHS.iter().zip([31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
         if left < days {
             return format!("{} {month} {year}", left + 1);
         }

@@ -36,9 +36,7 @@ impl Shown {
     fn lines(&mut self, columns: u16, rows: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         let mut drawn = Drawn::default();
-        terminal
-            .draw(|frame| drawn = draw(frame, &self.desk, &self.picture, self.now))
-            .unwrap();
+        terminal.draw(|frame| drawn = draw(frame, &self.desk, &self.picture, self.now)).unwrap();
         self.desk.drawn(drawn);
         let buffer = terminal.backend().buffer();
         let row = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
@@ -68,12 +66,7 @@ fn message(nr: u64, author: &str, state: &str, body: &str) -> Value {
 }
 
 fn a_talk() -> Vec<Value> {
-    let mut edited = message(
-        3,
-        ME,
-        "plain",
-        "<msg><p>Yes, and it is a rather long text</p></msg>",
-    );
+    let mut edited = message(3, ME, "plain", "<msg><p>Yes, and it is a rather long text</p></msg>");
     edited["edited_time"] = json!(1_500_000_999);
     let mut locked = message(2, BOB, "plain", "<msg><p>Lunch?</p></msg>");
     locked["lock_account_id"] = json!(BOB);
@@ -81,12 +74,7 @@ fn a_talk() -> Vec<Value> {
         json!({ "mk_rec_type": "contact", "account_id": ME, "display_name": "Ann" }),
         json!({ "mk_rec_type": "contact", "account_id": BOB, "display_name": "Bob" }),
         conv("Lunch"),
-        message(
-            1,
-            ME,
-            "system",
-            &json!({ "members": [BOB], "topic": "Lunch" }).to_string(),
-        ),
+        message(1, ME, "system", &json!({ "members": [BOB], "topic": "Lunch" }).to_string()),
         locked,
         edited,
         message(4, BOB, "deleted", ""),
@@ -145,19 +133,13 @@ fn the_newest_rows_are_shown_and_a_page_up_shows_the_ones_before() {
         shown.lines(60, 14);
     }
     let screen = shown.lines(60, 14).concat();
-    assert!(
-        screen.contains("text 21") && !screen.contains("text 30"),
-        "{screen}"
-    );
+    assert!(screen.contains("text 21") && !screen.contains("text 30"), "{screen}");
     for _ in 0..20 {
         shown.act(Action::PageUp);
         shown.lines(60, 14);
     }
     let screen = shown.lines(60, 14).concat();
-    assert!(
-        screen.contains("14 July 2017") && screen.contains("text 1 "),
-        "{screen}"
-    );
+    assert!(screen.contains("14 July 2017") && screen.contains("text 1 "), "{screen}");
     shown.act(Action::Escape);
     assert!(shown.lines(60, 14).concat().contains("text 30"));
 }
@@ -177,16 +159,12 @@ fn a_marked_message_comes_into_sight() {
 #[test]
 fn the_status_names_the_wait_and_the_refusal() {
     let mut shown = Shown::new(&a_talk());
-    shown.desk.link_changed(Link::Waiting(
-        shown.now + Duration::from_millis(2100),
-        "1012 draining".to_owned(),
-    ));
+    shown
+        .desk
+        .link_changed(Link::Waiting(shown.now + Duration::from_millis(2100), "1012 draining".to_owned()));
     shown.desk.notice = "Refused: no.".to_owned();
     let status = shown.lines(90, 12).pop().unwrap();
-    assert_eq!(
-        status,
-        "reconnecting in 3 s (1012 draining) · horizon 0 · Refused: no."
-    );
+    assert_eq!(status, "reconnecting in 3 s (1012 draining) · horizon 0 · Refused: no.");
 }
 
 #[test]
@@ -206,10 +184,7 @@ fn the_input_grows_and_then_scrolls_with_the_cursor() {
     shown.act(Action::Paste((1..=9).map(|nr| format!("row {nr}\n")).collect()));
     shown.act(Action::Type('x'));
     let screen = shown.lines(60, 20);
-    assert!(
-        screen[13].contains("row 6") && screen[17].starts_with("│x"),
-        "{screen:#?}"
-    );
+    assert!(screen[13].contains("row 6") && screen[17].starts_with("│x"), "{screen:#?}");
 }
 
 #[test]
@@ -227,10 +202,7 @@ fn a_text_that_is_not_confirmed_yet_stands_at_the_end() {
     shown.act(Action::Paste("on its way".to_owned()));
     shown.act(Action::Enter);
     let screen = shown.lines(60, 18).concat();
-    assert!(
-        screen.contains("on its way (sending)") && screen.contains("unanswered"),
-        "{screen}"
-    );
+    assert!(screen.contains("on its way (sending)") && screen.contains("unanswered"), "{screen}");
 }
 
 #[test]

@@ -29,15 +29,8 @@ pub(super) fn shortened(text: &str, columns: usize) -> String {
     if width(&one_row) <= columns {
         return rows(&one_row, usize::MAX, false).concat();
     }
-    let cut = rows(&one_row, columns.saturating_sub(1), false)
-        .into_iter()
-        .next()
-        .unwrap_or_default();
-    if columns == 0 {
-        String::new()
-    } else {
-        format!("{cut}…")
-    }
+    let cut = rows(&one_row, columns.saturating_sub(1), false).into_iter().next().unwrap_or_default();
+    if columns == 0 { String::new() } else { format!("{cut}…") }
 }
 
 fn rows(text: &str, columns: usize, by_words: bool) -> Vec<String> {
@@ -50,11 +43,7 @@ fn rows(text: &str, columns: usize, by_words: bool) -> Vec<String> {
         for character in line.chars().filter(|character| !character.is_control()) {
             let needed = width(character.encode_utf8(&mut [0; 4]));
             if used + needed > columns && !row.is_empty() {
-                let rest = if by_words {
-                    broken_at_word(&mut row, character)
-                } else {
-                    String::new()
-                };
+                let rest = if by_words { broken_at_word(&mut row, character) } else { String::new() };
                 out.push(std::mem::replace(&mut row, rest));
                 used = width(&row);
                 if by_words && row.is_empty() && character == ' ' {

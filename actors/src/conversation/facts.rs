@@ -1,0 +1,74 @@
+//! Fetching what a rule lacks: the only place where a conversation reads the store while it decides.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rill_proto::id::{AccountId, ConversationId};
+
+use super::repeat::Outcome;
+use super::rows::decode;
+use super::rules::{Facts, Need, Stretch};
+use super::state::Slot;
+use crate::account::profile::Profile;
+use crate::account::state::Head as AccountHead;
+use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
+
+/// A fact that was fetched.
+pub(super) enum Fact {
+    Slots(Vec<u64>, Vec<(u64, Slot)>),
+    Stretch(Stretch, Vec<(u64, Slot)>),
+    Profiles(Vec<(AccountId, Option<Profile>)>),
+    Outcome(Option<Outcome>),
+}
+
+/// Fetches a fact of a conversation.
+pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> StoreFuture<Fact> {
+    Box::pin(async move {
+        match need {
+            Need::Slots(wanted) => {
+                let mut found = Vec::with_capacity(wanted.len());
+                for nr in &wanted {
+                    found.extend(slots(store.slots(id, *nr, *nr, 1, Direction::Ascending).await?)?);
+                }
+                Ok(Fact::Slots(wanted, found))
+            }
+            Need::Stretch(stretch) => {
+                let read =
+                    store.slots(id, stretch.from, stretch.to, stretch.limit, stretch.direction()).await?;
+                Ok(Fact::Stretch(stretch, slots(read)?))
+            }
+            Need::Profiles(wanted) => {
+                let mut found = Vec::with_capacity(wanted.len());
+                for account_id in wanted {
+                    let row = store.row(Aggregate::Account(account_id), RowKey::Head).await?;
+                    let head = row.map(|row| decode::<AccountHead>(&row)).transpose()?;
+                    found.push((account_id, head.map(|head| head.profile)));
+                }
+                Ok(Fact::Profiles(found))
+            }
+            Need::Outcome(account_id, request_id) => {
+                let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
+                Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
+            }
+        }
+    })
+}
+
+fn slots(read: Vec<(u64, Bytes)>) -> Result<Vec<(u64, Slot)>, StoreFault> {
+    read.into_iter().map(|(nr, bytes)| Ok((nr, decode(&bytes)?))).collect()
+}
+
+/// Puts a fact where the rules look for it.
+pub(super) fn know(facts: &mut Facts, fact: Fact) {
+    match fact {
+        Fact::Slots(wanted, found) => {
+            facts.slots.extend(wanted.into_iter().map(|nr| (nr, None)));
+            facts.slots.extend(found.into_iter().map(|(nr, slot)| (nr, Some(slot))));
+        }
+        Fact::Stretch(stretch, found) => {
+            facts.stretches.insert(stretch, found);
+        }
+        Fact::Profiles(found) => facts.profiles.extend(found),
+        Fact::Outcome(outcome) => facts.outcome = Some(outcome),
+    }
+}

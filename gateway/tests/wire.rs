@@ -1,0 +1,203 @@
+//! The wire scenarios: `wire/<noun>/<verb>.txt` says what an event does, played against a real server over a WebSocket and again over
+//! long poll.
+//!
+//! Owns: finding the scenarios, playing them side by side, the report. It has a `main` of its own (`harness = false`), because a scenario
+//! is a file and not a function, and because the server has to end with the run. Not here: the grammar's reading ([`script`]), its
+//! meaning ([`play`]).
+//!
+//! # The grammar
+//!
+//! The first comment is the promise that the report prints. A line that begins with a blank goes on with the one before it.
+//!
+//! | line | meaning |
+//! | --- | --- |
+//! | `people alice bob alice.phone` | who is there, each a fresh account and connected; `alice.phone` is one more login of alice |
+//! | `alice> conv:create {…}` | submits an event and waits for its answer |
+//! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
+//! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
+//! | `→ 431 has_left` | the same for a refusal: its `error_id`, and perhaps a part of its message in backticks |
+//! | `alice< conv F {…} has a b lacks c` | the next record of the answer |
+//! | `alice< nothing` | the answer holds no further record |
+//! | `bob<< message {…}` | bob is pushed that record, after those that the lines above took; others may lie in between |
+//! | `bob<< nothing` | nothing is left that bob was pushed: shown by a question to each conversation's owner that comes back behind it all |
+//! | `all settle` | everybody takes in what is under way, and forgets it |
+//! | `bob disconnects`, `bob connects`, `bob reconnects` | with the horizon that he has |
+//! | `bob header $c read 4 unread 0` | the header in bob's picture comes to say this; the words are those of [`keys::WORDS`] |
+//! | `bob holds $c 1 2 4` | bob's picture comes to hold exactly these messages |
+//! | `bob loads everything` | asks for what his picture lacks, forward and backward |
+//! | `picture bob equals fresh sync` | what bob was sent comes to the same as an initial sync |
+//!
+//! A record matches when it has every field of the pattern with an equal value. `@bob` is his account id, `@bob.email` his address;
+//! `$c` is any value the first time, which it stands for from then on; `*` is any value; `absent` says that there is no such field;
+//! `text(9)` is a text of nine letters; a text in backticks needs no escapes. Inside of texts it is `@{bob}` and `${c}`. Lists of texts
+//! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
+//!
+//! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not.
+
+#![allow(clippy::print_stdout, reason = "the report of a test run goes to standard output")]
+
+#[path = "wire/compare.rs"]
+mod compare;
+#[path = "wire/complaint.rs"]
+mod complaint;
+#[path = "wire/keys.rs"]
+mod keys;
+#[path = "wire/pattern.rs"]
+mod pattern;
+#[path = "wire/pending.rs"]
+mod pending;
+#[path = "wire/person.rs"]
+mod person;
+#[path = "wire/play.rs"]
+mod play;
+#[path = "wire/script.rs"]
+mod script;
+#[path = "wire/selfcheck.rs"]
+mod selfcheck;
+#[path = "wire/value.rs"]
+mod value;
+
+use complaint::Complaint;
+use person::Transport;
+use rill_loadtest::server::Server;
+use script::Script;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
+const SIDE_BY_SIDE: usize = 4;
+
+/// How a promise is shown.
+type Proof = dyn Fn(&Server) -> Result<(), Complaint> + Send + Sync;
+
+/// One thing to be shown.
+struct Promise {
+    name: String,
+    proof: Box<Proof>,
+}
+
+fn main() -> ExitCode {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
+    let (mut promises, broken) = promises(&folder);
+    promises.retain(|promise| is_wanted(&promise.name));
+    if std::env::args().any(|arg| arg == "--list") {
+        promises.iter().for_each(|promise| println!("{}: test", promise.name));
+        return ExitCode::SUCCESS;
+    }
+    println!("\nrunning {} promises of the wire", promises.len() + broken.len());
+    let mut failed = broken;
+    if !promises.is_empty() {
+        failed.extend(keep(&promises));
+    }
+    for (name, complaint) in &failed {
+        println!("\n---- {name} ----\n{complaint}");
+    }
+    println!("\n{} broken, {} in all\n", failed.len(), promises.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// As the standard test harness: the words that are no flags choose, `--skip` drops.
+fn is_wanted(name: &str) -> bool {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+    let mut at = arguments.iter();
+    while let Some(argument) = at.next() {
+        match argument.as_str() {
+            "--skip" => skipped.extend(at.next()),
+            "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => drop(at.next()),
+            flag if flag.starts_with('-') => {}
+            _ => chosen.push(argument),
+        }
+    }
+    let is_in = |words: &[&String]| words.iter().any(|word| name.contains(word.as_str()));
+    (chosen.is_empty() || is_in(&chosen)) && !is_in(&skipped)
+}
+
+/// Everything that this run is to show, and the scenarios that cannot be read.
+fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
+    let (mut promises, mut broken) = (selfcheck::promises(), Vec::new());
+    let files = scenario_files(folder);
+    for (stem, path) in &files {
+        let script = match Script::read(path) {
+            Ok(script) => script,
+            Err(complaint) => {
+                broken.push((stem.clone(), complaint));
+                continue;
+            }
+        };
+        for transport in [Transport::WebSocket, Transport::LongPoll] {
+            let script = script.clone();
+            promises.push(Promise {
+                name: format!("{stem}: {} (over {transport})", script.promise),
+                proof: Box::new(move |server| play::play(server, &script, transport)),
+            });
+        }
+    }
+    let list = folder.join("PENDING");
+    let stems: Vec<String> = files.into_keys().collect();
+    let listed = list.clone();
+    promises.push(Promise {
+        name: "PENDING: every event has a scenario or is pending, never both".into(),
+        proof: Box::new(move |_| pending::is_divided(&listed, &stems)),
+    });
+    promises.push(Promise {
+        name: "PENDING: every pending event is answered 501 not_supported".into(),
+        proof: Box::new(move |server| pending::is_refused(server, &list)),
+    });
+    (promises, broken)
+}
+
+/// The scenarios by their stem, `<noun>/<verb>`.
+fn scenario_files(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut files = BTreeMap::new();
+    let nouns = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for noun in nouns.map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        let scenarios = std::fs::read_dir(&noun).into_iter().flatten().flatten();
+        for path in scenarios.map(|entry| entry.path()) {
+            let (Some(noun), Some(verb)) = (noun.file_name(), path.file_stem()) else {
+                continue;
+            };
+            if path.extension().is_some_and(|extension| extension == "txt") {
+                let stem = format!("{}/{}", noun.to_string_lossy(), verb.to_string_lossy());
+                files.insert(stem, path);
+            }
+        }
+    }
+    files
+}
+
+/// Shows all of them against one server, and says which failed.
+fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
+    let start = |what: &str, error: String| vec![(what.to_owned(), Complaint::new("a server", error))];
+    let folder = match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => return start("a temporary folder", error.to_string()),
+    };
+    let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
+    let server = match Server::start::<&str>(binary, &folder.path().join("data"), &[]) {
+        Ok(server) => server,
+        Err(failure) => return start("the server", failure.to_string()),
+    };
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(promise) = promises.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let outcome = (promise.proof)(&server);
+                    let word = if outcome.is_ok() { "ok" } else { "BROKEN" };
+                    println!("{} ... {word} ({} ms)", promise.name, start.elapsed().as_millis());
+                    if let (Err(complaint), Ok(mut failed)) = (outcome, failed.lock()) {
+                        failed.push((promise.name.clone(), complaint));
+                    }
+                }
+            });
+        }
+    });
+    // A poisoned lock means that a thread panicked, which the scope has already passed on.
+    failed.into_inner().unwrap_or_default()
+}

@@ -1,0 +1,100 @@
+//! The end of every scenario: a client that lived through it all holds what a fresh client is given.
+//!
+//! Owns: the few differences that the protocol leaves open. Not here: the comparison itself (the harness's picture has it).
+
+use crate::complaint::Complaint;
+use crate::person::Person;
+use rill_loadtest::picture::Picture;
+use rill_loadtest::record::{flag, text};
+use rill_loadtest::session::Session;
+use serde_json::{Value, json};
+
+/// What the person was sent, with the rest loaded, comes to the same as an initial sync of his account.
+pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]) -> Result<(), Complaint> {
+    person.connect()?;
+    person.settle(conversation_ids)?;
+    Picture::complete(person.session()?)?;
+    if person.has_dropped {
+        // The events that answer with an init form bring no activity (conversations.md §7); activating does.
+        for conversation_id in conversation_ids {
+            person.ask("conv:activate", json!({"conversation_id": conversation_id}), false)?;
+        }
+    }
+    let mut fresh = person.user.connect(0)?;
+    Picture::complete(&mut fresh)?;
+    let live = person.picture()?;
+    let violations = live.verify().into_iter().chain(fresh.picture().verify());
+    let mut broken: Vec<String> = violations.map(|violation| violation.to_string()).collect();
+    let differences = live.difference(fresh.picture()).into_iter();
+    broken.extend(differences.filter(|line| !is_left_open(line, live)));
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(Complaint::new(
+        "the live picture (first) and the fresh one (second) to be the same",
+        broken.join("\n"),
+    ))
+}
+
+/// A difference that the protocol allows: `KIND KEY: WHAT`.
+fn is_left_open(line: &str, live: &Picture) -> bool {
+    let Some((record, what)) = line.split_once(": ") else {
+        return false;
+    };
+    let (kind, key) = record.split_once(' ').unwrap_or((record, ""));
+    let is_extra = what == "only in the first picture";
+    match kind {
+        // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
+        "message" => {
+            what.contains(" in the first picture, ")
+                && !is_member(live, key.split_once('/').map_or(key, |(id, _)| id))
+        }
+        // It says something only while there is no topic, and is not taken back (conversations.md §5.1).
+        "conv" => {
+            what.starts_with("default_topic is")
+                && live.conv(key).is_some_and(|conv| !text(conv, "topic").is_empty())
+        }
+        // Who has left is not sent the board and the activity again (§7), and keeps what he had.
+        "section" => {
+            let section = live.record("section", key);
+            is_extra && section.is_some_and(|section| !is_member(live, text(section, "conversation_id")))
+        }
+        "activity" => {
+            let (conversation_id, account_id) = key.split_once('/').unwrap_or((key, ""));
+            let is_gone = !has_member(live, conversation_id, account_id);
+            // That somebody came or wrote is news, and not said again once it is old.
+            let says_little = !live
+                .record("activity", key)
+                .is_some_and(|activity| activity.contains_key("read_message_nr"));
+            (is_extra && (is_gone || says_little)) || !is_member(live, conversation_id) || is_moved_back(what)
+        }
+        // Looking somebody up does not put him in the list (accounts.md §5.1). Who has left is not told of again, either.
+        "contact" => {
+            let is_listed =
+                live.record("contact", key).is_some_and(|contact| contact.contains_key("sort_rank"));
+            let mut conversations = live.records("conv").map(|conv| text(conv, "conversation_id"));
+            is_extra
+                && (!is_listed || !conversations.any(|id| is_member(live, id) && has_member(live, id, key)))
+        }
+        _ => false,
+    }
+}
+
+fn is_member(live: &Picture, conversation_id: &str) -> bool {
+    live.conv(conversation_id).is_some_and(|conv| flag(conv, "can_post"))
+}
+
+fn has_member(live: &Picture, conversation_id: &str, account_id: &str) -> bool {
+    let members = live.conv(conversation_id).and_then(|conv| conv.get("members"));
+    members.and_then(Value::as_array).is_some_and(|members| members.iter().any(|member| member == account_id))
+}
+
+/// Others are not told of a read mark that is moved back (conversations.md §2.2).
+fn is_moved_back(what: &str) -> bool {
+    let numbers = what.strip_prefix("read_message_nr is ").and_then(|rest| {
+        let (live, rest) = rest.split_once(" in the first picture, ")?;
+        let fresh = rest.strip_suffix(" in the second")?;
+        Some((live.parse::<u64>().ok()?, fresh.parse::<u64>().ok()?))
+    });
+    numbers.is_some_and(|(live, fresh)| live > fresh)
+}

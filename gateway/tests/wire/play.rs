@@ -1,0 +1,328 @@
+//! Plays a scenario step by step.
+//!
+//! Not here: what a session is ([`crate::person`]), how values match ([`crate::pattern`]).
+
+use crate::compare;
+use crate::complaint::Complaint;
+use crate::pattern::{Identity, Names, show};
+use crate::person::{Person, Transport};
+use crate::script::{Deed, Script, Step, Wanted};
+use rill_loadtest::picture::Picture;
+use rill_loadtest::record::{self, Record};
+use rill_loadtest::server::Server;
+use rill_loadtest::session::Answer;
+use rill_loadtest::user::User;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a fact may take to come about: much longer than any push takes, also beside a compiler on two cores.
+const FACT_WAIT: Duration = Duration::from_secs(10);
+
+/// The password of everybody.
+const PASSWORD: &str = "a long enough password";
+
+/// Makes the addresses of a run's accounts differ.
+static ACCOUNTS: AtomicUsize = AtomicUsize::new(1);
+
+/// Plays a scenario with fresh accounts, and compares everybody's picture at the end.
+pub(crate) fn play(server: &Server, script: &Script, transport: Transport) -> Result<(), Complaint> {
+    let mut scene =
+        Scene::open(server, script, transport).map_err(|it| it.at(script.file.clone(), "people"))?;
+    for step in &script.steps {
+        let place = || format!("{}:{} (over {transport})", script.file, step.line);
+        scene.act(step).map_err(|complaint| complaint.at(place(), &step.text))?;
+    }
+    for name in &script.people {
+        let place = || format!("{} (over {transport})", script.file);
+        let text = format!("picture {name} equals fresh sync");
+        scene.compare(name).map_err(|complaint| complaint.at(place(), &text))?;
+    }
+    let errors = server.error_lines()?;
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Complaint::new("no error in the server's log", errors.join("\n")).at(script.file.clone(), ""))
+}
+
+/// A fresh account with one login. The name is the person's, with a capital letter.
+pub(crate) fn register(server: &Server, name: &str) -> Result<User, Complaint> {
+    let number = ACCOUNTS.fetch_add(1, Ordering::Relaxed);
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let display_name: String = first.into_iter().chain(letters).collect();
+    let email = format!("{name}.{number}@example.com");
+    Ok(User::register(&server.url(), &email, PASSWORD, &display_name)?)
+}
+
+struct Scene {
+    names: Names,
+    people: BTreeMap<String, Person>,
+    /// The last answer, and what nobody has asked of it yet.
+    answer: Answer,
+    asker: String,
+    rest: VecDeque<Record>,
+    /// Every conversation that an answer has named.
+    conversation_ids: Vec<String>,
+}
+
+impl Scene {
+    fn open(server: &Server, script: &Script, transport: Transport) -> Result<Self, Complaint> {
+        let mut scene = Self {
+            names: Names::default(),
+            people: BTreeMap::new(),
+            answer: Answer::default(),
+            asker: String::new(),
+            rest: VecDeque::new(),
+            conversation_ids: Vec::new(),
+        };
+        for name in &script.people {
+            let user = match name.split_once('.') {
+                Some((owner, _)) => {
+                    let owner = scene.person(owner)?;
+                    User::login(owner.user.base_url(), &owner.user.email, PASSWORD)?
+                }
+                None => register(server, name)?,
+            };
+            let identity = Identity { account_id: user.account_id.clone(), email: user.email.clone() };
+            scene.names.people.insert(name.clone(), identity);
+            let person = Person::arrive(name, user, transport)?;
+            scene.people.insert(name.clone(), person);
+        }
+        Ok(scene)
+    }
+
+    fn person(&mut self, name: &str) -> Result<&mut Person, Complaint> {
+        let person = self.people.get_mut(name);
+        person.ok_or_else(|| Complaint::new(format!("a person called {name}"), "nobody"))
+    }
+
+    fn act(&mut self, step: &Step) -> Result<(), Complaint> {
+        match &step.deed {
+            Deed::Ask { who, urn, params, is_repeat } => self.ask(who, urn, params, *is_repeat),
+            Deed::Done { status, identifier } => self.done(*status, identifier),
+            Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
+            Deed::Answered(who, wanted) => self.answered(who, wanted),
+            Deed::AnsweredNothing(who) => self.answered_nothing(who),
+            Deed::Pushed(who, wanted) => self.pushed(who, wanted),
+            Deed::PushedNothing(who) => self.pushed_nothing(who),
+            Deed::Settle => self.settle(),
+            Deed::Connect(who) => self.person(who)?.connect(),
+            Deed::Disconnect(who) => self.person(who)?.disconnect(),
+            Deed::Header(who, conversation, numbers) => self.header(who, conversation, numbers),
+            Deed::Holds(who, conversation, numbers) => self.holds(who, conversation, numbers),
+            Deed::LoadEverything(who) => Ok(Picture::complete(self.person(who)?.session()?)?),
+            Deed::Compare(who) => self.compare(who),
+        }
+    }
+
+    fn ask(&mut self, who: &str, urn: &str, params: &Value, is_repeat: bool) -> Result<(), Complaint> {
+        let params = self.names.fill(params)?;
+        self.answer = self.person(who)?.ask(urn, params, is_repeat)?;
+        who.clone_into(&mut self.asker);
+        self.rest = self.answer.stream.iter().cloned().collect();
+        let conversation_id = self.answer.conversation_id().to_owned();
+        if self.answer.is_done()
+            && !conversation_id.is_empty()
+            && !self.conversation_ids.contains(&conversation_id)
+        {
+            self.conversation_ids.push(conversation_id);
+        }
+        Ok(())
+    }
+
+    fn outcome(&self) -> String {
+        Value::Object(self.answer.request.clone()).to_string()
+    }
+
+    fn done(&mut self, status: u64, identifier: &Value) -> Result<(), Complaint> {
+        if self.answer.status_code() != status {
+            return Err(Complaint::new(format!("status {status}"), self.outcome()));
+        }
+        let got = self.answer.request.get("identifier").cloned().unwrap_or(Value::Null);
+        self.names.whole(identifier, &got)
+    }
+
+    fn refused(&self, status: u64, error_id: &str, part: &str) -> Result<(), Complaint> {
+        let message = record::text(&self.answer.request, "error_message");
+        let is_as_said = self.answer.status_code() == status
+            && self.answer.error_id() == error_id
+            && message.contains(part)
+            && !message.is_empty();
+        if !is_as_said {
+            return Err(Complaint::new(format!("{status} {error_id} {part}"), self.outcome()));
+        }
+        match self.answer.stream.first() {
+            None => Ok(()),
+            Some(record) => {
+                let got = Value::Object(record.clone()).to_string();
+                Err(Complaint::new("no record with a refusal", got))
+            }
+        }
+    }
+
+    fn is_answer_of(&self, who: &str) -> Result<(), Complaint> {
+        if self.asker == who {
+            return Ok(());
+        }
+        Err(Complaint::new(format!("an answer to {who}"), format!("the last one is {}'s", self.asker)))
+    }
+
+    fn answered_nothing(&mut self, who: &str) -> Result<(), Complaint> {
+        self.is_answer_of(who)?;
+        match self.rest.pop_front() {
+            None => Ok(()),
+            Some(record) => Err(Complaint::new("no further record", Value::Object(record).to_string())),
+        }
+    }
+
+    fn answered(&mut self, who: &str, wanted: &Wanted) -> Result<(), Complaint> {
+        self.is_answer_of(who)?;
+        let Some(record) = self.rest.pop_front() else {
+            return Err(Complaint::new(said(wanted), "no further record in the answer"));
+        };
+        fits(&mut self.names, wanted, &record)
+    }
+
+    fn pushed(&mut self, who: &str, wanted: &Wanted) -> Result<(), Complaint> {
+        let start = Instant::now();
+        loop {
+            let mut names = self.names.clone();
+            let person = self.person(who)?;
+            let found = person
+                .candidates()
+                .find(|(_, record)| fits(&mut names, wanted, record).is_ok())
+                .map(|(at, _)| at);
+            if let Some(at) = found {
+                person.take(at);
+                self.names = names;
+                return Ok(());
+            }
+            let Some(left) = FACT_WAIT.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+                let why: Vec<String> =
+                    person.candidates().map(|(_, record)| explain(&mut names, wanted, record)).collect();
+                let got = format!("within {} s only\n{}", FACT_WAIT.as_secs(), why.join("\n"));
+                return Err(Complaint::new(said(wanted), got));
+            };
+            person.receive(left)?;
+        }
+    }
+
+    fn pushed_nothing(&mut self, who: &str) -> Result<(), Complaint> {
+        let conversation_ids = self.conversation_ids.clone();
+        let person = self.person(who)?;
+        person.settle(&conversation_ids)?;
+        let rest = lines(person.inbox());
+        person.forget();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        Err(Complaint::new("nothing", rest))
+    }
+
+    fn settle(&mut self) -> Result<(), Complaint> {
+        let conversation_ids = self.conversation_ids.clone();
+        for person in self.people.values_mut().filter(|person| person.is_connected()) {
+            person.settle(&conversation_ids)?;
+            person.forget();
+        }
+        Ok(())
+    }
+
+    /// Waits until the picture's header says all of it.
+    fn header(
+        &mut self,
+        who: &str,
+        conversation: &Value,
+        numbers: &[(&str, Value)],
+    ) -> Result<(), Complaint> {
+        let id = self.names.fill(conversation)?;
+        let fields = numbers.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let pattern = Value::Object(fields.collect());
+        let mut names = self.names.clone();
+        self.await_picture(who, |picture| {
+            let none = Map::new();
+            let header = picture.conv(id.as_str().unwrap_or("")).unwrap_or(&none);
+            names.record(&pattern, header).map_err(|complaint| {
+                Complaint::new(complaint.to_string(), Value::Object(header.clone()).to_string())
+            })
+        })
+    }
+
+    fn holds(&mut self, who: &str, conversation: &Value, numbers: &[u64]) -> Result<(), Complaint> {
+        let id = self.names.fill(conversation)?;
+        self.await_picture(who, |picture| {
+            let held = picture.messages(id.as_str().unwrap_or(""));
+            let held: Vec<u64> = held.filter_map(|message| record::number(message, "message_nr")).collect();
+            if held == numbers {
+                return Ok(());
+            }
+            Err(Complaint::new(format!("messages {numbers:?}"), format!("{held:?}")))
+        })
+    }
+
+    fn await_picture(
+        &mut self,
+        who: &str,
+        mut judge: impl FnMut(&Picture) -> Result<(), Complaint>,
+    ) -> Result<(), Complaint> {
+        let start = Instant::now();
+        let person = self.person(who)?;
+        loop {
+            let Err(complaint) = judge(person.picture()?) else {
+                return Ok(());
+            };
+            match FACT_WAIT.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+                Some(left) => person.receive(left)?,
+                None => return Err(complaint),
+            }
+        }
+    }
+
+    fn compare(&mut self, who: &str) -> Result<(), Complaint> {
+        let conversation_ids = self.conversation_ids.clone();
+        compare::equals_fresh_sync(self.person(who)?, &conversation_ids)
+    }
+}
+
+fn fits(names: &mut Names, wanted: &Wanted, record: &Record) -> Result<(), Complaint> {
+    let judged = fields_fit(names, wanted, record);
+    judged.map_err(|complaint| {
+        let got = Value::Object(record.clone());
+        Complaint::new(said(wanted), format!("{got}\n{complaint}"))
+    })
+}
+
+fn fields_fit(names: &mut Names, wanted: &Wanted, record: &Record) -> Result<(), Complaint> {
+    if record::kind(record) != wanted.kind {
+        return Err(Complaint::new(wanted.kind.as_str(), record::kind(record)));
+    }
+    if let Some(key) = wanted.has.iter().find(|key| !record.contains_key(*key)) {
+        return Err(Complaint::new(key, "no such field"));
+    }
+    if let Some(key) = wanted.lacks.iter().find(|key| record.contains_key(*key)) {
+        return Err(Complaint::new(format!("no {key}"), record[key].to_string()));
+    }
+    names.record(&wanted.fields, record)?;
+    wanted.shape.map_or(Ok(()), |shape| shape.check(record))
+}
+
+fn said(wanted: &Wanted) -> String {
+    format!("{} {}", wanted.kind, show(&wanted.fields))
+}
+
+/// A record that did not fit: all of it when the kind is right, its kind otherwise.
+fn explain(names: &mut Names, wanted: &Wanted, record: &Record) -> String {
+    match fields_fit(names, wanted, record) {
+        Err(complaint) if record::kind(record) == wanted.kind => {
+            format!("{}\n{complaint}", Value::Object(record.clone()))
+        }
+        Ok(()) | Err(_) => record::kind(record).to_owned(),
+    }
+}
+
+fn lines(records: &[Record]) -> String {
+    let lines = records.iter().map(|record| Value::Object(record.clone()).to_string());
+    lines.collect::<Vec<_>>().join("\n")
+}
