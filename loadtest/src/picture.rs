@@ -148,7 +148,7 @@ impl Picture {
             // Markers that pass through: a request record describes an answer, a poke only proves that it came.
             "request" | "poke" => {}
             "message" if number(record, "message_nr").is_some() => self.merge_message(record, is_in_flow),
-            "conv" => self.merge_conv(record),
+            "conv" => self.merge_conv(record, is_in_flow),
             "label" if text(record, "mk_label_status") == "removed" => {
                 self.records.remove(&("label".to_owned(), text(record, "label_id").to_owned()));
             }
@@ -163,7 +163,7 @@ impl Picture {
         held.extend(record.clone());
     }
 
-    fn merge_conv(&mut self, record: &Record) {
+    fn merge_conv(&mut self, record: &Record, is_in_flow: bool) {
         let conversation_id = text(record, "conversation_id").to_owned();
         if flag(record, "is_deleted") {
             self.forget(&conversation_id);
@@ -178,7 +178,7 @@ impl Picture {
             self.forget(&conversation_id);
         }
         self.upsert(record);
-        self.flows.entry(conversation_id).or_default().header(record, is_init);
+        self.flows.entry(conversation_id).or_default().header(record, is_init, is_in_flow);
     }
 
     /// Drops what an init refills: messages with their locks, and activity (protocol.md §3.1).

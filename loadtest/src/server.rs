@@ -78,6 +78,11 @@ impl Server {
     /// Asks it to end by SIGTERM and waits for its exit status.
     pub fn terminate(&mut self) -> Result<ExitStatus, Failure> {
         self.signal("TERM")?;
+        self.wait()
+    }
+
+    /// Waits for the exit status of one that was asked to end.
+    pub fn wait(&mut self) -> Result<ExitStatus, Failure> {
         let start = Instant::now();
         while start.elapsed() < END_WAIT {
             if let Some(status) = self.child.try_wait()? {
@@ -85,7 +90,7 @@ impl Server {
             }
             std::thread::sleep(LOOK_INTERVAL);
         }
-        Err(Failure::timed_out(format!("end after SIGTERM; its log ends with\n{}", self.log_end()), END_WAIT))
+        Err(Failure::timed_out(format!("end; its log ends with\n{}", self.log_end()), END_WAIT))
     }
 
     /// Sends it a signal by name (`TERM`, `STOP`, `CONT`), by the `kill` command: the standard library knows SIGKILL only.

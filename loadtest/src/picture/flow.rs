@@ -2,7 +2,7 @@
 //!
 //! Not here: the messages themselves ([`super::Picture`]) and what is wrong with them ([`super::judge`]).
 
-use crate::record::{Record, number};
+use crate::record::{Record, flag, number};
 
 /// The cursors of one conversation (conversations.md §1.1).
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,14 @@ pub(super) struct Flow {
     skipped_now: Vec<(u64, u64)>,
     late_now: Vec<u64>,
     shown_now: u64,
+    /// The highest `last_message_nr` of any header.
+    announced: u64,
+    /// Spans that a header announced and that did not come: slots of messages that the viewer may not see, if the next load
+    /// forward passes them without bringing anything, and lost ones if it does.
+    unseen: Vec<(u64, u64)>,
+    lost_now: Vec<(u64, u64)>,
+    /// The highest `fw_message_nr` of any header.
+    loaded: u64,
 }
 
 /// What a batch convicts: nothing that a header of the same batch showed as a gap to load.
@@ -58,17 +66,30 @@ impl Flow {
         let mut breaks =
             Breaks { gaps: std::mem::take(&mut self.skipped_now), late: std::mem::take(&mut self.late_now) };
         breaks.gaps.retain(|(_, to)| *to > shown);
+        breaks.gaps.append(&mut self.lost_now);
+        self.unseen.retain(|(_, to)| *to > self.loaded);
         breaks.late.retain(|slot| *slot > shown);
         self.skipped.extend(&breaks.gaps);
         breaks
     }
 
-    /// A header came. With `fw_message_nr` it says which slots the client is to load itself.
-    pub(super) fn header(&mut self, conv: &Record, is_init: bool) {
+    /// What was announced, did not come, and was not loaded since.
+    pub(super) fn unseen(&self) -> &[(u64, u64)] {
+        &self.unseen
+    }
+
+    /// A header came. With `fw_message_nr` it says which slots the client is to load itself. One that overtook the stream
+    /// says nothing about what has been seen live.
+    pub(super) fn header(&mut self, conv: &Record, is_init: bool, is_in_flow: bool) {
         let (fw, bw) = (number(conv, "fw_message_nr"), number(conv, "bw_message_nr"));
+        self.announced = self.announced.max(number(conv, "last_message_nr").unwrap_or(0));
+        self.loaded = self.loaded.max(fw.unwrap_or(0));
         if is_init {
-            (self.forward, self.backward) = (fw, bw);
+            // The tiny form brings the inbox message alone, so nothing is held from there to the end.
+            let is_tiny = flag(conv, "is_tiny");
+            (self.forward, self.backward) = if is_tiny { (None, None) } else { (fw, bw) };
             self.skipped.clear();
+            self.unseen.clear();
         } else {
             self.forward = fw.max(self.forward);
             self.backward = match (bw, self.backward) {
@@ -76,7 +97,7 @@ impl Flow {
                 (new, old) => new.or(old),
             };
         }
-        if is_init || fw.is_some() {
+        if is_in_flow && (is_init || fw.is_some()) {
             let last = number(conv, "last_message_nr").max(fw);
             self.edge = self.edge.max(last);
             self.shown_now = self.shown_now.max(fw.unwrap_or(0));
@@ -88,11 +109,13 @@ impl Flow {
         let edge = *self.edge.get_or_insert(slot);
         if slot > edge {
             if slot > edge + 1 {
-                self.skipped_now.push((edge + 1, slot - 1));
+                let span = (edge + 1, slot - 1);
+                if slot <= self.announced + 1 { self.unseen.push(span) } else { self.skipped_now.push(span) }
             }
             self.edge = Some(slot);
         }
         self.advance(slot);
+        self.lost(slot);
         let was_skipped_now = take_out(&mut self.skipped_now, slot);
         if take_out(&mut self.skipped, slot) || was_skipped_now {
             self.late_now.push(slot);
@@ -102,6 +125,14 @@ impl Flow {
     /// A slot came ahead of the flow.
     pub(super) fn slot_ahead(&mut self, slot: u64) {
         self.advance(slot);
+        self.lost(slot);
+    }
+
+    /// A slot that was announced and did not come is there after all.
+    fn lost(&mut self, slot: u64) {
+        if take_out(&mut self.unseen, slot) {
+            self.lost_now.push((slot, slot));
+        }
     }
 
     fn advance(&mut self, slot: u64) {

@@ -104,6 +104,11 @@ pub(super) fn conversation(
             to: last,
         });
     }
+    violations.extend(flow.unseen().iter().map(|(from, to)| Violation::Gap {
+        conversation_id: conversation_id.clone(),
+        from: *from,
+        to: *to,
+    }));
     // Who was removed may have lost what he held; his header is frozen and says nothing about it.
     let is_member = conv.get("can_post").is_none() || flag(conv, "can_post");
     let (Some(backward), true, true) = (flow.backward(), flow.is_whole_forward(), is_member) else {

@@ -1,0 +1,31 @@
+//! The server as a process: what it promises about crashes, abuse, memory, sessions, order and repeats.
+//!
+//! Each test starts the real binary and talks to it over real connections. Not here: what single events do, which are the
+//! scenarios' part.
+
+#[path = "server/backup.rs"]
+mod backup;
+#[path = "server/crash.rs"]
+mod crash;
+#[path = "server/ends.rs"]
+mod ends;
+#[path = "server/malformed.rs"]
+mod malformed;
+#[path = "server/once.rs"]
+mod once;
+#[path = "server/order.rs"]
+mod order;
+#[path = "server/passivation.rs"]
+mod passivation;
+#[path = "server/poll.rs"]
+mod poll;
+#[path = "server/probe.rs"]
+mod probe;
+#[path = "server/rng.rs"]
+mod rng;
+#[path = "server/sessions.rs"]
+mod sessions;
+#[path = "server/slow.rs"]
+mod slow;
+#[path = "server/world.rs"]
+mod world;

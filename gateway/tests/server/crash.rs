@@ -1,0 +1,108 @@
+//! `kill -9` while everybody writes, twenty times over: nothing that was answered is lost, doubled or out of place.
+//!
+//! Not here: one writer ([`writer`]) and the accounts that are drawn up in the end ([`audit`]).
+
+#[path = "crash/audit.rs"]
+mod audit;
+#[path = "crash/writer.rs"]
+mod writer;
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rill_loadtest::user::User;
+
+use crate::rng::Rng;
+use crate::world::{FACT_WAIT, World, create};
+use writer::{Writer, shallow_differences};
+
+const PEOPLE: usize = 8;
+const CONVERSATIONS: usize = 6;
+/// How many of the people begin in each conversation; the others are added on the way.
+const FOUNDERS: usize = 5;
+const ROUNDS: usize = 1;
+/// Every third person polls.
+const POLLS_EVERY: usize = 3;
+/// The process dies so many milliseconds after a round got going.
+const LIFE_MS: (usize, usize) = (200, 900);
+/// A round is going when so many of its events were answered.
+const GOING: u64 = 20;
+
+/// What the rounds share.
+struct Rounds {
+    barrier: Barrier,
+    answered: AtomicU64,
+}
+
+#[test]
+fn no_crash_loses_doubles_or_misplaces_an_answered_event() {
+    let begin = Instant::now();
+    let mut world = World::start_alone(&[]);
+    let mut rng = Rng::printed("crash");
+    let people: Vec<User> = (0..PEOPLE).map(|n| world.person(&format!("Person{n}"))).collect();
+    for number in 0..CONVERSATIONS {
+        let members: Vec<&User> = (1..FOUNDERS).map(|n| &people[(number + n) % PEOPLE]).collect();
+        create(&mut people[number].connect(0).unwrap(), &format!("Conversation {number}"), &members);
+    }
+    let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
+    let mut writers: Vec<Writer> = people
+        .iter()
+        .enumerate()
+        .map(|(n, user)| Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone()))
+        .collect();
+    let rounds = Rounds { barrier: Barrier::new(PEOPLE + 1), answered: AtomicU64::new(0) };
+    std::thread::scope(|scope| {
+        for writer in &mut writers {
+            scope.spawn(|| live(writer, &rounds));
+        }
+        for round in 1..=ROUNDS {
+            kill_once(&mut world, &rounds, &mut rng, round);
+        }
+    });
+    let audit = audit::draw_up(&mut writers);
+    println!(
+        "crash: {ROUNDS} rounds, {} events answered, {} events found, {} violations, in {:.1} s",
+        audit.answered,
+        audit.found,
+        audit.violations.len(),
+        begin.elapsed().as_secs_f64()
+    );
+    std::fs::write("/tmp/crash-violations", audit.violations.join("\n")).unwrap();
+    let first: Vec<&String> = audit.violations.iter().take(20).collect();
+    assert!(first.is_empty(), "{} violations, the first of them: {first:#?}", audit.violations.len());
+    assert_eq!(audit.answered, audit.found);
+    world.assert_no_errors();
+}
+
+/// One writer's part of all rounds. It must come to each barrier whatever happens, so nothing in it panics.
+fn live(writer: &mut Writer, rounds: &Rounds) {
+    for round in 1..=ROUNDS {
+        rounds.barrier.wait();
+        writer.write_until_it_breaks(&rounds.answered);
+        writer.come_back();
+        rounds.barrier.wait();
+        // All that was asked for has been answered to everybody: now the pictures must be equal.
+        let lines = shallow_differences(writer);
+        let name = writer.name();
+        writer.violations.extend(lines.into_iter().map(|line| format!("{name} after round {round}: {line}")));
+    }
+}
+
+fn kill_once(world: &mut World, rounds: &Rounds, rng: &mut Rng, round: usize) {
+    let before = rounds.answered.load(Ordering::Relaxed);
+    rounds.barrier.wait();
+    let start = Instant::now();
+    while rounds.answered.load(Ordering::Relaxed) < before + GOING && start.elapsed() < FACT_WAIT {
+        std::thread::yield_now();
+    }
+    let life = Duration::from_millis((LIFE_MS.0 + rng.below(LIFE_MS.1 - LIFE_MS.0)) as u64);
+    // No guess at when something is done: the moment is random on purpose.
+    std::thread::sleep(life);
+    let killed = Instant::now();
+    world.server.kill9().unwrap();
+    let answered = rounds.answered.load(Ordering::Relaxed) - before;
+    world.server.restart().unwrap();
+    println!("crash: round {round}, {answered} answered, dead after {life:?}, back after {:?}", killed.elapsed());
+    rounds.barrier.wait();
+}

@@ -1,0 +1,137 @@
+//! A client that stops reading in the middle of a flood: it is closed, nobody else waits, and it comes back.
+//!
+//! Not here: clients that send too fast.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rill_loadtest::session::{Event, Session};
+use rill_loadtest::socket::Socket;
+
+use crate::world::{FACT_WAIT, World, assert_like_a_fresh_sync, await_fact, create, percentile};
+
+/// How much the server keeps for a client that does not read.
+const LANE_BYTES: u64 = 1024 * 1024;
+const ROOM: usize = 5;
+/// Large enough that a few hundred fill a lane and what the kernel holds before it.
+const MESSAGE_BYTES: usize = 60_000;
+/// In the first half everybody reads, in the second one does not: some 18 MB each, three times what the kernel can hold.
+const MESSAGES: usize = 300;
+/// The others' median may be so many times higher; a machine of two cores that runs both sides is not steady.
+const SLOWER_MAX: u32 = 3;
+const NOISE: Duration = Duration::from_millis(20);
+/// What the process may need beside the lanes: the store's buffers for what was written meanwhile, and the allocator's rest.
+const SLACK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Posts, and gives how long each message took to the last of the readers.
+fn flood(writer: &mut Socket, readers: &mut [Socket], room: &str, peak: &mut dyn FnMut()) -> Vec<Duration> {
+    let body = "flood ".repeat(MESSAGE_BYTES / 6);
+    let post = |_| {
+        let start = Instant::now();
+        let number = crate::world::post(writer, room, &body);
+        for reader in &mut *readers {
+            crate::world::await_message(reader, room, number);
+        }
+        peak();
+        start.elapsed()
+    };
+    (0..MESSAGES).map(post).collect()
+}
+
+#[test]
+fn who_stops_reading_in_a_flood_is_closed_and_the_others_do_not_wait() {
+    let world = World::start_alone(&[]);
+    let people: Vec<_> = (0..ROOM).map(|n| world.person(&format!("Reader{n}"))).collect();
+    let mut sockets: Vec<Socket> = people.iter().map(|user| user.connect(0).unwrap()).collect();
+    let room = create(&mut sockets[0], "Flood", &people[1..].iter().collect::<Vec<_>>());
+    let mut slow = sockets.pop().unwrap();
+    let (writer, readers) = sockets.split_first_mut().unwrap();
+    // First everybody reads.
+    let is_reading = AtomicBool::new(true);
+    let (usual, mut slow) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            while is_reading.load(Ordering::Relaxed) {
+                slow.receive(Duration::from_millis(5)).unwrap();
+            }
+            slow
+        });
+        let usual = flood(writer, readers, &room, &mut || ());
+        is_reading.store(false, Ordering::Relaxed);
+        (usual, reading.join().unwrap())
+    });
+    slow.settle().unwrap();
+    assert_eq!(world.metric("sessions_too_fast"), 0);
+    // Then one does not.
+    let (before, peak) = (world.server.resident_bytes().unwrap(), AtomicU64::new(0));
+    let stalled = flood(writer, readers, &room, &mut || {
+        peak.fetch_max(world.server.resident_bytes().unwrap(), Ordering::Relaxed);
+    });
+    let (median, median_stalled) = (percentile(&usual, 0.5), percentile(&stalled, 0.5));
+    await_fact("closing of the slow reader", FACT_WAIT, || world.metric("sessions_too_fast") == 1);
+    let grown = peak.into_inner().saturating_sub(before);
+    let (code, reason) = slow.wait_closed(FACT_WAIT).unwrap();
+    println!(
+        "slow: median {median:?} while all read, {median_stalled:?} while one does not; closed with {code} {reason:?}; {} KiB more memory at most",
+        grown / 1024
+    );
+    assert_eq!(code, 4429, "{reason}");
+    assert!(median_stalled <= median * SLOWER_MAX + NOISE, "from {median:?} to {median_stalled:?}");
+    assert!(grown <= LANE_BYTES * ROOM as u64 + SLACK_BYTES, "{grown} bytes more");
+    let user = slow.user().clone();
+    let mut back = user.reconnect(slow.abandon()).unwrap();
+    assert_like_a_fresh_sync(&mut back);
+    readers.iter_mut().for_each(|reader| assert_like_a_fresh_sync(reader));
+    world.assert_no_errors();
+}
+
+#[test]
+fn who_takes_nothing_for_too_long_is_closed_however_little_waits_for_him() {
+    const SLOW_READER_MS: u64 = 1_000;
+    let world = World::start(&["--slow-reader-ms", "1000", "--ping-after-ms", "60000"]);
+    let (ann, bea) = (world.person("Ann"), world.person("Bea"));
+    let (mut writer, mut slow) = (ann.connect(0).unwrap(), bea.connect(0).unwrap());
+    let room = create(&mut writer, "Stuck", &[&bea]);
+    slow.wait_for("the conversation", FACT_WAIT, &mut |picture| picture.conv(&room).is_some()).unwrap();
+    // As much as the kernel takes, and no more than the lane does: the time limit has to strike, not the bound.
+    let body = "x".repeat(250_000);
+    let start = Instant::now();
+    let mut closed = None;
+    while closed.is_none() && start.elapsed() < FACT_WAIT {
+        crate::world::post(&mut writer, &room, &body);
+        let until = Instant::now() + Duration::from_millis(SLOW_READER_MS / 5);
+        while Instant::now() < until && closed.is_none() {
+            closed = (world.metric("sessions_too_fast") > 0).then(|| start.elapsed());
+        }
+    }
+    let (code, reason) = slow.wait_closed(FACT_WAIT).unwrap();
+    println!("slow: closed with {code} {reason:?} after {:?}", closed.expect("closed in time"));
+    assert_eq!(code, 4429);
+    assert!(reason.starts_with("slow reader"), "the reason says which: {reason}");
+    let mut back = bea.reconnect(slow.abandon()).unwrap();
+    assert_like_a_fresh_sync(&mut back);
+}
+
+#[test]
+fn who_sends_faster_than_he_may_is_warned_first_and_then_closed() {
+    let world = World::start(&[]);
+    let mut ann = world.person("Ann").connect(0).unwrap();
+    let mut statuses = std::collections::BTreeMap::<u64, usize>::new();
+    let bad: Vec<Event> = (0..100).map(|_| Event::new("message:explode", serde_json::json!({}))).collect();
+    let failure = loop {
+        if let Err(failure) = ann.submit_events(&bad) {
+            break failure;
+        }
+        match ann.next_frame(FACT_WAIT) {
+            Ok(frame) => {
+                for request in &frame.requests {
+                    *statuses.entry(rill_loadtest::record::number(request, "status_code").unwrap()).or_default() += 1;
+                }
+            }
+            Err(failure) => break failure,
+        }
+    };
+    println!("slow: sent too fast: statuses {statuses:?}, then {failure}");
+    assert!(statuses.contains_key(&429), "a warning comes first: {statuses:?}");
+    assert_eq!(failure.close_code(), Some(4429), "{failure}");
+    world.assert_no_errors();
+}
