@@ -21,7 +21,7 @@ const PEOPLE: usize = 8;
 const CONVERSATIONS: usize = 6;
 /// How many of the people begin in each conversation; the others are added on the way.
 const FOUNDERS: usize = 5;
-const ROUNDS: usize = 1;
+const ROUNDS: usize = 3;
 /// Every third person polls.
 const POLLS_EVERY: usize = 3;
 /// The process dies so many milliseconds after a round got going.

@@ -154,7 +154,7 @@ fn a_second_session_of_the_account_gets_every_change() {
     for (urn, params) in steps {
         session.request(urn, there(params)).unwrap().done().unwrap();
     }
-    session.request("account:set_name", json!({"display_name": "Ann Again"})).unwrap().done().unwrap();
+    session.request("account:set_name", json!({"name": "Ann Again"})).unwrap().done().unwrap();
     for other in [&mut session as &mut dyn Session, &mut second, &mut polled] {
         assert_like_a_fresh_sync(other);
     }

@@ -19,6 +19,7 @@ const POLLS_MAX: usize = 200;
 /// By when an idle poll must be answered.
 const POLL_LIMIT: Duration = Duration::from_secs(75);
 
+#[derive(Debug)]
 struct Polled {
     horizon: i64,
     stream: Vec<Record>,
@@ -117,7 +118,8 @@ fn a_waiting_poll_ends_with_the_first_news() {
             assert_eq!(post(&mut writer, &room, "news"), number);
             waiting.join().unwrap()
         });
-        assert!(polled.horizon > horizon, "the horizon rises");
+        // The news may be ahead of what is certain everywhere, so the horizon need not rise with them.
+        assert!(polled.horizon >= horizon && !polled.stream.is_empty(), "{polled:?}");
         picture.apply_frame(&polled.stream, Some(polled.horizon));
         // The header may come in a poll of its own, the message must not be missing after the next.
         let rest = poll(&ann, picture.horizon(), false);
@@ -148,8 +150,8 @@ fn an_old_horizon_replays_what_came_after_it() {
         }
         let mut late = ann.poll_again(before.clone()).unwrap();
         late.settle().unwrap();
-        assert_eq!(late.picture().messages(&room).count(), 9, "round {round}");
         assert_like_a_fresh_sync(&mut late);
+        assert_eq!(late.picture().messages(&room).count(), 9, "round {round}");
     }
     world.assert_no_errors();
 }

@@ -127,7 +127,6 @@ impl Writer {
         if !is_death(failure) {
             self.violations.push(format!("{}: {failure}", self.name()));
         }
-        if let Some(session) = self.session() { let v=session.picture().verify(); let n=self.name(); for v in v { self.violations.push(format!("{n}: BEFORE DEATH {v}")); } }
         let line = std::mem::replace(&mut self.line, Line::Down(Picture::at(0)));
         self.line = Line::Down(match line {
             Line::Socket(socket) => socket.abandon(),
