@@ -28,7 +28,8 @@ struct Polled {
 
 fn poll(user: &User, horizon: i64, wait: bool) -> Polled {
     let body = json!({"event_horizon": horizon, "wait": wait});
-    let answer = user.http_post_within("/api/account/poll", body, POLL_LIMIT).unwrap().ok("account/poll").unwrap();
+    let answer =
+        user.http_post_within("/api/account/poll", body, POLL_LIMIT).unwrap().ok("account/poll").unwrap();
     let horizon = answer.json["event_horizon"].as_i64().expect("each answer has a horizon");
     Polled { horizon, stream: list(&answer.json, "stream"), body: answer.json }
 }
@@ -175,7 +176,9 @@ fn the_request_record_comes_last_of_what_the_request_caused() {
             stream.extend(session.receive(FACT_WAIT).unwrap());
         }
         let place = stream.iter().position(is_request).unwrap();
-        let message = |record: &Record| rill_loadtest::record::flow_nr(record) == Some(number) && kind(record) == "message";
+        let message = |record: &Record| {
+            rill_loadtest::record::flow_nr(record) == Some(number) && kind(record) == "message"
+        };
         assert!(stream[..place].iter().any(message), "the effect comes before it: {stream:?}");
         session.settle().unwrap();
     }
