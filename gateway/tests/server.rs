@@ -19,8 +19,6 @@ mod order;
 mod passivation;
 #[path = "server/poll.rs"]
 mod poll;
-#[path = "server/probe.rs"]
-mod probe;
 #[path = "server/rng.rs"]
 mod rng;
 #[path = "server/sessions.rs"]

@@ -36,6 +36,9 @@ pub struct Picture {
     /// The text that each revision slot brought, for the day when it comes again.
     revisions: BTreeMap<(String, u64), String>,
     violations: Vec<Violation>,
+    /// From the beginning of a connection to the end of its sync: what is replayed shows every message as it is now, whatever
+    /// it said in the slot that is replayed.
+    is_catching_up: bool,
 }
 
 impl Picture {
@@ -94,6 +97,8 @@ impl Picture {
     /// Begins another connection. The horizon never goes down on one; another node's may lawfully be lower.
     pub fn begin_connection(&mut self) {
         self.floor = 0;
+        self.is_catching_up = true;
+        self.revisions.clear();
     }
 
     /// Begins what belongs together: a frame, a poll's answer, a whole sync. A gap in it is none when a header in it shows it.
@@ -103,6 +108,7 @@ impl Picture {
 
     /// Ends what [`Self::begin_batch`] began: the gaps that no header showed are violations.
     pub fn end_batch(&mut self) {
+        self.is_catching_up = false;
         for (conversation_id, flow) in &mut self.flows {
             convict(conversation_id, flow, &mut self.violations);
         }
@@ -213,9 +219,9 @@ impl Picture {
             flow.slot_ahead(slot);
         }
         // With slots still to be loaded, a revision among them may explain any difference.
-        let may_compare = flow.is_whole_forward();
+        let may_compare = flow.is_whole_forward() && !self.is_catching_up;
         let mut is_same_slot = false;
-        if record.contains_key("flow_message_nr") {
+        if record.contains_key("flow_message_nr") && !self.is_catching_up {
             let said = text(record, "message");
             let told =
                 self.revisions.entry((conversation_id.clone(), slot)).or_insert_with(|| said.to_owned());

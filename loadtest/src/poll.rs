@@ -24,7 +24,8 @@ pub struct PollSession {
 }
 
 impl PollSession {
-    pub(crate) fn new(user: &User, picture: Picture) -> Self {
+    pub(crate) fn new(user: &User, mut picture: Picture) -> Self {
+        picture.begin_connection();
         Self { user: user.clone(), picture }
     }
 

@@ -204,7 +204,11 @@ impl Queue {
 
     fn gather(&mut self, collecting: &mut Collecting, pieces: Vec<Piece>) {
         match self.kind {
-            Kind::Http => collecting.pieces.extend(pieces),
+            // The poll gets them now, in the order in which they took effect; only the response waits for the frame's end.
+            Kind::Http => {
+                self.pieces(pieces.clone());
+                collecting.pieces.extend(pieces);
+            }
             Kind::Socket => {
                 if collecting.begin.is_none() {
                     collecting.begin = Some(self.left + self.entries.len() as u64);
@@ -223,12 +227,10 @@ impl Queue {
         if collecting.requests.iter().all(Option::is_some) {
             let requests = collecting.requests.into_iter().flatten().collect();
             match self.kind {
-                Kind::Http => self.complete(collecting.frame, requests, collecting.pieces),
-                Kind::Socket => {
-                    self.push(Queued::End(requests));
-                    self.finished();
-                }
+                Kind::Http => self.respond(collecting.frame, requests, &collecting.pieces),
+                Kind::Socket => self.push(Queued::End(requests)),
             }
+            self.finished();
         } else {
             self.collecting = Some(collecting);
         }
@@ -244,23 +246,26 @@ impl Queue {
                 self.push(Queued::End(requests));
             }
             Kind::Http => {
-                let mut body = Vec::from(b"{\"requests\":".as_slice());
-                write_list(&requests, &mut body);
-                body.extend_from_slice(b",\"stream\":[");
-                let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
-                for (at, piece) in pieces.iter().enumerate() {
-                    separate(&mut body, at == 0);
-                    piece.write(&viewer, &mut body);
-                }
-                body.extend_from_slice(b"]}");
-                self.sink.answer(frame, &body);
-                if self.listens() {
-                    self.extend(pieces);
-                    self.extend(requests.into_iter().map(Piece::Shared).collect());
-                }
+                self.pieces(pieces.clone());
+                self.respond(frame, requests, &pieces);
             }
         }
         self.finished();
+    }
+
+    /// Answers an `event/store` call. The poll gets the request records behind everything that the events caused.
+    fn respond(&mut self, frame: u64, requests: Vec<Bytes>, pieces: &[Piece]) {
+        let mut body = Vec::from(b"{\"requests\":".as_slice());
+        write_list(&requests, &mut body);
+        body.extend_from_slice(b",\"stream\":[");
+        let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+        for (at, piece) in pieces.iter().enumerate() {
+            separate(&mut body, at == 0);
+            piece.write(&viewer, &mut body);
+        }
+        body.extend_from_slice(b"]}");
+        self.sink.answer(frame, &body);
+        self.pieces(requests.into_iter().map(Piece::Shared).collect());
     }
 
     fn finished(&mut self) {

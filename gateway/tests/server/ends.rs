@@ -12,7 +12,13 @@ use crate::world::{BINARY, FACT_WAIT, World, assert_like_a_fresh_sync, await_fac
 /// Runs the binary to its end, which must come by itself.
 fn run(args: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
-    let mut child = command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > FACT_WAIT {

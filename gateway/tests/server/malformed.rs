@@ -55,7 +55,12 @@ fn a_thousand_malformed_frames_are_answered_or_closed_and_nobody_else_notices() 
         quiet.len(),
         attacked.len()
     );
-    assert!(outcome.wrong.is_empty(), "{} of them otherwise than expected: {:#?}", outcome.wrong.len(), outcome.wrong);
+    assert!(
+        outcome.wrong.is_empty(),
+        "{} of them otherwise than expected: {:#?}",
+        outcome.wrong.len(),
+        outcome.wrong
+    );
     assert!(during <= before * SLOWER_MAX + NOISE, "p99 went from {before:?} to {during:?}");
     assert_eq!(world.get("/healthz").unwrap().0, 200);
     world.assert_no_errors();
@@ -145,7 +150,8 @@ fn provoke(socket: &mut Socket, malformed: &Malformed, number: usize) -> Result<
         }
     };
     let statuses = frame.requests.iter();
-    let statuses = statuses.filter_map(|request| rill_loadtest::record::number(request, "status_code")).collect();
+    let statuses =
+        statuses.filter_map(|request| rill_loadtest::record::number(request, "status_code")).collect();
     Ok(statuses)
 }
 
@@ -173,7 +179,8 @@ fn a_frame_that_was_refused_halfway_is_carried_out_as_far_as_it_is_good() {
     let room = create(&mut ann, "Half", &[]);
     ann.send_text(&frames::good_bad_good(&room)).unwrap();
     await_message(&mut ann, &room, 3);
-    let texts: Vec<&str> = ann.picture().messages(&room).map(|m| rill_loadtest::record::text(m, "message")).collect();
+    let texts: Vec<&str> =
+        ann.picture().messages(&room).map(|m| rill_loadtest::record::text(m, "message")).collect();
     assert_eq!(&texts[1..], ["<msg><p>first</p></msg>", "<msg><p>third</p></msg>"]);
     assert_eq!(ann.picture().verify(), Vec::new());
 }

@@ -26,13 +26,19 @@ fn outcome(request: &Record) -> String {
 
 /// The request record that `event/store` answers with.
 fn by_http(user: &User, event: &Event) -> Record {
-    let event = json!({"client_req_id": event.client_req_id, "mk_event_type": event.urn, "params": event.params});
-    let answer = user.http_post("/api/event/store", json!({"stream": [event]})).unwrap().ok("event/store").unwrap();
+    let event =
+        json!({"client_req_id": event.client_req_id, "mk_event_type": event.urn, "params": event.params});
+    let answer =
+        user.http_post("/api/event/store", json!({"stream": [event]})).unwrap().ok("event/store").unwrap();
     list(&answer.json, "requests").remove(0)
 }
 
 /// Sends one event many times at once, over sockets and HTTP; each time with other params when `vary` changes them.
-fn send_everywhere(users: &[User], event: &Event, vary: &(dyn Fn(usize, &mut Value) + Sync)) -> BTreeSet<String> {
+fn send_everywhere(
+    users: &[User],
+    event: &Event,
+    vary: &(dyn Fn(usize, &mut Value) + Sync),
+) -> BTreeSet<String> {
     let senders = SOCKETS * 2;
     let start = Barrier::new(senders);
     let send = |sender: usize| {
@@ -74,7 +80,8 @@ fn one_request_id_has_one_effect_however_often_it_comes() {
     let first = outcomes.first().unwrap().clone();
     assert!(first.starts_with("200 ") && first.contains(&room), "{first}");
     // Other params are another matter only with another id.
-    let outcomes = send_everywhere(&users, &event, &|time, params| params["message"] = json!(format!("other {time}")));
+    let outcomes =
+        send_everywhere(&users, &event, &|time, params| params["message"] = json!(format!("other {time}")));
     assert_eq!(outcomes, BTreeSet::from([first.clone()]));
     world.server.kill9().unwrap();
     world.server.restart().unwrap();
@@ -93,7 +100,8 @@ fn a_conversation_is_created_once_and_edited_once() {
     let mut world = World::start(&[]);
     let users = two_logins(&world);
     let created = Event::new("conv:create", json!({"topic": "Once"}));
-    let outcomes = send_everywhere(&users, &created, &|time, params| params["topic"] = json!(format!("Topic {time}")));
+    let outcomes =
+        send_everywhere(&users, &created, &|time, params| params["topic"] = json!(format!("Topic {time}")));
     assert_eq!(outcomes.len(), 1, "{outcomes:?}");
     let mut session = users[0].connect(0).unwrap();
     let room = session.picture().conversation_ids();
@@ -111,7 +119,11 @@ fn a_conversation_is_created_once_and_edited_once() {
     }
     let fresh = users[0].connect(0).unwrap();
     let conv = fresh.picture().conv(&room[0]).unwrap();
-    assert_eq!(rill_loadtest::record::number(conv, "last_message_nr"), Some(number + 1), "one revision: {conv:?}");
+    assert_eq!(
+        rill_loadtest::record::number(conv, "last_message_nr"),
+        Some(number + 1),
+        "one revision: {conv:?}"
+    );
     world.assert_no_errors();
 }
 

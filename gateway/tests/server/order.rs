@@ -94,13 +94,15 @@ fn events_of_one_frame_are_carried_out_in_their_order_over_two_conversations() {
     let mut ann = world.person("Ann").connect(0).unwrap();
     let rooms = [create(&mut ann, "One", &[]), create(&mut ann, "Two", &[])];
     for round in 0..20_u64 {
-        let of = |n: usize| Event::new("message:add_plain", text_of(&rooms[n % 2], &format!("r{round} n{n}")));
+        let of =
+            |n: usize| Event::new("message:add_plain", text_of(&rooms[n % 2], &format!("r{round} n{n}")));
         let events: Vec<Event> = (0..8).map(of).collect();
         ann.submit_events(&events).unwrap();
         let last = events[7].client_req_id.to_string();
         let frames = frames_until(&mut ann, |frame| is_answer_to(frame, &last));
         let answer = frames.last().unwrap();
-        let answered: Vec<&str> = answer.requests.iter().map(|request| text(request, "client_req_id")).collect();
+        let answered: Vec<&str> =
+            answer.requests.iter().map(|request| text(request, "client_req_id")).collect();
         let sent: Vec<String> = events.iter().map(|event| event.client_req_id.to_string()).collect();
         assert_eq!(answered, sent, "a request record for each event, in order");
         let stream: Vec<&Record> = frames.iter().flat_map(|frame| &frame.stream).collect();
@@ -154,7 +156,7 @@ fn a_second_session_of_the_account_gets_every_change() {
     for (urn, params) in steps {
         session.request(urn, there(params)).unwrap().done().unwrap();
     }
-    session.request("account:set_name", json!({"display_name": "Ann Again"})).unwrap().done().unwrap();
+    session.request("account:set_name", json!({"name": "Ann Again"})).unwrap().done().unwrap();
     for other in [&mut session as &mut dyn Session, &mut second, &mut polled] {
         assert_like_a_fresh_sync(other);
     }

@@ -63,7 +63,8 @@ fn create_in_turn(people: &[User], count: usize) {
     for batch in 0..count.div_ceil(BATCH) {
         let topic = format!("Batch {batch}");
         let size = BATCH.min(count - batch * BATCH);
-        let events: Vec<Event> = (0..size).map(|_| Event::new("conv:create", json!({ "topic": topic }))).collect();
+        let events: Vec<Event> =
+            (0..size).map(|_| Event::new("conv:create", json!({ "topic": topic }))).collect();
         let stream: Vec<_> = events
             .iter()
             .map(|event| {
@@ -71,9 +72,14 @@ fn create_in_turn(people: &[User], count: usize) {
             })
             .collect();
         let user = &people[batch % people.len()];
-        let answer = user.http_post("/api/event/store", json!({ "stream": stream })).unwrap().ok("event/store").unwrap();
+        let answer = user
+            .http_post("/api/event/store", json!({ "stream": stream }))
+            .unwrap()
+            .ok("event/store")
+            .unwrap();
         let requests = rill_loadtest::record::list(&answer.json, "requests");
-        let done = requests.iter().filter(|r| rill_loadtest::record::number(r, "status_code") == Some(200)).count();
+        let done =
+            requests.iter().filter(|r| rill_loadtest::record::number(r, "status_code") == Some(200)).count();
         assert_eq!(done, size, "{}", answer.body.chars().take(500).collect::<String>());
     }
 }

@@ -19,6 +19,7 @@ const POLLS_MAX: usize = 200;
 /// By when an idle poll must be answered.
 const POLL_LIMIT: Duration = Duration::from_secs(75);
 
+#[derive(Debug)]
 struct Polled {
     horizon: i64,
     stream: Vec<Record>,
@@ -27,7 +28,8 @@ struct Polled {
 
 fn poll(user: &User, horizon: i64, wait: bool) -> Polled {
     let body = json!({"event_horizon": horizon, "wait": wait});
-    let answer = user.http_post_within("/api/account/poll", body, POLL_LIMIT).unwrap().ok("account/poll").unwrap();
+    let answer =
+        user.http_post_within("/api/account/poll", body, POLL_LIMIT).unwrap().ok("account/poll").unwrap();
     let horizon = answer.json["event_horizon"].as_i64().expect("each answer has a horizon");
     Polled { horizon, stream: list(&answer.json, "stream"), body: answer.json }
 }
@@ -117,7 +119,8 @@ fn a_waiting_poll_ends_with_the_first_news() {
             assert_eq!(post(&mut writer, &room, "news"), number);
             waiting.join().unwrap()
         });
-        assert!(polled.horizon > horizon, "the horizon rises");
+        // The news may be ahead of what is certain everywhere, so the horizon need not rise with them.
+        assert!(polled.horizon >= horizon && !polled.stream.is_empty(), "{polled:?}");
         picture.apply_frame(&polled.stream, Some(polled.horizon));
         // The header may come in a poll of its own, the message must not be missing after the next.
         let rest = poll(&ann, picture.horizon(), false);
@@ -148,8 +151,8 @@ fn an_old_horizon_replays_what_came_after_it() {
         }
         let mut late = ann.poll_again(before.clone()).unwrap();
         late.settle().unwrap();
-        assert_eq!(late.picture().messages(&room).count(), 9, "round {round}");
         assert_like_a_fresh_sync(&mut late);
+        assert_eq!(late.picture().messages(&room).count(), 9, "round {round}");
     }
     world.assert_no_errors();
 }
@@ -173,7 +176,9 @@ fn the_request_record_comes_last_of_what_the_request_caused() {
             stream.extend(session.receive(FACT_WAIT).unwrap());
         }
         let place = stream.iter().position(is_request).unwrap();
-        let message = |record: &Record| rill_loadtest::record::flow_nr(record) == Some(number) && kind(record) == "message";
+        let message = |record: &Record| {
+            rill_loadtest::record::flow_nr(record) == Some(number) && kind(record) == "message"
+        };
         assert!(stream[..place].iter().any(message), "the effect comes before it: {stream:?}");
         session.settle().unwrap();
     }

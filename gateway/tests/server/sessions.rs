@@ -50,7 +50,9 @@ fn a_foreign_page_may_not_open_a_socket() {
     let world = World::start(&["--origins", "https://chat.example.org"]);
     let cookie = format!("token_id={}", world.person("Ann").token_id);
     let from = |origin: &str| refused(&world, &[("Cookie", &cookie), ("Origin", origin)]);
-    for foreign in ["https://evil.example.com", "null", "http://127.0.0.1:1", "https://chat.example.org.evil.com"] {
+    for foreign in
+        ["https://evil.example.com", "null", "http://127.0.0.1:1", "https://chat.example.org.evil.com"]
+    {
         assert_eq!(from(foreign), 403, "{foreign}");
     }
     let url = world.server.url();
@@ -69,7 +71,8 @@ fn a_ticket_belongs_to_its_token() {
     assert_eq!(ended(&ann, ""), 4401);
     assert_eq!(ended(&ann, &bea.ticket), 4401);
     assert_eq!(ended(&ann, &again.ticket), 4401);
-    let with_ticket = |ticket: &str| ann.http_post("/api/account/sync", json!({ "ticket": ticket })).unwrap().status;
+    let with_ticket =
+        |ticket: &str| ann.http_post("/api/account/sync", json!({ "ticket": ticket })).unwrap().status;
     assert_eq!(with_ticket(&again.ticket), 401);
     assert_eq!(with_ticket(&ann.ticket), 200);
     // Both logins are sessions of one account, side by side.
@@ -101,7 +104,9 @@ fn who_does_not_answer_pings_is_closed() {
     let ann = world.person("Ann");
     let mut dead = ann.connect(0).unwrap();
     // Nothing is read, so nothing is answered.
-    crate::world::await_fact("closing of the dead client", FACT_WAIT, || world.metric("sessions_timed_out") == 1);
+    crate::world::await_fact("closing of the dead client", FACT_WAIT, || {
+        world.metric("sessions_timed_out") == 1
+    });
     assert_eq!(dead.wait_closed(FACT_WAIT).unwrap().0, 4408);
     world.assert_no_errors();
 }
@@ -140,15 +145,18 @@ fn a_logout_is_remembered_over_a_crash() {
 
 #[test]
 fn registration_is_open_or_not_and_provisioning_needs_its_password() {
-    let world = World::start(&["--open-registration", "false", "--sys-user", "ops", "--sys-password", "secret"]);
+    let world =
+        World::start(&["--open-registration", "false", "--sys-user", "ops", "--sys-password", "secret"]);
     let url = world.server.url();
     assert!(User::register(&url, "ann@example.com", PASSWORD, "Ann").is_err());
     let body = json!({"email": "ann@example.com", "password": PASSWORD, "display_name": "Ann"});
-    let with = |headers: &[(&str, &str)]| http_post(&url, "/sys/account/register", headers, &body).unwrap().status;
+    let with =
+        |headers: &[(&str, &str)]| http_post(&url, "/sys/account/register", headers, &body).unwrap().status;
     assert_eq!(with(&[]), 401);
     assert_eq!(with(&[("Authorization", &basic_auth("ops", "wrong"))]), 401);
     assert_eq!(with(&[("Authorization", &basic_auth("ann", "secret"))]), 401);
-    let ann = User::provision(&url, &basic_auth("ops", "secret"), "ann@example.com", PASSWORD, "Ann").unwrap();
+    let ann =
+        User::provision(&url, &basic_auth("ops", "secret"), "ann@example.com", PASSWORD, "Ann").unwrap();
     ann.connect(0).unwrap();
     let twice = User::provision(&url, &basic_auth("ops", "secret"), "ANN@example.com", PASSWORD, "Ann");
     assert!(matches!(twice, Err(Failure::Http { status: 431, .. })), "{twice:?}");
@@ -174,7 +182,10 @@ fn a_wrong_password_is_refused_as_an_unknown_address_is() {
     let answer = http_post(&world.server.url(), "/api/account/login", &[], &body).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let cookie = answer.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("token_id=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.starts_with("token_id=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
     assert!(!cookie.contains("Secure"), "without TLS a Secure cookie would never come back: {cookie}");
     world.assert_no_errors();
 }

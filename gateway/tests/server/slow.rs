@@ -124,7 +124,9 @@ fn who_sends_faster_than_he_may_is_warned_first_and_then_closed() {
         match ann.next_frame(FACT_WAIT) {
             Ok(frame) => {
                 for request in &frame.requests {
-                    *statuses.entry(rill_loadtest::record::number(request, "status_code").unwrap()).or_default() += 1;
+                    *statuses
+                        .entry(rill_loadtest::record::number(request, "status_code").unwrap())
+                        .or_default() += 1;
                 }
             }
             Err(failure) => break failure,

@@ -95,7 +95,8 @@ impl World {
             let key = key.strip_suffix("_total").unwrap_or(key);
             if key == name { value.parse::<f64>().ok() } else { None }
         };
-        let values: Vec<f64> = text.lines().filter(|line| !line.starts_with('#')).filter_map(value_of).collect();
+        let values: Vec<f64> =
+            text.lines().filter(|line| !line.starts_with('#')).filter_map(value_of).collect();
         assert!(!values.is_empty(), "there is no metric {name} in\n{text}");
         values.iter().sum::<f64>() as u64
     }

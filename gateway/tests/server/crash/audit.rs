@@ -8,7 +8,7 @@ use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{Record, number, text};
 use serde_json::Value;
 
-use super::writer::{Wish, Writer};
+use super::writer::{Wish, Writer, is_dropped_activity};
 use crate::world::compared_with_a_fresh_sync;
 
 /// The outcome.
@@ -58,7 +58,11 @@ fn compare(writer: &mut Writer) -> (Vec<String>, Picture, String) {
         return (vec![format!("{name} is not connected")], Picture::at(0), account_id);
     };
     let lines = compared_with_a_fresh_sync(session).unwrap_or_else(|failure| vec![failure.to_string()]);
-    let lines = lines.into_iter().map(|line| format!("{name}: {line}")).collect();
+    let lines = lines
+        .into_iter()
+        .filter(|line| !is_dropped_activity(line))
+        .map(|line| format!("{name}: {line}"))
+        .collect();
     (lines, session.picture().clone(), account_id)
 }
 
@@ -121,7 +125,8 @@ impl Audit {
                 if let (Wish::Post { conversation_id, token }, Some(nr)) = (&done.wish, place)
                     && !places.insert((conversation_id.clone(), nr))
                 {
-                    self.violations.push(format!("{conversation_id}: {nr} was given twice, lastly to {token}"));
+                    self.violations
+                        .push(format!("{conversation_id}: {nr} was given twice, lastly to {token}"));
                 }
             }
         }

@@ -168,7 +168,11 @@ fn bad_events(room: &str) -> Vec<Malformed> {
         of("no URN", &[no_urn], &[400]),
         of("params that are a list", &[list_params], &[400]),
         of("an unknown URN", &[event("message:explode", &json!({}))], &[400]),
-        of("another family's URN", &[json!({"client_req_id": Uuid::new_v4(), "mk_event_type": "urn:x", "params": {}})], &[400]),
+        of(
+            "another family's URN",
+            &[json!({"client_req_id": Uuid::new_v4(), "mk_event_type": "urn:x", "params": {}})],
+            &[400],
+        ),
         of("a URN of a hundred thousand letters", &[event(&"x".repeat(100_000), &json!({}))], &[400]),
         of("a bad event between good ones", &[good.clone(), bad, good], &[200, 400, 200]),
         of("a hundred bad events", &hundred, &[400; 100]),
@@ -192,7 +196,8 @@ fn bad_values(room: &str) -> Vec<Malformed> {
         "{{\"stream\":[{{\"client_req_id\":\"{}\",\"mk_event_type\":\"urn:fleep:client:conv:mark_read\",\"params\":{{\"conversation_id\":\"{room}\",\"show_message_nr\":1e400}}}}]}}",
         Uuid::new_v4()
     );
-    let seen = |number: Value| event("conv:mark_read", &json!({"conversation_id": room, "show_message_nr": number}));
+    let seen =
+        |number: Value| event("conv:mark_read", &json!({"conversation_id": room, "show_message_nr": number}));
     vec![
         of("a text that is a number", add(json!({"conversation_id": room, "message": 5})), 400),
         of("a text that is a list", add(json!({"conversation_id": room, "message": ["x"]})), 400),
