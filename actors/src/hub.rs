@@ -117,7 +117,9 @@ pub enum Item {
 }
 
 impl Item {
-    fn worker(&self) -> Option<u16> {
+    /// The worker whose hub it is for.
+    #[must_use]
+    pub fn worker(&self) -> Option<u16> {
         match self {
             Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane.worker()),
             Self::Pieces(lane, _)
@@ -158,6 +160,15 @@ impl Inboxes {
     /// Puts an item into the inbox of the worker that it is for. For owners, on their own threads only; a full inbox
     /// makes them wait, which is the back-pressure from the workers to the owners.
     pub fn put(&self, item: Item) {
+        if let Some(worker) = item.worker() {
+            self.put_quietly(item);
+            self.wake(worker);
+        }
+    }
+
+    /// As [`Inboxes::put`], without waking the hub: whoever puts several items in, or has a stamp to close first so that
+    /// the frames can carry it, wakes the hub once afterwards.
+    pub fn put_quietly(&self, item: Item) {
         let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
             return;
         };
@@ -167,8 +178,17 @@ impl Inboxes {
             .wait_while(items, |items| items.len() >= INBOX_ITEMS_MAX)
             .unwrap_or_else(PoisonError::into_inner);
         items.push(item);
-        drop(items);
-        inbox.wake.notify_one();
+        // A full inbox must be emptied by a hub that is awake.
+        if items.len() >= INBOX_ITEMS_MAX {
+            inbox.wake.notify_one();
+        }
+    }
+
+    /// Wakes the hub of a worker.
+    pub fn wake(&self, worker: u16) {
+        if let Some(inbox) = self.0.get(usize::from(worker)) {
+            inbox.wake.notify_one();
+        }
     }
 
     /// As [`Inboxes::put`], for whoever runs on a worker's own thread and so must never wait for it. It has its bound

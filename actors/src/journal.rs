@@ -4,7 +4,7 @@
 //! queues up behind the appends before it, so that nothing leaves that rests on something not yet durable. A failed
 //! append fails everything behind it: the owner drops its memory and loads afresh. There is no rollback.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -199,17 +199,22 @@ impl Journal {
 }
 
 fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
-    for item in departure.items {
-        node.inboxes.put(item);
-    }
+    let mut workers = BTreeSet::new();
+    let mut leave = |item: Item| {
+        workers.extend(item.worker());
+        node.inboxes.put_quietly(item);
+    };
+    departure.items.into_iter().for_each(&mut leave);
     match departure.reply {
         Reply::Event { lane, frame, index, request, pieces, .. } => {
-            node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
+            leave(Item::Answer { lane, frame, index, request, pieces });
         }
         Reply::Order(told) => told(true),
         Reply::None => {}
     }
+    // The hubs wake up to a watermark that covers this change, so that their frames carry it.
     drop(departure.issued);
+    workers.into_iter().for_each(|worker| node.inboxes.wake(worker));
     if let Some(effect) = departure.settles {
         node.store.settle(effect);
     }

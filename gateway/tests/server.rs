@@ -3,6 +3,12 @@
 //! Each test starts the real binary and talks to it over real connections. Not here: what single events do, which are the
 //! scenarios' part.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that fails here says so, and prints its figures"
+)]
+
 #[path = "server/backup.rs"]
 mod backup;
 #[path = "server/crash.rs"]
