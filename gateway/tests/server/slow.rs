@@ -2,13 +2,21 @@
 //!
 //! Not here: clients that send too fast.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rill_loadtest::session::{Event, Session};
 use rill_loadtest::socket::Socket;
+use rill_loadtest::user::User;
+use serde_json::json;
+use socket2::{Domain, Type};
+use tungstenite::client::ClientRequestBuilder;
+use tungstenite::{Message, WebSocket};
 
-use crate::world::{FACT_WAIT, World, assert_like_a_fresh_sync, await_fact, create, percentile};
+use crate::world::{
+    FACT_WAIT, World, assert_like_a_fresh_sync, await_fact, await_message, create, percentile, post,
+};
 
 /// How much the server keeps for a client that does not read.
 const LANE_BYTES: u64 = 1024 * 1024;
@@ -26,16 +34,16 @@ const SLACK_BYTES: u64 = 64 * 1024 * 1024;
 /// Posts, and gives how long each message took to the last of the readers.
 fn flood(writer: &mut Socket, readers: &mut [Socket], room: &str, peak: &mut dyn FnMut()) -> Vec<Duration> {
     let body = "flood ".repeat(MESSAGE_BYTES / 6);
-    let post = |_| {
+    let measured = |_| {
         let start = Instant::now();
-        let number = crate::world::post(writer, room, &body);
+        let number = post(writer, room, &body);
         for reader in &mut *readers {
-            crate::world::await_message(reader, room, number);
+            await_message(reader, room, number);
         }
         peak();
         start.elapsed()
     };
-    (0..MESSAGES).map(post).collect()
+    (0..MESSAGES).map(measured).collect()
 }
 
 #[test]
@@ -84,31 +92,55 @@ fn who_stops_reading_in_a_flood_is_closed_and_the_others_do_not_wait() {
     world.assert_no_errors();
 }
 
-#[test]
-fn who_takes_nothing_for_too_long_is_closed_however_little_waits_for_him() {
-    const SLOW_READER_MS: u64 = 1_000;
-    let world = World::start(&["--slow-reader-ms", "1000", "--ping-after-ms", "60000"]);
-    let (ann, bea) = (world.person("Ann"), world.person("Bea"));
-    let (mut writer, mut slow) = (ann.connect(0).unwrap(), bea.connect(0).unwrap());
-    let room = create(&mut writer, "Stuck", &[&bea]);
-    slow.wait_for("the conversation", FACT_WAIT, &mut |picture| picture.conv(&room).is_some()).unwrap();
-    // As much as the kernel takes, and no more than the lane does: the time limit has to strike, not the bound.
-    let body = "x".repeat(250_000);
-    let start = Instant::now();
-    let mut closed = None;
-    while closed.is_none() && start.elapsed() < FACT_WAIT {
-        crate::world::post(&mut writer, &room, &body);
-        let until = Instant::now() + Duration::from_millis(SLOW_READER_MS / 5);
-        while Instant::now() < until && closed.is_none() {
-            closed = (world.metric("sessions_too_fast") > 0).then(|| start.elapsed());
+/// A connection whose kernel holds as little as kernels go down to, so that little is enough to fill it.
+fn narrow(user: &User) -> WebSocket<TcpStream> {
+    let host = user.base_url().strip_prefix("http://").unwrap();
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&host.parse::<SocketAddr>().unwrap().into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(FACT_WAIT)).unwrap();
+    let request = ClientRequestBuilder::new(format!("ws://{host}/api/ws").parse().unwrap());
+    let request = request.with_header("Cookie", format!("token_id={}", user.token_id));
+    let (mut web, _) = tungstenite::client(request, stream).unwrap();
+    let hello = json!({"ticket": user.ticket, "api_version": 4, "event_horizon": 0});
+    web.send(Message::text(hello.to_string())).unwrap();
+    while !web.read().unwrap().to_text().unwrap().contains("\"sync_progress\":1.0") {}
+    web
+}
+
+/// Reads on to the close frame.
+fn end_of(web: &mut WebSocket<TcpStream>) -> (u16, String) {
+    loop {
+        if let Message::Close(frame) = web.read().unwrap() {
+            let frame = frame.expect("a close has a code");
+            return (frame.code.into(), frame.reason.to_string());
         }
     }
-    let (code, reason) = slow.wait_closed(FACT_WAIT).unwrap();
-    println!("slow: closed with {code} {reason:?} after {:?}", closed.expect("closed in time"));
+}
+
+#[test]
+fn who_takes_nothing_for_too_long_is_closed_however_little_waits_for_him() {
+    let world = World::start(&["--slow-reader-ms", "1000", "--close-grace-ms", "10000"]);
+    let (ann, bea) = (world.person("Ann"), world.person("Bea"));
+    let mut writer = ann.connect(0).unwrap();
+    let room = create(&mut writer, "Stuck", &[&bea]);
+    let mut slow = narrow(&bea);
+    // Half of what a lane may hold: more than the kernel takes, and the bound does not strike.
+    let body = "x".repeat(10_000);
+    for number in 2..LANE_BYTES / 2 / 10_000 {
+        assert_eq!(post(&mut writer, &room, &body), number);
+    }
+    let start = Instant::now();
+    await_fact("closing of the slow reader", FACT_WAIT, || world.metric("sessions_too_fast") == 1);
+    let after = start.elapsed();
+    let (code, reason) = end_of(&mut slow);
+    println!("slow: closed with {code} {reason:?} after {after:?}");
     assert_eq!(code, 4429);
-    assert!(reason.starts_with("slow reader"), "the reason says which: {reason}");
-    let mut back = bea.reconnect(slow.abandon()).unwrap();
-    assert_like_a_fresh_sync(&mut back);
+    assert!(reason.starts_with("slow reader: nothing was taken"), "the reason says which: {reason}");
+    assert!(after < Duration::from_secs(10), "a second and the clock's round");
+    assert_like_a_fresh_sync(&mut bea.connect(0).unwrap());
+    world.assert_no_errors();
 }
 
 #[test]
@@ -116,7 +148,7 @@ fn who_sends_faster_than_he_may_is_warned_first_and_then_closed() {
     let world = World::start(&[]);
     let mut ann = world.person("Ann").connect(0).unwrap();
     let mut statuses = std::collections::BTreeMap::<u64, usize>::new();
-    let bad: Vec<Event> = (0..100).map(|_| Event::new("message:explode", serde_json::json!({}))).collect();
+    let bad: Vec<Event> = (0..100).map(|_| Event::new("message:explode", json!({}))).collect();
     let failure = loop {
         if let Err(failure) = ann.submit_events(&bad) {
             break failure;

@@ -161,9 +161,18 @@ pub(crate) fn compared_with_a_fresh_sync(session: &mut dyn Session) -> Result<Ve
     Picture::complete(&mut fresh)?;
     session.settle()?;
     let mut lines = session.picture().difference(fresh.picture());
+    lines.retain(|line| !is_news_of_joining(session.picture(), line));
     lines.extend(session.picture().verify().iter().map(|violation| format!("lived through: {violation}")));
     lines.extend(fresh.picture().verify().iter().map(|violation| format!("fresh: {violation}")));
     Ok(lines)
+}
+
+/// That somebody was added is told to those who are there, and not repeated to who comes later (conversations.md §8).
+fn is_news_of_joining(picture: &Picture, line: &str) -> bool {
+    let key =
+        line.strip_prefix("activity ").and_then(|rest| rest.strip_suffix(": only in the first picture"));
+    let record = key.and_then(|key| picture.record("activity", key));
+    record.is_some_and(|record| !record.contains_key("read_message_nr"))
 }
 
 /// The value below which the given share of the durations lies, which need not be sorted.
