@@ -37,7 +37,7 @@ pub struct Picture {
     revisions: BTreeMap<(String, u64), String>,
     violations: Vec<Violation>,
     /// From the beginning of a connection to the end of its sync: what is replayed shows every message as it is now, whatever
-    /// it said in the slot that is replayed.
+    /// it said in the slot that is replayed, and may come behind what happens meanwhile.
     is_catching_up: bool,
 }
 
@@ -108,7 +108,9 @@ impl Picture {
 
     /// Ends what [`Self::begin_batch`] began: the gaps that no header showed are violations.
     pub fn end_batch(&mut self) {
-        self.is_catching_up = false;
+        if std::mem::take(&mut self.is_catching_up) {
+            self.flows.values_mut().for_each(Flow::forgive_order);
+        }
         for (conversation_id, flow) in &mut self.flows {
             convict(conversation_id, flow, &mut self.violations);
         }

@@ -24,6 +24,7 @@ pub(super) struct Flow {
     /// Spans that a header announced and that did not come: slots of messages that the viewer may not see, if the next load
     /// forward passes them without bringing anything, and lost ones if it does.
     unseen: Vec<(u64, u64)>,
+    /// Slots among them that came in the batch under way.
     lost_now: Vec<(u64, u64)>,
     /// The highest `fw_message_nr` of any header.
     loaded: u64,
@@ -60,16 +61,22 @@ impl Flow {
         self.shown_now = 0;
     }
 
+    /// The batch is a sync: only what is missing at its end counts, since news from meanwhile may come before what is replayed.
+    pub(super) fn forgive_order(&mut self) {
+        self.late_now.clear();
+        self.lost_now.clear();
+    }
+
     /// What was skipped or late in this batch and not shown by one of its headers.
     pub(super) fn end_batch(&mut self) -> Breaks {
         let shown = std::mem::take(&mut self.shown_now);
         let mut breaks =
             Breaks { gaps: std::mem::take(&mut self.skipped_now), late: std::mem::take(&mut self.late_now) };
         breaks.gaps.retain(|(_, to)| *to > shown);
-        breaks.gaps.append(&mut self.lost_now);
-        self.unseen.retain(|(_, to)| *to > self.loaded);
         breaks.late.retain(|slot| *slot > shown);
         self.skipped.extend(&breaks.gaps);
+        breaks.gaps.append(&mut self.lost_now);
+        self.unseen.retain(|(_, to)| *to > self.loaded);
         breaks
     }
 

@@ -123,6 +123,63 @@ fn superseded_revisions_may_be_jumped_by_the_header_of_the_same_batch_only() {
     assert!(verdict(&stuck).contains(&gap(3, 3)));
 }
 
+/// Slot 3 was announced and did not come, slot 4 did.
+fn with_an_unseen_slot() -> Picture {
+    let mut picture = created();
+    picture.apply_frame(&[header(2, 2, 1, 1), message(2)], Some(11));
+    picture.apply_frame(&[header(3, 2, 1, 1)], Some(12));
+    let four = message_behind(4, 2);
+    picture.apply_frame(&[header(4, 4, 1, 2), four], Some(13));
+    picture
+}
+
+fn message_behind(nr: u64, before: u64) -> Record {
+    let mut record = message(nr);
+    record.insert("prev_message_nr".into(), before.into());
+    record
+}
+
+#[test]
+fn an_announced_slot_that_does_not_come_is_a_gap_until_a_load_passes_it() {
+    let mut picture = with_an_unseen_slot();
+    assert!(verdict(&picture).contains(&gap(3, 3)));
+    let loaded = conv(json!({"fw_message_nr": 4, "last_message_nr": 4, "show_message_nr": 4}));
+    picture.apply_frame(&[loaded, message_behind(4, 2)], Some(14));
+    assert_eq!(verdict(&picture), [], "it was a slot of something that the viewer may not see");
+}
+
+#[test]
+fn an_announced_slot_that_a_load_brings_was_lost() {
+    let mut picture = with_an_unseen_slot();
+    let loaded = conv(json!({"fw_message_nr": 4, "last_message_nr": 4, "show_message_nr": 4}));
+    picture.apply_frame(&[loaded, revision(2, 3, "edited"), message_behind(4, 2)], Some(14));
+    assert!(verdict(&picture).contains(&gap(3, 3)));
+}
+
+#[test]
+fn a_sync_may_replay_behind_the_news_and_shows_messages_as_they_are() {
+    let mut picture = created();
+    picture.apply_frame(&[message(2)], Some(11));
+    picture.begin_connection();
+    let mut edited = message(2);
+    edited.insert("message".into(), "<msg><p>edited</p></msg>".into());
+    picture.apply_frame(
+        &[revision(2, 4, "edited"), edited, message_behind(3, 2), revision(2, 4, "edited")],
+        Some(12),
+    );
+    assert_eq!(verdict(&picture), []);
+}
+
+#[test]
+fn the_tiny_form_holds_nothing_but_the_inbox_message() {
+    let mut picture = created();
+    let tiny = json!({"is_init": true, "is_tiny": true, "fw_message_nr": 9, "bw_message_nr": 4, "last_message_nr": 9,
+        "show_message_nr": 9, "read_message_nr": 3, "unread_count": 6});
+    picture.apply_frame(&[conv(tiny), message(4)], Some(11));
+    assert_eq!(picture.verify(), []);
+    assert_eq!(picture.next_load(C).map(|(urn, _)| urn), Some("conv:sync_initial"));
+}
+
 #[test]
 fn a_late_slot_is_a_reorder() {
     let mut across_frames = created();
