@@ -46,12 +46,16 @@ pub struct OpenDialog {
 pub struct Visit {
     /// The session.
     pub lane: Lane,
+    /// Which of the lane's syncs.
+    pub sync: u32,
     /// Everything up to here it has applied; 0 for nothing.
     pub horizon: Stamp,
     /// Archived conversations are left out when nothing of them was ever sent.
     pub skip_hidden: bool,
     /// The session has been told already if it was greeted since it last had to start afresh.
     pub unless_greeted: bool,
+    /// It has nothing to be told when it hears of the conversation already.
+    pub unless_subscribed: bool,
     /// Dropped when the records have been put in.
     pub token: Token,
 }

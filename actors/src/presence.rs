@@ -4,7 +4,7 @@
 //! a dead lane drops it when he meets it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dashmap::DashMap;
 use rill_proto::id::AccountId;
@@ -21,13 +21,25 @@ struct Place {
     key: u64,
     account_id: AccountId,
     token: Uuid,
+    /// How many syncs have begun: what was subscribed during an earlier one counts no more.
+    syncs: AtomicU32,
+    /// It has been told everything, so that whoever becomes active may tell it at once.
+    live: AtomicBool,
 }
 
 impl Lane {
     /// A lane that its hub has just opened, for a session that logged in with a token (its name, not itself).
     #[must_use]
     pub fn new(worker: u16, key: u64, account_id: AccountId, token: Uuid) -> Self {
-        Self(Arc::new(Place { alive: AtomicBool::new(true), worker, key, account_id, token }))
+        Self(Arc::new(Place {
+            alive: AtomicBool::new(true),
+            worker,
+            key,
+            account_id,
+            token,
+            syncs: AtomicU32::new(0),
+            live: AtomicBool::new(false),
+        }))
     }
 
     /// The name of the login token.
@@ -64,6 +76,30 @@ impl Lane {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.0.alive.load(Ordering::Acquire)
+    }
+
+    /// A sync begins: until it is complete, only conversations that have been visited tell this lane anything.
+    #[must_use]
+    pub fn begin_sync(&self) -> u32 {
+        self.0.live.store(false, Ordering::Release);
+        self.0.syncs.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Which sync is, or was last, under way.
+    #[must_use]
+    pub fn sync(&self) -> u32 {
+        self.0.syncs.load(Ordering::Acquire)
+    }
+
+    /// Every conversation has been visited or has nothing to say.
+    pub fn go_live(&self) {
+        self.0.live.store(true, Ordering::Release);
+    }
+
+    /// Whether whoever becomes active tells this lane without a visit.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.0.live.load(Ordering::Acquire)
     }
 
     /// Its session is gone, or is about to go.

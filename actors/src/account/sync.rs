@@ -35,6 +35,9 @@ pub(super) struct Run {
     /// The watermark when the run began: what is in the conversations by now covers it.
     covers: Stamp,
     left: VecDeque<(ConversationId, Stamp)>,
+    /// All conversations. Those that are active in the end and do not tell the lane yet are visited last: one that came
+    /// into memory while the lane was not live has passed it over.
+    all: Option<Wanted>,
     total: usize,
 }
 
@@ -109,9 +112,10 @@ impl Account {
         let changed: Vec<AccountId> =
             self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
         let memberships = self.state.memberships.iter();
-        let wanted: Vec<(ConversationId, Stamp)> = memberships
+        let wanted: Wanted = memberships
             .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
             .collect();
+        let all = wanted.clone();
         let node = Arc::clone(&self.desk.node);
         let plan = async move {
             let contacts = Self::profiles(Arc::clone(&node), changed).await?;
@@ -121,7 +125,7 @@ impl Account {
             Ok((contacts, left)) => {
                 own.extend(contacts);
                 let total = left.len();
-                owner.run(Run { sync, covers, left, total }, own, ctx);
+                owner.run(Run { sync, covers, left, all: Some(all), total }, own, ctx);
             }
             Err(fault) => {
                 tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
@@ -154,6 +158,13 @@ impl Account {
             self.runs.remove(&key);
             return;
         }
+        let is_last = run.left.is_empty();
+        if let Some(all) = run.all.take_if(|_| is_last) {
+            // In this order: whatever becomes active from now on finds a lane that is live.
+            lane.go_live();
+            let node = &self.desk.node;
+            run.left = all.into_iter().filter(|(id, _)| node.is_active(*id)).collect();
+        }
         if run.left.is_empty() {
             self.desk.node.inboxes.put(Item::Live(lane, number, run.covers));
             self.runs.remove(&key);
@@ -164,7 +175,15 @@ impl Account {
         let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
         for (id, horizon) in batch {
             let (lane, token) = (lane.clone(), Arc::clone(&token));
-            let visit = Visit { lane: lane.clone(), horizon, skip_hidden, unless_greeted: false, token };
+            let visit = Visit {
+                lane: lane.clone(),
+                sync: number,
+                horizon,
+                skip_hidden,
+                unless_greeted: false,
+                unless_subscribed: is_last,
+                token,
+            };
             if self.desk.node.to_conversation(id, visit).is_err() {
                 turn_away(&self.desk.node, lane);
             }
@@ -183,7 +202,7 @@ impl Account {
                 }
                 let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
                 #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
-                let progress = (run.total - run.left.len()) as f32 / run.total as f32;
+                let progress = run.total.saturating_sub(run.left.len()) as f32 / run.total.max(1) as f32;
                 self.desk.node.inboxes.put(Item::Progress(run.sync.lane.clone(), progress, token));
             }
         }
@@ -199,9 +218,11 @@ impl Account {
                     let (lane, token) = (lane.clone(), Arc::clone(&token));
                     let visit = Visit {
                         lane: lane.clone(),
+                        sync: lane.sync(),
                         horizon: 0,
                         skip_hidden: false,
                         unless_greeted: true,
+                        unless_subscribed: false,
                         token,
                     };
                     if self.desk.node.to_conversation(id, visit).is_err() {
@@ -230,12 +251,12 @@ impl Account {
     }
 }
 
-/// Which conversations must be visited, the ones with the newest messages first. One that is not in memory and has not
-/// changed since the horizon has nothing to say; should it become active, it finds the session present.
-async fn plan(
-    node: &Arc<Node>,
-    wanted: Vec<(ConversationId, Stamp)>,
-) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
+/// Conversations and the horizon that each is asked from.
+type Wanted = Vec<(ConversationId, Stamp)>;
+
+/// Which conversations must be visited, the ones with the newest messages first: one that is not in memory and has not
+/// changed since the horizon has nothing to say.
+async fn plan(node: &Arc<Node>, wanted: Wanted) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
     let mut planned = Vec::with_capacity(wanted.len());
     for (id, horizon) in wanted {
         let active = node.is_active(id);

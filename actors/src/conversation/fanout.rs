@@ -21,8 +21,16 @@ use crate::store::Stamp;
 #[derive(Debug)]
 struct Subscriber {
     lane: Lane,
+    /// The lane's sync then: a later one begins anew.
+    sync: u32,
     /// The stamp up to which it was brought when it was last greeted with the whole conversation.
     greeted: Stamp,
+}
+
+impl Subscriber {
+    fn hears(&self) -> bool {
+        self.lane.is_alive() && self.lane.sync() == self.sync
+    }
 }
 
 /// The live sessions of the conversation's members on this node.
@@ -30,31 +38,39 @@ struct Subscriber {
 pub struct Subscribers(BTreeMap<AccountId, Vec<Subscriber>>);
 
 impl Subscribers {
-    /// Everybody who is online when the conversation comes into memory.
+    /// Everybody who is live when the conversation comes into memory. A session that is still syncing visits the
+    /// conversation before it goes live, so that it hears nothing of it out of order.
     #[must_use]
     pub fn find(state: &State, presence: &Presence) -> Self {
         let mut found = Self::default();
         for (account_id, _) in state.members.iter().filter(|(_, member)| member.is_present()) {
-            for lane in presence.of(*account_id) {
-                found.add(lane, 0);
+            for lane in presence.of(*account_id).into_iter().filter(Lane::is_live) {
+                let sync = lane.sync();
+                found.add(lane, sync, 0);
             }
         }
         found
     }
 
-    /// A session that has been told everything up to a stamp.
-    pub fn add(&mut self, lane: Lane, greeted: Stamp) {
+    /// A session that has been told everything up to a stamp, in one of its syncs.
+    pub fn add(&mut self, lane: Lane, sync: u32, greeted: Stamp) {
         let lanes = self.0.entry(lane.account_id()).or_default();
-        lanes.retain(|known| known.lane.is_alive() && known.lane != lane);
-        lanes.push(Subscriber { lane, greeted });
+        lanes.retain(|known| known.hears() && known.lane != lane);
+        lanes.push(Subscriber { lane, sync, greeted });
+    }
+
+    /// Whether a session hears already.
+    #[must_use]
+    pub fn has(&self, lane: &Lane) -> bool {
+        self.of(lane.account_id()).any(|known| known == lane)
     }
 
     /// Whether a session was told of the whole conversation at or after a stamp.
     #[must_use]
     pub fn was_greeted(&self, lane: &Lane, since: Stamp) -> bool {
-        self.0
-            .get(&lane.account_id())
-            .is_some_and(|lanes| lanes.iter().any(|known| known.lane == *lane && known.greeted >= since))
+        self.0.get(&lane.account_id()).is_some_and(|lanes| {
+            lanes.iter().any(|known| known.lane == *lane && known.hears() && known.greeted >= since)
+        })
     }
 
     /// An account hears no more.
@@ -65,20 +81,20 @@ impl Subscribers {
     /// Sessions that went are forgotten.
     pub fn sweep(&mut self) {
         self.0.retain(|_, lanes| {
-            lanes.retain(|known| known.lane.is_alive());
+            lanes.retain(Subscriber::hears);
             !lanes.is_empty()
         });
     }
 
     fn of(&self, account_id: AccountId) -> impl Iterator<Item = &Lane> {
         let lanes = self.0.get(&account_id);
-        lanes.into_iter().flatten().map(|known| &known.lane).filter(|lane| lane.is_alive())
+        lanes.into_iter().flatten().filter(|known| known.hears()).map(|known| &known.lane)
     }
 
     fn others(&self, than: AccountId) -> impl Iterator<Item = &Lane> {
         let lanes =
             self.0.iter().filter(move |(account_id, _)| **account_id != than).flat_map(|(_, lanes)| lanes);
-        lanes.map(|known| &known.lane).filter(|lane| lane.is_alive())
+        lanes.filter(|known| known.hears()).map(|known| &known.lane)
     }
 }
 

@@ -175,7 +175,8 @@ impl Conversation {
         };
         let shown = self.state.head.as_ref().map_or(0, |head| head.show_message_nr);
         let is_hidden = member.hide_message_nr.is_some_and(|hidden| hidden >= shown);
-        (visit.unless_greeted && self.subscribers.was_greeted(&visit.lane, member.init_stamp))
+        (visit.unless_subscribed && self.subscribers.has(&visit.lane))
+            || (visit.unless_greeted && self.subscribers.was_greeted(&visit.lane, member.init_stamp))
             || (visit.skip_hidden && visit.horizon == 0 && is_hidden)
     }
 
@@ -279,7 +280,7 @@ impl Conversation {
             matches!(change, Change::Member(id, member) if *id == caller && member.is_present() && member.init_stamp == stamp)
         });
         if begins && self.desk.node.presence.of(caller).contains(lane) {
-            self.subscribers.add(lane.clone(), stamp);
+            self.subscribers.add(lane.clone(), lane.sync(), stamp);
         }
     }
 
@@ -310,7 +311,7 @@ impl Conversation {
         let viewer = visit.lane.account_id();
         let pieces = self.stage().pieces(viewer, news);
         if self.state.members.get(&viewer).is_some_and(super::state::Member::is_present) {
-            self.subscribers.add(visit.lane.clone(), issued.stamp());
+            self.subscribers.add(visit.lane.clone(), visit.sync, issued.stamp());
         }
         let items =
             if pieces.is_empty() { Vec::new() } else { vec![Item::Pieces(visit.lane.clone(), pieces)] };

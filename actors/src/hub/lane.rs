@@ -92,7 +92,7 @@ pub(super) struct Queue {
     phase: Phase,
     /// The last horizon that the client was told.
     horizon: Stamp,
-    /// How many syncs have begun.
+    /// The sync that is, or was last, under way.
     syncs: u32,
     collecting: Option<Collecting>,
     under_way: usize,
@@ -124,7 +124,7 @@ impl Queue {
     pub(super) fn sync(&mut self, base: Stamp) -> u32 {
         self.clear();
         self.horizon = base;
-        self.syncs += 1;
+        self.syncs = self.lane.begin_sync();
         self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
         self.syncs
     }

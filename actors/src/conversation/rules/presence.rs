@@ -36,14 +36,18 @@ pub(super) fn end_writing(state: &State, caller: AccountId) -> Judged<Decision> 
     })
 }
 
-/// The other present members who have read something or are writing.
+/// The other present members of whom there is something to show: those who were added later, have read something, or
+/// are writing. Who is told live and who asks afresh then hold the same.
 pub(super) fn activities<'a>(
     state: &'a State,
     viewer: AccountId,
     facts: &'a Facts,
 ) -> impl Iterator<Item = News> + 'a {
     let others = state.members.iter().filter(move |(id, member)| **id != viewer && member.is_present());
-    let active = others.filter(|(id, member)| member.has_read || facts.pens.contains(id));
+    let active = others.filter(|(id, member)| {
+        let was_added = member.begin_message_nr > 1;
+        was_added || member.has_read || facts.pens.contains(id)
+    });
     active.map(|(id, _)| News::Activity(*id))
 }
 
