@@ -302,6 +302,12 @@ impl Hub {
         self.lanes.get(&lane.key()).and_then(Queue::expected_horizon)
     }
 
+    /// Whether the initial sync or the catch-up of a lane is under way.
+    #[must_use]
+    pub fn is_syncing(&self, lane: &Lane) -> bool {
+        self.lanes.get(&lane.key()).is_some_and(Queue::is_syncing)
+    }
+
     /// The sink of a lane can take frames again.
     pub fn ready(&mut self, lane: &Lane) {
         let horizon = self.watermark.current();

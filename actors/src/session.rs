@@ -427,7 +427,8 @@ impl Handler<PollCall> for Session {
         }
         http.borrow_mut().wait(call.horizon, call.reply);
         self.hub.borrow_mut().ready(&self.lane);
-        let syncing = !in_step || call.horizon <= 0;
+        // In the middle of a sync "nothing new" would look like its end.
+        let syncing = !in_step || call.horizon <= 0 || self.hub.borrow().is_syncing(&self.lane);
         if !http.borrow().is_waiting() {
             return;
         }

@@ -141,6 +141,10 @@ impl Queue {
         self.under_way
     }
 
+    pub(super) fn is_syncing(&self) -> bool {
+        matches!(self.phase, Phase::Syncing { .. })
+    }
+
     pub(super) fn expected_horizon(&self) -> Option<i64> {
         match &self.phase {
             Phase::Silent => None,
