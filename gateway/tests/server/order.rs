@@ -149,7 +149,7 @@ fn a_second_session_of_the_account_gets_every_change() {
         ("message:delete", json!({"message_nr": 3})),
         ("conv:set_topic", json!({"topic": "Both of us"})),
         ("conv:mark_unread", json!({"inbox_message_nr": 2})),
-        ("conv:mark_read", json!({"show_message_nr": 2})),
+        ("conv:mark_read", json!({"show_message_nr": 6})),
         ("conv:remove_members", json!({"account_ids": [bea.account_id]})),
         ("conv:add_members", json!({"account_ids": [bea.account_id]})),
     ];

@@ -48,7 +48,8 @@ fn flood(writer: &mut Socket, readers: &mut [Socket], room: &str, peak: &mut dyn
 
 #[test]
 fn who_stops_reading_in_a_flood_is_closed_and_the_others_do_not_wait() {
-    let world = World::start_alone(&[]);
+    // Time enough to say goodbye: the close frame is read when the flood is over.
+    let world = World::start_alone(&["--close-grace-ms", "60000"]);
     let people: Vec<_> = (0..ROOM).map(|n| world.person(&format!("Reader{n}"))).collect();
     let mut sockets: Vec<Socket> = people.iter().map(|user| user.connect(0).unwrap()).collect();
     let room = create(&mut sockets[0], "Flood", &people[1..].iter().collect::<Vec<_>>());
