@@ -48,8 +48,9 @@ impl Flow {
         self.backward
     }
 
+    /// Every slot up to here was seen live or has been loaded.
     pub(super) fn edge(&self) -> Option<u64> {
-        self.edge
+        self.edge.map(|edge| edge.max(self.loaded))
     }
 
     /// True when no slot up to the newest one known is missing.
@@ -90,10 +91,12 @@ impl Flow {
     pub(super) fn header(&mut self, conv: &Record, is_init: bool, is_in_flow: bool) {
         let (fw, bw) = (number(conv, "fw_message_nr"), number(conv, "bw_message_nr"));
         self.announced = self.announced.max(number(conv, "last_message_nr").unwrap_or(0));
-        self.loaded = self.loaded.max(fw.unwrap_or(0));
+        // The tiny form brings the inbox message alone, so nothing is held from there to the end.
+        let is_tiny = is_init && flag(conv, "is_tiny");
+        if !is_tiny {
+            self.loaded = self.loaded.max(fw.unwrap_or(0));
+        }
         if is_init {
-            // The tiny form brings the inbox message alone, so nothing is held from there to the end.
-            let is_tiny = flag(conv, "is_tiny");
             (self.forward, self.backward) = if is_tiny { (None, None) } else { (fw, bw) };
             self.skipped.clear();
             self.unseen.clear();

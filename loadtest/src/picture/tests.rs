@@ -149,6 +149,16 @@ fn an_announced_slot_that_does_not_come_is_a_gap_until_a_load_passes_it() {
 }
 
 #[test]
+fn a_load_that_overtook_the_poll_passes_the_last_slot_as_well() {
+    let mut picture = created();
+    picture.apply_frame(&[header(2, 2, 1, 1), message(2)], Some(11));
+    picture.apply_frame(&[header(3, 2, 1, 1)], Some(12));
+    assert_eq!(verdict(&picture), [gap(3, 3)]);
+    picture.apply_ahead(&[conv(json!({"fw_message_nr": 3, "last_message_nr": 3, "show_message_nr": 2}))]);
+    assert_eq!(verdict(&picture), []);
+}
+
+#[test]
 fn an_announced_slot_that_a_load_brings_was_lost() {
     let mut picture = with_an_unseen_slot();
     let loaded = conv(json!({"fw_message_nr": 4, "last_message_nr": 4, "show_message_nr": 4}));
