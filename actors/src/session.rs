@@ -178,14 +178,14 @@ pub struct PollCall {
     pub reply: oneshot::Sender<Bytes>,
 }
 
-/// Answers have been put into the lane.
+/// Answers have been put into the lane. Each names its frame: by the time it is read another one may run.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub enum Answered {
-    /// An event of the frame that runs alone.
-    Event(u16),
-    /// No frame is under way any more.
-    All,
+    /// An event of a frame that runs alone.
+    Event(u64),
+    /// A frame, and no other is under way.
+    Frame(u64),
 }
 
 /// The connection is gone.
@@ -445,16 +445,16 @@ impl Handler<Answered> for Session {
 
     fn handle(&mut self, answered: Answered, _: &mut Self::Context) {
         match answered {
-            Answered::Event(_) => {
-                if let Some(running) = &mut self.running {
+            Answered::Event(frame) => {
+                if let Some(running) = self.running.as_mut().filter(|running| running.frame.number == frame) {
                     running.outstanding -= 1;
                     if running.outstanding == 0 {
                         self.run();
                     }
                 }
             }
-            Answered::All => {
-                self.running = None;
+            Answered::Frame(frame) => {
+                self.running.take_if(|running| running.frame.number == frame);
                 self.go_on();
             }
         }

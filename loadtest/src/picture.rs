@@ -311,6 +311,12 @@ fn complete_conversation(session: &mut dyn Session, conversation_id: &str) -> Re
             return Err(Failure::Broken(format!("{urn} with {params} brought nothing nearer to the end")));
         }
         session.request(urn, params.clone())?.done()?;
+        if urn == "conv:sync_initial"
+            && session.picture().conv(conversation_id).is_some_and(|conv| flag(conv, "can_post"))
+        {
+            // An init form makes the client drop the activity that it had, and this one brings none (conversations.md §7).
+            session.request("conv:activate", json!({ "conversation_id": conversation_id }))?.done()?;
+        }
         asked = Some((urn, params));
     }
     Ok(())

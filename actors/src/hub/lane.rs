@@ -228,17 +228,18 @@ impl Queue {
             *slot = Some(request);
         }
         self.gather(&mut collecting, pieces);
+        let frame = collecting.frame;
+        self.tell(Answered::Event(frame));
         if collecting.requests.iter().all(Option::is_some) {
             let requests = collecting.requests.into_iter().flatten().collect();
             match self.kind {
                 Kind::Http => self.respond(collecting.frame, requests, &collecting.pieces),
                 Kind::Socket => self.push(Queued::End(requests)),
             }
-            self.finished();
+            self.finished(frame);
         } else {
             self.collecting = Some(collecting);
         }
-        self.tell(Answered::Event(index));
     }
 
     /// All events of a frame are answered.
@@ -254,7 +255,7 @@ impl Queue {
                 self.respond(frame, requests, &pieces);
             }
         }
-        self.finished();
+        self.finished(frame);
     }
 
     /// Answers an `event/store` call. The poll gets the request records behind everything that the events caused.
@@ -272,11 +273,11 @@ impl Queue {
         self.pieces(requests.into_iter().map(Piece::Shared).collect());
     }
 
-    fn finished(&mut self) {
+    fn finished(&mut self, frame: u64) {
         self.under_way = self.under_way.saturating_sub(1);
         self.sink.resume();
         if self.under_way == 0 {
-            self.tell(Answered::All);
+            self.tell(Answered::Frame(frame));
         }
     }
 
