@@ -3,9 +3,10 @@
 //! Not here: clients that send too fast.
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rill_loadtest::record::number;
 use rill_loadtest::session::{Event, Session};
 use rill_loadtest::socket::Socket;
 use rill_loadtest::user::User;
@@ -31,8 +32,13 @@ const NOISE: Duration = Duration::from_millis(20);
 /// What the process may need beside the lanes: the store's buffers for what was written meanwhile, and the allocator's rest.
 const SLACK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Posts, and gives how long each message took to the last of the readers.
-fn flood(writer: &mut Socket, readers: &mut [Socket], room: &str, peak: &mut dyn FnMut()) -> Vec<Duration> {
+/// Posts, and gives how long each message took to the last of the readers. `between` is called after each, off the clock.
+fn flood(
+    writer: &mut Socket,
+    readers: &mut [Socket],
+    room: &str,
+    between: &mut dyn FnMut(u64),
+) -> Vec<Duration> {
     let body = "flood ".repeat(MESSAGE_BYTES / 6);
     let measured = |_| {
         let start = Instant::now();
@@ -40,10 +46,21 @@ fn flood(writer: &mut Socket, readers: &mut [Socket], room: &str, peak: &mut dyn
         for reader in &mut *readers {
             await_message(reader, room, number);
         }
-        peak();
-        start.elapsed()
+        let took = start.elapsed();
+        between(number);
+        took
     };
     (0..MESSAGES).map(measured).collect()
+}
+
+/// Reads on until it has the last message of a flood, and tells how far it is.
+fn read_on(slow: &mut Socket, room: &str, has_read: &AtomicU64) {
+    while has_read.load(Ordering::Relaxed) < 1 + MESSAGES as u64 {
+        slow.receive(FACT_WAIT).unwrap();
+        let last =
+            slow.picture().messages(room).next_back().and_then(|message| number(message, "message_nr"));
+        has_read.store(last.unwrap_or(0), Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -56,23 +73,18 @@ fn who_stops_reading_in_a_flood_is_closed_and_the_others_do_not_wait() {
     let mut slow = sockets.pop().unwrap();
     let (writer, readers) = sockets.split_first_mut().unwrap();
     // First everybody reads.
-    let is_reading = AtomicBool::new(true);
-    let (usual, mut slow) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| {
-            while is_reading.load(Ordering::Relaxed) {
-                slow.receive(Duration::from_millis(5)).unwrap();
-            }
-            slow
-        });
-        let usual = flood(writer, readers, &room, &mut || ());
-        is_reading.store(false, Ordering::Relaxed);
-        (usual, reading.join().unwrap())
+    let has_read = AtomicU64::new(0);
+    let usual = std::thread::scope(|scope| {
+        scope.spawn(|| read_on(&mut slow, &room, &has_read));
+        flood(writer, readers, &room, &mut |number| {
+            await_fact("reading", FACT_WAIT, || has_read.load(Ordering::Relaxed) >= number);
+        })
     });
     slow.settle().unwrap();
     assert_eq!(world.metric("sessions_too_fast"), 0);
     // Then one does not.
     let (before, peak) = (world.server.resident_bytes().unwrap(), AtomicU64::new(0));
-    let stalled = flood(writer, readers, &room, &mut || {
+    let stalled = flood(writer, readers, &room, &mut |_| {
         peak.fetch_max(world.server.resident_bytes().unwrap(), Ordering::Relaxed);
     });
     let (median, median_stalled) = (percentile(&usual, 0.5), percentile(&stalled, 0.5));
@@ -157,9 +169,7 @@ fn who_sends_faster_than_he_may_is_warned_first_and_then_closed() {
         match ann.next_frame(FACT_WAIT) {
             Ok(frame) => {
                 for request in &frame.requests {
-                    *statuses
-                        .entry(rill_loadtest::record::number(request, "status_code").unwrap())
-                        .or_default() += 1;
+                    *statuses.entry(number(request, "status_code").unwrap()).or_default() += 1;
                 }
             }
             Err(failure) => break failure,
