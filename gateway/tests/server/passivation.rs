@@ -24,9 +24,10 @@ const PEOPLE: usize = 20;
 const BATCH: usize = 100;
 /// Long enough after the last touch for the owners' clocks to come round, on a busy machine.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
-/// What touching many for the first time may cost: the store's cache of what it read (64 MiB whatever their number), and what
-/// the allocator keeps of the busiest moment.
-const CACHE_BYTES: u64 = 96 * 1024 * 1024;
+/// What touching many for the first time may cost. It does cost something (some 55 MB for 100,000) that touching them again
+/// does not; where it goes is not known. Reading the whole store once before the first measurement does not take it away,
+/// so the store's cache of what it read is not the answer, or not all of it.
+const FIRST_TOUCH_BYTES: u64 = 96 * 1024 * 1024;
 /// What touching all of them once more may cost: nothing, but an allocator is not exact.
 const NOISE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -57,7 +58,7 @@ fn conversations_left_idle_cost_no_memory() {
         again / 1024
     );
     assert!(world.metric("passivations") >= 2 * total as u64, "each was in memory and has left it");
-    assert!(many <= few + CACHE_BYTES, "{} bytes more after many than after few", many - few);
+    assert!(many <= few + FIRST_TOUCH_BYTES, "{} bytes more after many than after few", many - few);
     assert!(again <= many + NOISE_BYTES, "{} bytes more each time", again - many);
     world.assert_no_errors();
 }
