@@ -81,8 +81,13 @@ impl Sockets {
         sockets
     }
 
+    /// The time now. `now_ms` is that of the last tick: up to a second less, and free to read.
+    fn exact_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn tick(&self) {
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.exact_ms();
         self.now_ms.set(now_ms);
         for connection in self.open.borrow().values().filter_map(Weak::upgrade) {
             connection.tick(now_ms, &self.shared.config);

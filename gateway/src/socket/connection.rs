@@ -113,7 +113,8 @@ impl Connection {
     /// A socket whose handshake is done.
     pub(super) fn open(sockets: &Rc<Sockets>, stream: TcpStream, login: Login, seat: Seat) -> Rc<Self> {
         let key = sockets.next_key();
-        let now_ms = sockets.now_ms.get();
+        // Counted from the last tick, the time for the hello would end up to a second too early.
+        let now_ms = sockets.exact_ms();
         let connection = Rc::new_cyclic(|me| Self {
             key,
             me: me.clone(),
@@ -199,7 +200,7 @@ impl Connection {
             return;
         }
         let grace_ms = u64::from(self.sockets.shared.config.close_grace_ms);
-        self.phase.set(Phase::Closing { deadline_ms: self.sockets.now_ms.get() + grace_ms });
+        self.phase.set(Phase::Closing { deadline_ms: self.sockets.exact_ms() + grace_ms });
         let mut frame = Vec::new();
         put_frame(&mut frame, Opcode::Close, payload);
         let mut outgoing = self.outgoing.borrow_mut();
