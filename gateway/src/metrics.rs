@@ -53,7 +53,7 @@ fn full_stop(help: &str) -> &str {
     help.trim().trim_end_matches('.')
 }
 
-fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
+fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 8] {
     let node = &shared.node;
     let (conversations, accounts) = node.active();
     let of = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -63,6 +63,7 @@ fn gauges(shared: &Shared) -> [(&'static str, &'static str, i64); 7] {
         ("accounts_online", "Accounts with a live session", of(node.presence.accounts())),
         ("sockets_open", "Open sockets", of(shared.seats.taken())),
         ("http_sessions_open", "Sessions of HTTP clients", of(shared.http_sessions())),
+        ("polls_waiting", "Polls that wait for an answer", of(Arc::strong_count(&shared.polls) - 1)),
         (
             "watermark_lag_us",
             "Microseconds by which the watermark is behind the newest stamp",

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) seats: Arc<Seats>,
     /// The sessions of HTTP clients, by the name of their token.
     http_sessions: Mutex<HttpSessions>,
+    /// Cloned by every poll for as long as it waits, so that they are counted.
+    pub(crate) polls: Arc<()>,
     stage: watch::Sender<Stage>,
     /// Numbers of hubs that no worker has.
     free_numbers: Mutex<Vec<u16>>,
@@ -79,6 +81,7 @@ impl Shared {
             config,
             hasher,
             http_sessions: Mutex::default(),
+            polls: Arc::default(),
             stage: watch::Sender::new(Stage::Serving),
             free_numbers: Mutex::new((0..workers).rev().collect()),
         })

@@ -38,6 +38,7 @@ async fn poll(call: Call) -> Result<HttpResponse, Refused> {
     let (reply, answer) = oneshot::channel();
     let skip_hidden = body.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN);
     call.to_session(&login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
+    let _waiting = std::sync::Arc::clone(&call.worker.shared.polls);
     match answer.await {
         Ok(answer) => Ok(json(with_constants(&answer))),
         // The session has ended; the next poll catches up from the same horizon.

@@ -140,7 +140,7 @@ fn sigterm_answers_a_waiting_poll() {
             let records = poll.poll(true).unwrap();
             (records, poll.picture().horizon())
         });
-        await_fact("waiting poll", FACT_WAIT, || world.metric("http_sessions_open") > 0);
+        await_fact("waiting poll", FACT_WAIT, || world.metric("polls_waiting") > 0);
         world.server.signal("TERM").unwrap();
         let (records, after) = waiting.join().unwrap();
         assert_eq!((records.len(), after), (0, horizon), "nothing was new");
