@@ -225,6 +225,7 @@ fn request_says_what_came_of_an_event() {
         error_message: None,
         identifier: Some(&identifier),
         conversation_id: None,
+        sync_cursor: None,
         result_message_nr: None,
     };
     assert_eq!(
@@ -249,6 +250,7 @@ fn request_says_what_came_of_an_event() {
         status_code: None,
         identifier: None,
         conversation_id: Some(conversation()),
+        sync_cursor: None,
         result_message_nr: Some(2),
         ..done
     };
