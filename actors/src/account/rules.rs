@@ -255,7 +255,8 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             row.stamp = given.stamp;
             Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
-        Effect::Profile { .. } => Decision::default(),
+        // Nor is there a board yet that an assigned task could lie on.
+        Effect::Profile { .. } | Effect::Assigned { .. } => Decision::default(),
     }
 }
 

@@ -32,6 +32,9 @@ use crate::session::Submit;
 use crate::store::{Aggregate, Direction, OutboxEntry, StoreFault, UniqueKey};
 use crate::watermark::Issued;
 
+/// Who asked, where nobody did.
+const NOBODY: AccountId = AccountId(uuid::Uuid::nil());
+
 /// The owner of one conversation.
 pub struct Conversation {
     desk: Desk<Work>,
@@ -131,7 +134,7 @@ impl Conversation {
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
                 Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
             }
-            Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. }) => {
+            Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. }) => {
                 Ok(Verdict::Decided(Decision::default()))
             }
         }
@@ -227,8 +230,8 @@ impl Conversation {
     ) {
         let caller = match effect {
             Effect::Profile { account_id, .. } => *account_id,
-            Effect::Joined { by, .. } => *by,
-            Effect::Dialog { with, .. } => *with,
+            // These are for accounts, and decide nothing here.
+            Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. } => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);
@@ -369,9 +372,8 @@ impl Conversation {
     fn expire(&mut self) {
         let expired = self.soft.expire(self.desk.node.now_s());
         let pens = expired.pens.into_iter().map(|id| (id, News::Activity(id)));
-        let nobody = AccountId(uuid::Uuid::nil());
         let locks =
-            expired.locks.into_iter().map(|message_nr| (nobody, News::Lock { message_nr, holder: None }));
+            expired.locks.into_iter().map(|message_nr| (NOBODY, News::Lock { message_nr, holder: None }));
         for (whose, news) in pens.chain(locks) {
             let items = self.stage().items(whose, None, &[(Reach::Activated, news)]);
             self.desk.journal.pass(Departure { items, ..Departure::reply(Reply::None) });

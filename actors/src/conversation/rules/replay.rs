@@ -318,6 +318,9 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))
             }
+            Effect::Assigned { message_nr, state, .. } => {
+                format!("{} task {message_nr} {state:?}", name(target))
+            }
             Effect::Profile { .. } => panic!("a conversation says nothing of profiles"),
         }
     });
