@@ -16,7 +16,6 @@
 //! names the engine.
 
 pub mod account;
-pub mod blobs;
 pub mod conversation;
 pub mod effect;
 pub mod file;
@@ -24,9 +23,11 @@ pub mod hub;
 pub mod journal;
 pub mod metrics;
 pub mod node;
+pub mod outcomes;
 mod owner;
 pub mod piece;
 pub mod presence;
 pub mod session;
 pub mod store;
 pub mod watermark;
+pub mod weight;

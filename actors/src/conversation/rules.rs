@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
 use rill_proto::id::{AccountId, MessageId, RequestId, SectionId};
+use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
-use crate::conversation::repeat::Outcome;
 use crate::conversation::state::{Change, Message, Slot, State};
 use crate::effect::Effect;
 use crate::file::{File, Found};
+use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 
 mod attach;
@@ -263,6 +264,20 @@ pub struct Shown {
     pub flow: Option<u64>,
     /// The file.
     pub file: File,
+}
+
+impl Shown {
+    /// A file of a message.
+    #[must_use]
+    pub fn of(message: &Message, flow: Option<u64>, file: File) -> Self {
+        Self {
+            message_nr: message.message_nr,
+            message_id: message.message_id,
+            is_shared: is_shared(message.state),
+            flow,
+            file,
+        }
+    }
 }
 
 /// Which form of the `conv` record, and what it says beside the state.

@@ -290,6 +290,7 @@ pub(super) fn line(news: &News) -> String {
             let flow = flow.map_or(String::new(), |flow| format!(" flow {flow}"));
             format!("message {}{flow}", message.message_nr)
         }
+        News::File(shown) => format!("file {} {}", shown.message_nr, shown.file.name),
         News::Activity(id) => format!("activity {}", name(id)),
         News::Contact(id) => format!("contact {}", name(id)),
         News::Section(_) => "section".to_owned(),
@@ -318,6 +319,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))
             }
+            Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
