@@ -394,7 +394,8 @@ impl Attaching<'_> {
                 deleter_id: None,
             });
         }
-        let is_kept = |file: &File| attached.files.iter().any(|kept| kept.attachment_id == file.attachment_id);
+        let is_kept =
+            |file: &File| attached.files.iter().any(|kept| kept.attachment_id == file.attachment_id);
         let mut gone: Vec<File> = self.earlier.iter().filter(|file| !is_kept(file)).cloned().collect();
         for file in &mut gone {
             file.delete(None);

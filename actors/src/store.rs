@@ -63,10 +63,10 @@ pub enum RowKey {
     Membership(ConversationId),
     /// A task on an account's own board, or a canned response: where it stands.
     Task(MessageId),
-    /// A file that an account has brought here.
-    Upload(Uuid),
     /// What a private task or a canned response says. As slots, it is read when it is wanted and not with its aggregate.
     Text(MessageId),
+    /// A file that an account has brought here.
+    Upload(Uuid),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -176,9 +176,7 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
             let is_shared = message::is_shared(message.state);
             may_see_message(head, member, message.message_nr, is_shared, *flow)
         }
-        News::File(shown) => {
-            may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow)
-        }
+        News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
         News::Activity(account_id) => member.is_present() && *account_id != viewer,
         News::Contact(account_id) => *account_id != viewer,
         News::Section(_) => member.is_present(),

@@ -164,8 +164,7 @@ impl Stage<'_> {
             return;
         }
         let locks = self.soft.locks();
-        let encoded =
-            |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
+        let encoded = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
         // Who sees a message sees its files.
         let templates = news.iter().flat_map(|news| {
             encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))

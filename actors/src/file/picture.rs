@@ -56,7 +56,9 @@ fn png(head: &[u8]) -> Option<Picture> {
             b"IDAT" => break,
             _ => {}
         }
-        let Some(length) = usize::try_from(length).ok().and_then(|length| length.checked_add(4)) else { break };
+        let Some(length) = usize::try_from(length).ok().and_then(|length| length.checked_add(4)) else {
+            break;
+        };
         if bytes.take(length).is_none() {
             break;
         }
@@ -102,7 +104,8 @@ fn exif(segment: &[u8]) -> Option<u8> {
         b"MM\0*" => false,
         _ => return None,
     };
-    let number = |bytes: &mut Bytes<'_>, count| if is_little { bytes.little(count) } else { bytes.big(count) };
+    let number =
+        |bytes: &mut Bytes<'_>, count| if is_little { bytes.little(count) } else { bytes.big(count) };
     let mut offset = Bytes(tiff.get(4..)?);
     let mut directory = Bytes(tiff.get(usize::try_from(number(&mut offset, 4)?).ok()?..)?);
     for _ in 0..number(&mut directory, 2)? {

@@ -66,7 +66,9 @@ fn a_digest_is_its_hexadecimal_text() {
     let text = "ab".repeat(32);
     assert_eq!(text.parse(), Ok(Digest([0xab; 32])));
     assert_eq!(Digest([0xab; 32]).to_string(), text);
-    for other in ["", &text[1..], &text.to_uppercase(), &format!("{}zz", &text[2..]), &format!("+1{}", &text[2..])] {
+    for other in
+        ["", &text[1..], &text.to_uppercase(), &format!("{}zz", &text[2..]), &format!("+1{}", &text[2..])]
+    {
         assert_eq!(other.parse::<Digest>(), Err(NoDigest));
     }
 }

@@ -19,6 +19,12 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
         Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
+        Event::EditAttachments(event) => {
+            about(event.message_nr, attach::edit_attachments(state, caller, event, facts))
+        }
+        Event::DeleteAttachments(event) => {
+            about(event.message_nr, attach::delete_attachments(state, caller, event, facts))
+        }
         Event::SetEditing(event) => {
             about(event.message_nr, revision::set_editing(state, caller, event, facts))
         }
@@ -45,11 +51,9 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::AddTodo(_)
         | Event::Archive(_)
         | Event::Copy(_)
-        | Event::DeleteAttachments(_)
         | Event::DeleteReaction(_)
         | Event::DisablePreview(_)
         | Event::Disclose(_)
-        | Event::EditAttachments(_)
         | Event::EditSubject(_)
         | Event::MarkSpam(_)
         | Event::PinSetPosition(_)

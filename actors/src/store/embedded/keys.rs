@@ -239,6 +239,7 @@ mod tests {
             RowKey::Membership(ConversationId(ID)),
             RowKey::Task(MessageId(ID)),
             RowKey::Text(MessageId(ID)),
+            RowKey::Upload(ID),
         ]
     }
 
@@ -268,6 +269,7 @@ mod tests {
         assert_eq!(row(CHAT, RowKey::Membership(ConversationId(ID))), [&id[..], &[1, 8], &id].concat());
         assert_eq!(row(account, RowKey::Task(MessageId(ID))), [&id[..], &[2, 9], &id].concat());
         assert_eq!(row(account, RowKey::Text(MessageId(ID))), [&id[..], &[2, 10], &id].concat());
+        assert_eq!(row(account, RowKey::Upload(ID)), [&id[..], &[2, 21], &id].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());
