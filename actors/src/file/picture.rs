@@ -195,7 +195,10 @@ mod tests {
 
     use super::*;
 
-    fn seen(name: &str, head: &[u8]) -> (String, Option<(u32, u32, bool, Option<u8>)>) {
+    /// The type, and width, height, animation and orientation.
+    type Seen = (String, Option<(u32, u32, bool, Option<u8>)>);
+
+    fn seen(name: &str, head: &[u8]) -> Seen {
         let content = inspect(Digest([0; 32]), head.len() as u64, name, head);
         let picture = content.picture;
         let picture = picture.map(|it| (it.width, it.height, it.is_animated, it.orientation));

@@ -305,7 +305,7 @@ mod tests {
         let urls = [replay.upload(ALICE, "a.txt"), replay.upload(ALICE, "b.txt")];
         replay.ask(ALICE, with_files("", &urls)).unwrap();
         let first = url(&replay, 2, 0);
-        replay.ask(BOB, delete_attachments(2, Some(&[first.clone()]))).unwrap();
+        replay.ask(BOB, delete_attachments(2, Some(std::slice::from_ref(&first)))).unwrap();
         let gone = &replay.message(2).files[0];
         assert_eq!((gone.is_deleted, gone.deleter_id), (true, Some(BOB)));
         let marked = format!(r#"<file key="{}" is_deleted="true"/>"#, gone.key());
@@ -340,12 +340,16 @@ mod tests {
         let upload = replay.upload(ALICE, "a.txt");
         replay.ask(ALICE, with_files("one", &[upload])).unwrap();
         let url = url(&replay, 2, 0);
-        let decision = replay.ask(BOB, with_files("again", &[url.clone()])).unwrap();
+        let decision = replay.ask(BOB, with_files("again", std::slice::from_ref(&url))).unwrap();
         assert_eq!(replay.message(3).files[0].account_id, BOB);
         assert!(effects(&decision).is_empty(), "it is no upload");
         replay.ask(ALICE, add(&[DON])).unwrap();
         let refused = Err(Refusal::not_found("File"));
-        assert_eq!(replay.ask(DON, with_files("x", &[url.clone()])), refused, "he does not see it");
+        assert_eq!(
+            replay.ask(DON, with_files("x", std::slice::from_ref(&url))),
+            refused,
+            "he does not see it"
+        );
         replay.ask(ALICE, delete(2)).unwrap();
         assert_eq!(replay.ask(BOB, with_files("x", &[url])), refused, "it is gone");
     }
@@ -354,7 +358,10 @@ mod tests {
     fn what_cannot_be_attached_is_refused() {
         let mut replay = Replay::with(&[BOB]);
         let hers = replay.upload(ALICE, "a.txt");
-        assert_eq!(replay.ask(BOB, with_files("x", &[hers.clone()])), Err(Refusal::not_found("File")));
+        assert_eq!(
+            replay.ask(BOB, with_files("x", std::slice::from_ref(&hers))),
+            Err(Refusal::not_found("File"))
+        );
         let elsewhere = "https://example.org/a.txt".to_owned();
         let refused = replay.ask(ALICE, with_files("x", &[hers, elsewhere])).unwrap_err();
         assert_eq!((refused.status, refused.error_id), (400, "invalid_call"));
