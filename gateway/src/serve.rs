@@ -109,10 +109,8 @@ async fn run(
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
     let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
-    let settings = Settings {
-        idle: Duration::from_millis(config.idle_ms),
-        storage_quota: config.storage_quota_bytes,
-    };
+    let settings =
+        Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store, blobs, inboxes, site, settings, handles);
     node.resume().await?;

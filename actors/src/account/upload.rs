@@ -125,7 +125,8 @@ mod tests {
     }
 
     fn brought(nr: u128, size: u64) -> Brought {
-        let content = Content { sha256: Digest([1; 32]), size, file_type: "text/plain".into(), picture: None };
+        let content =
+            Content { sha256: Digest([1; 32]), size, file_type: "text/plain".into(), picture: None };
         Brought { upload_id: Uuid::from_u128(nr), name: "a.txt".into(), content }
     }
 

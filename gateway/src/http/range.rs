@@ -48,7 +48,8 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
 /// One part; empty when it lies behind the end, `None` when it is inverted or no numbers.
 fn part(spec: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = spec.split_once('-')?;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
     if first.is_empty() {
         let count = number(last)?.min(size);
         return Some(size - count..size);
@@ -94,8 +95,21 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         let many = format!("bytes={}", vec!["0-0"; RANGES_MAX + 1].join(","));
         for header in [
-            "", "bytes", "bytes=", "bytes=,", "lines=1-2", "bytes=4-2", "bytes=10-", "bytes=20-30", "bytes=-0",
-            "bytes=a-b", "bytes=1", "bytes=--1", "bytes=+1-2", "bytes=1-2,x", &many,
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=,",
+            "lines=1-2",
+            "bytes=4-2",
+            "bytes=10-",
+            "bytes=20-30",
+            "bytes=-0",
+            "bytes=a-b",
+            "bytes=1",
+            "bytes=--1",
+            "bytes=+1-2",
+            "bytes=1-2,x",
+            &many,
         ] {
             assert_eq!(of_ten(header), Wanted::Nothing, "{header}");
         }

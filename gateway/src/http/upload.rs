@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_multipart::Multipart;
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition, Header};
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use rill_actors::account::upload::{AskRoom, Brought, KeepUploads};
@@ -96,7 +96,7 @@ struct Upload {
 }
 
 async fn put(request: HttpRequest, mut payload: web::Payload) -> Result<HttpResponse, Refused> {
-    let mut upload = Upload::admit(&request).await?;
+    let upload = Upload::admit(&request).await?;
     let said = request.headers().get(CONTENT_DISPOSITION).map(ContentDisposition::from_raw);
     let name = said.and_then(Result::ok).as_ref().and_then(file_name).unwrap_or_default();
     let mut receiving = upload.receive()?;
@@ -176,7 +176,8 @@ impl Upload {
         let turn = worker.shared.uploading.begin(account_id)?;
         let node = &worker.shared.node;
         let room = order(|reply| node.to_account(account_id, AskRoom { reply })).await?;
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let upload = Self { room, account_id, _turn: turn, worker: Rc::clone(&worker) };
         if length.is_some_and(|length: u64| length > room) {
             return Err(Refused::quota_full());
