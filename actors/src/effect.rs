@@ -4,11 +4,12 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::account::profile::Profile;
-use crate::store::OutboxEntry;
+use crate::store::{OutboxEntry, Stamp};
 
 /// What a conversation tells an account, or an account a conversation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -36,6 +37,25 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`].
         version: u64,
     },
+    /// To an account: what a task that is or was assigned to it in a conversation is now (accounts.md §7.3). Told at every
+    /// change that concerns the account's own board, and for every task of its when it leaves or comes back.
+    Assigned {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// The task, by its number there.
+        message_nr: u64,
+        /// The task, as `task:*` names it.
+        message_id: MessageId,
+        /// What it is now.
+        state: Assignment,
+        /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
+        version: Stamp,
+    },
+    /// To an account: its uploads are attached to a message now, which counts their bytes.
+    Attached {
+        /// Which of its uploads.
+        uploads: Vec<Uuid>,
+    },
     /// To a conversation: a member's profile changed.
     Profile {
         /// The member.
@@ -43,6 +63,20 @@ pub enum Effect {
         /// What it is now; its version tells old from new.
         profile: Profile,
     },
+}
+
+/// What an assigned task is to its assignee.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assignment {
+    /// Assigned, and to be done.
+    Todo,
+    /// Assigned, and done.
+    Done,
+    /// Assigned, and archived on the conversation's board.
+    ArchivedInConversation,
+    /// Not assigned to the account any more, no task any more, or the account is out of the conversation.
+    Gone,
 }
 
 /// Brings an outbox entry to its target's owner.

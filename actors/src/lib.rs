@@ -18,13 +18,16 @@
 pub mod account;
 pub mod conversation;
 pub mod effect;
+pub mod file;
 pub mod hub;
 pub mod journal;
 pub mod metrics;
 pub mod node;
+pub mod outcomes;
 mod owner;
 pub mod piece;
 pub mod presence;
 pub mod session;
 pub mod store;
 pub mod watermark;
+pub mod weight;

@@ -24,6 +24,8 @@ pub struct Given {
     pub now: i64,
     /// The stamp that this change will carry.
     pub stamp: Stamp,
+    /// The id of what the event makes, if it makes something; the same for every repeat of it.
+    pub fresh: Uuid,
 }
 
 /// What a rule decided.
@@ -253,7 +255,8 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             row.stamp = given.stamp;
             Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
-        Effect::Profile { .. } => Decision::default(),
+        // Nor is there a board yet that an assigned task could lie on.
+        Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Attached { .. } => Decision::default(),
     }
 }
 
