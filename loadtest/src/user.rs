@@ -307,7 +307,8 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_its_attributes() {
         let headers = vec![("set-cookie".into(), "token_id=abc; HttpOnly; Path=/".into())];
-        let answer = HttpAnswer { status: 200, headers, json: Value::Null, body: String::new() };
+        let answer =
+            HttpAnswer { status: 200, headers, json: Value::Null, body: String::new(), bytes: Vec::new() };
         assert_eq!(answer.cookie("token_id"), Some("abc"));
         assert_eq!(answer.cookie("ticket"), None);
     }
