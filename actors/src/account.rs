@@ -15,6 +15,7 @@ use crate::store::Stamp;
 
 mod attempt;
 pub mod contact;
+pub mod fetch;
 pub mod label;
 pub mod login;
 mod orders;

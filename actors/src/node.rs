@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
+use crate::file::fetch::Fetch;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
 use crate::presence::Presence;
@@ -55,6 +56,8 @@ pub struct Node {
     pub store: Arc<dyn Store>,
     /// Where the bytes of files lie.
     pub blobs: Arc<dyn Blobs>,
+    /// What fetches files from elsewhere.
+    pub fetch: Arc<dyn Fetch>,
     /// Stamps.
     pub watermark: Arc<Watermark>,
     /// The hubs' inboxes.
@@ -87,7 +90,7 @@ impl Node {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        blobs: Arc<dyn Blobs>,
+        (blobs, fetch): (Arc<dyn Blobs>, Arc<dyn Fetch>),
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
@@ -98,6 +101,7 @@ impl Node {
             watermark: Watermark::new(store.last_stamp()),
             store,
             blobs,
+            fetch,
             inboxes,
             presence: Presence::default(),
             site,

@@ -25,6 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, cores};
+use crate::fetch::Fetcher;
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
@@ -115,7 +116,10 @@ async fn run(
     let settings =
         Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let node = Node::new(store, blobs, inboxes, site, settings, handles);
+    let networks = config.fetch_networks.clone();
+    let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
+    let fetch = Arc::new(fetch.map_err(ServeError::System)?);
+    let node = Node::new(store, (blobs, fetch), inboxes, site, settings, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);

@@ -1,6 +1,7 @@
 //! The actor that owns one account. It takes one thing at a time, as a conversation's owner does.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
@@ -11,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::contact::{self, Known};
+use super::fetch::Fetched;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
@@ -39,6 +41,8 @@ pub struct Account {
     pub(super) state: State,
     pub(super) runs: HashMap<u64, Run>,
     pub(super) outcomes: Outcomes,
+    /// Files that are being fetched.
+    pub(super) fetching: RefCell<HashSet<Uuid>>,
 }
 
 /// One thing to do.
@@ -53,6 +57,7 @@ pub(crate) enum Work {
     Own(AskOwnContact),
     Keep(KeepUploads),
     Room(AskRoom),
+    Fetched(Fetched),
 }
 
 /// An answer whose records come from several conversations; it is complete when the last of them has done its part.
@@ -85,6 +90,7 @@ impl Account {
             state: State::new(id),
             runs: HashMap::new(),
             outcomes: Outcomes::default(),
+            fetching: RefCell::default(),
         }
     }
 
@@ -235,6 +241,9 @@ impl Account {
     }
 
     fn apply(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
+        if let Effect::Fetch(wanted) = effect {
+            return self.go_on_fetching(entry, wanted, ctx);
+        }
         let (issued, given) = self.given(Uuid::nil());
         let decision = rules::apply(&self.state, effect, given);
         let settles = Some(entry.id);
@@ -245,7 +254,9 @@ impl Account {
         let news = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
-            Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Attached { .. } => Step::Nothing,
+            Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Attached { .. } | Effect::Fetch(_) => {
+                Step::Nothing
+            }
         };
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
@@ -383,11 +394,12 @@ impl Owner for Account {
             Work::Own(order) => self.show_own(order),
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
+            Work::Fetched(fetched) => self.fetched(fetched, ctx),
         }
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.fetching.borrow().is_empty()
     }
 
     fn forget(&mut self) {
@@ -413,6 +425,10 @@ impl Owner for Account {
             Work::Own(order) => refuse_order(order.reply),
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Fetched(fetched) => {
+                self.fetching.borrow_mut().remove(&fetched.request_id);
+                self.desk.node.carry_again(fetched.entry);
+            }
         }
     }
 
@@ -444,6 +460,10 @@ impl Owner for Account {
             Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Fetched(fetched) => {
+                self.desk.node.carry(fetched.entry);
+                Ok(())
+            }
         };
         let _: Result<(), ()> = sent;
     }
@@ -488,6 +508,7 @@ takes! {
     AskOwnContact as Own,
     KeepUploads as Keep,
     AskRoom as Room,
+    Fetched as Fetched,
 }
 
 impl Handler<Apply> for Account {

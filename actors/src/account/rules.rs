@@ -11,7 +11,7 @@ use super::contact::{ContactRow, Registration};
 use super::login::Login;
 use super::profile::Profile;
 use super::state::{Change, Head, Membership, State, Token};
-use super::upload;
+use super::{fetch, upload};
 use crate::effect::Effect;
 use crate::store::{Aggregate, Stamp};
 
@@ -70,6 +70,9 @@ pub fn decide(state: &State, event: &ClientEvent, given: Given) -> Result<Task, 
     match event {
         ClientEvent::Account(account::Event::SetName(event)) => {
             set_name(state, &event.name, given).map(Task::Decided)
+        }
+        ClientEvent::Account(account::Event::UploadExternal(event)) => {
+            fetch::order(state, event, given).map(Task::Decided)
         }
         ClientEvent::Account(account::Event::SyncConversations(event)) => {
             let mut ids = event.conversation_ids.clone();
@@ -260,7 +263,8 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
         }
         // Nor is there a board yet that an assigned task could lie on.
         Effect::Attached { uploads } => upload::attached(state, uploads, given),
-        Effect::Profile { .. } | Effect::Assigned { .. } => Decision::default(),
+        // Its owner sees to a file that is to be fetched.
+        Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Fetch(_) => Decision::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use rill_proto::id::{AccountId, ConversationId};
+use uuid::Uuid;
 
 use super::label::SystemLabel;
 use super::{Account, Sync};
@@ -48,6 +49,8 @@ pub(super) enum Step {
     Visit(ConversationId),
     /// Their list says something else of an account.
     Show(AccountId),
+    /// A file that the server fetches came nearer.
+    Upload(Uuid),
     Nothing,
 }
 
@@ -109,6 +112,8 @@ impl Account {
         if horizon == 0 {
             own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
         }
+        let uploads = self.state.uploads.iter().filter(|(_, upload)| upload.stamp > horizon);
+        own.extend(uploads.filter_map(|(id, upload)| upload.record(*id)).map(Piece::Shared));
         let changed: Vec<AccountId> =
             self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
         let memberships = self.state.memberships.iter();
@@ -213,6 +218,7 @@ impl Account {
         let token: Token = Arc::new(Telling(tell.issued));
         match tell.step {
             Step::Nothing => {}
+            Step::Upload(id) => self.tell_upload(id),
             Step::Visit(id) => {
                 for lane in lanes {
                     let (lane, token) = (lane.clone(), Arc::clone(&token));

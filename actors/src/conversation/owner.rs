@@ -139,7 +139,8 @@ impl Conversation {
                 Effect::Joined { .. }
                 | Effect::Dialog { .. }
                 | Effect::Assigned { .. }
-                | Effect::Attached { .. },
+                | Effect::Attached { .. }
+                | Effect::Fetch(_),
             ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
@@ -208,7 +209,7 @@ impl Conversation {
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
         let reply = Reply::Event { lane, frame, index, fault, request, pieces };
         self.dismiss(&decision);
-        if decision.changes.is_empty() {
+        if decision.changes.is_empty() && decision.effects.is_empty() {
             self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
         } else {
             let mut claim = Vec::new();
@@ -238,7 +239,8 @@ impl Conversation {
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
-            | Effect::Attached { .. } => NOBODY,
+            | Effect::Attached { .. }
+            | Effect::Fetch(_) => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);

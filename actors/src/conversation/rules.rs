@@ -25,6 +25,7 @@ mod conv;
 mod create;
 pub mod dialog;
 mod draft;
+mod files;
 mod flow;
 mod marks;
 mod membership;
