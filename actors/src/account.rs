@@ -22,6 +22,7 @@ mod owner;
 pub mod profile;
 pub mod rows;
 pub mod rules;
+pub mod settings;
 pub mod state;
 mod sync;
 

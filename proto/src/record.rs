@@ -16,6 +16,7 @@ pub mod activity;
 pub mod contact;
 pub mod conv;
 pub mod label;
+pub mod lastseen;
 pub mod lock;
 pub mod message;
 pub mod poke;

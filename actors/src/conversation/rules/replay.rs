@@ -71,6 +71,8 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         status,
         organisation_id: None,
         phone_nr: None,
+        status_emoji: None,
+        status_message: None,
     }
 }
 
