@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Weight(f64);
 
 /// The least room between two neighbours that is still halved: 2^-4, so that a weight has at most five digits behind the
-/// point, fifteen in all, and comes back as it was from any reader of JSON. Two items that stand a step apart take twenty
+/// point, fifteen in all, and comes back as it was from any reader of JSON. Two items that stand a step apart take twenty-one
 /// others between them before the list is numbered anew.
 const ROOM_MIN: f64 = 0.0625;
 
@@ -102,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn twenty_items_fit_into_a_step_and_each_weight_survives_as_json() {
+    fn twenty_one_items_fit_into_a_step_and_each_weight_survives_as_json() {
         let (item, mut next) = (Weight::above(Some(Weight::FIRST)), Weight::FIRST);
-        for _ in 0..20 {
+        for _ in 0..21 {
             next = Weight::behind(item, Some(next)).unwrap();
             let text = serde_json::to_string(&next).unwrap();
             assert_eq!(serde_json::from_str::<Weight>(&text).unwrap(), next, "{text}");

@@ -113,12 +113,12 @@ impl Account {
             return self.effect(submit, &decision, issued, ctx);
         };
         let shown = Self::profiles(Arc::clone(&self.desk.node), vec![other]);
-        ctx.wait(shown.into_actor(self).map(move |shown: Result<Vec<Piece>, StoreFault>, owner, _| {
-            match shown {
+        ctx.wait(shown.into_actor(self).map(
+            move |shown: Result<Vec<Piece>, StoreFault>, owner, _| match shown {
                 Ok(pieces) => owner.answer(submit, &decision.identifier, pieces),
                 Err(fault) => owner.meet(&fault, Work::Submit(submit)),
-            }
-        }));
+            },
+        ));
     }
 
     /// The id of what an event makes: the same for the same request.

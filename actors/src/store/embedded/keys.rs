@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn mangled_bytes_are_a_fault_and_no_panic() {
         for len in 0..AGGREGATE_BYTES + 20 {
-            let bytes = vec![9; len];
+            let bytes = vec![u8::MAX; len];
             assert!(parse_row(&bytes).is_err());
             assert!(parse_outbox(&bytes, &bytes).is_err());
         }
