@@ -51,6 +51,11 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
         version: Stamp,
     },
+    /// To an account: its uploads are attached to a message now, which counts their bytes.
+    Attached {
+        /// Which of its uploads.
+        uploads: Vec<Uuid>,
+    },
     /// To a conversation: a member's profile changed.
     Profile {
         /// The member.

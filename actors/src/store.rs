@@ -69,6 +69,8 @@ pub enum RowKey {
     Watcher(AccountId),
     /// Something that was mailed and waits for its answer, by the name of its secret.
     Notice(Uuid),
+    /// A file that an account has brought here.
+    Upload(Uuid),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -43,7 +43,8 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             | RowKey::Slot(_)
             | RowKey::Task(_)
             | RowKey::Text(_)
-            | RowKey::Notice(_) => continue,
+            | RowKey::Notice(_)
+            | RowKey::Upload(_) => continue,
         };
         state.fold(&change);
     }

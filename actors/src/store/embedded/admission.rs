@@ -166,7 +166,8 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Membership(_)
         | RowKey::Task(_)
         | RowKey::Watcher(_)
-        | RowKey::Notice(_) => Space::Rows,
+        | RowKey::Notice(_)
+        | RowKey::Upload(_) => Space::Rows,
     }
 }
 
