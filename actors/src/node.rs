@@ -18,6 +18,7 @@ use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, Passwords};
 use crate::presence::Presence;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::watermark::{Issued, Watermark};
@@ -57,6 +58,8 @@ pub struct Node {
     pub site: Site,
     /// Settings.
     pub settings: Settings,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// What is counted.
     pub metrics: Metrics,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
@@ -82,6 +85,7 @@ impl Node {
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
+        outside: Outside,
         arbiters: Vec<ArbiterHandle>,
     ) -> Arc<Self> {
         assert!(!arbiters.is_empty(), "owners need a thread");
@@ -92,6 +96,7 @@ impl Node {
             presence: Presence::default(),
             site,
             settings,
+            passwords: outside.passwords,
             metrics: Metrics::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),

@@ -18,6 +18,7 @@ use actix_web::middleware::NormalizePath;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
+use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
 use rill_actors::store::embedded::{Embedded, OpenError};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -107,7 +108,8 @@ async fn run(
     let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
     let settings = Settings { idle: Duration::from_millis(config.idle_ms) };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let node = Node::new(store, inboxes, site, settings, handles);
+    let outside = Outside { passwords: Arc::new(hasher.clone()) };
+    let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);

@@ -152,11 +152,12 @@ impl Known {
         let private_name = row.contact_name.as_deref().filter(|name| !name.is_empty());
         let private_nr = row.phone_nr.as_deref().filter(|nr| !nr.is_empty());
         out.extend_from_slice(&self.open);
+        // Clients merge records by key: what stood there once is said again when it is another one, or empty.
         contact::View {
             display_name: private_name.unwrap_or(&self.display_name),
-            full_name: private_name.map(|_| self.display_name.as_str()),
+            full_name: row.contact_name.as_ref().map(|_| self.display_name.as_str()),
             contact_name: row.contact_name.as_deref(),
-            phone_nr: private_nr.or(self.phone_nr.as_deref()),
+            phone_nr: private_nr.or(self.phone_nr.as_deref()).or(row.phone_nr.as_deref()),
             listed: book.map(|_| row.listed()),
         }
         .write(out);
@@ -292,7 +293,7 @@ mod tests {
             (&record["display_name"], &record["phone_nr"]),
             (&Value::from("Bob Brown"), &Value::from("+1"))
         );
-        assert_eq!((&record["contact_name"], record.get("full_name")), (&Value::from(""), None));
+        assert_eq!((&record["contact_name"], &record["full_name"]), (&Value::from(""), &Value::from("Bob Brown")));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Shared<'a> {
 pub struct View<'a> {
     /// The name to show: the viewer's private one, else the public one.
     pub display_name: &'a str,
-    /// The public name where a private one stands in front of it.
+    /// The public name where a private one stands in front of it, or did.
     pub full_name: Option<&'a str>,
     /// The viewer's private name.
     pub contact_name: Option<&'a str>,

@@ -353,7 +353,8 @@ pub(super) fn sync(state: &State, event: &contact::Sync, facts: &Facts) -> Judge
     let listed = state.contacts.rows().map(|(id, row)| place(row.rank(), id)).filter(is_left);
     let mut page: BTreeSet<(i64, AccountId)> = listed.collect();
     let ranked = page.iter().filter(|(rank, _)| *rank < i64::MAX).count();
-    if ranked < limit {
+    // As many as fill the page say nothing of whether there are more.
+    if ranked <= limit {
         let unlisted = |id: &&AccountId| **id != state.account_id && state.contacts.row(**id).is_none();
         page.extend(facts.companions()?.iter().filter(unlisted).map(|id| place(0, *id)).filter(is_left));
     }
@@ -372,4 +373,172 @@ pub(super) fn sync(state: &State, event: &contact::Sync, facts: &Facts) -> Judge
     }
     pen.decision.sync_cursor = Some(cursor.map_or(Value::Null, Value::from));
     Ok(pen.decision)
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::classificator::AccountStatus;
+    use rill_proto::event::ClientEvent;
+    use rill_proto::event::contact::{Event, ImportedContact, SyncCursor};
+    use rill_proto::field::{Cursor, Limit};
+    use rill_proto::id::ConversationId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::account::rules::replay::*;
+
+    fn ask(replay: &mut Replay, event: Event) -> Result<Decision, Refusal> {
+        replay.ask(ClientEvent::Contact(event))
+    }
+
+    fn added(email: &str, name: Option<&str>) -> Event {
+        Event::Add(contact::Add { email: text(email), name: name.map(text), phone_nr: None })
+    }
+
+    fn call(account_id: AccountId, name: &str) -> Event {
+        Event::SetName(contact::SetName { account_id, name: text(name) })
+    }
+
+    fn rank(replay: &Replay, id: AccountId) -> u8 {
+        replay.state.contacts.row(id).unwrap().rank()
+    }
+
+    #[test]
+    fn who_is_added_is_watched_and_ranks_highest() {
+        let mut replay = Replay::alice();
+        let decision = ask(&mut replay, added(" BOB@example.com ", Some("Bobby"))).unwrap();
+        assert_eq!((lines(&decision.answer), lines(&decision.news)), (vec!["bob"], vec!["bob"]));
+        assert_eq!(effects(&decision), ["bob watched by alice 1 -"]);
+        assert_eq!(rank(&replay, BOB), 8);
+        let again = ask(&mut replay, added("bob@example.com", None)).unwrap();
+        assert!(again.changes.is_empty() && again.effects.is_empty());
+        assert_eq!(replay.state.contacts.private_name(BOB), Some("Bobby"), "nothing said keeps what was said");
+    }
+
+    #[test]
+    fn an_address_that_nobody_has_becomes_somebody() {
+        let mut replay = Replay::alice();
+        let decision = ask(&mut replay, added("new@example.com", None)).unwrap();
+        assert_eq!(effects(&decision), ["nobody watched by alice 1 new@example.com"]);
+        let mut new = State::new(NOBODY);
+        let watched = Effect::Watched { by: ALICE, version: 1, email: Some("new@example.com".to_owned()) };
+        let known = super::super::apply(&new, &watched, &facts());
+        known.changes.iter().for_each(|change| new.fold(change));
+        assert_eq!(new.head.as_ref().unwrap().profile.status, AccountStatus::New);
+        assert!(new.watchers.contains(&ALICE) && known.effects.is_empty());
+        assert_eq!(known.claim.len(), 1);
+    }
+
+    #[test]
+    fn a_contact_who_has_changed_meanwhile_says_so() {
+        let mut replay = Replay::alice();
+        let decision = replay.apply(&Effect::Watched { by: BOB, version: 0, email: None });
+        assert_eq!(effects(&decision), ["bob shown alice 1"]);
+        let decision = replay.apply(&Effect::Watched { by: BOB, version: SHOWN_BY_CONVERSATION, email: None });
+        assert!(!decision.is_durable());
+    }
+
+    #[test]
+    fn a_change_of_a_contact_is_news_once() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, added("bob@example.com", None)).unwrap();
+        let shown = Effect::Shown { account_id: BOB, version: 2 };
+        assert_eq!(replay.apply(&shown).changes.len(), 1);
+        assert!(replay.apply(&shown).changes.is_empty());
+        assert!(replay.apply(&Effect::Shown { account_id: CAROL, version: 2 }).changes.is_empty());
+    }
+
+    #[test]
+    fn ranks_are_8_for_who_was_added_4_for_who_was_described_and_0_for_who_is_hidden() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, call(BOB, "Bobby")).unwrap();
+        assert_eq!(rank(&replay, BOB), 4);
+        ask(&mut replay, call(BOB, "")).unwrap();
+        assert_eq!((rank(&replay, BOB), replay.state.contacts.private_name(BOB)), (4, None));
+        ask(&mut replay, Event::Hide(contact::Hide { account_id: BOB })).unwrap();
+        assert_eq!(rank(&replay, BOB), 0);
+        let hidden = ask(&mut replay, Event::Hide(contact::Hide { account_id: BOB })).unwrap();
+        assert!(hidden.changes.is_empty() && hidden.answer.len() == 1);
+        ask(&mut replay, added("bob@example.com", None)).unwrap();
+        assert_eq!(rank(&replay, BOB), 8);
+        let phone = contact::SetPhone { account_id: CAROL, phone_nr: text("+1") };
+        ask(&mut replay, Event::SetPhone(phone)).unwrap();
+        assert_eq!(rank(&replay, CAROL), 0, "a number is no description");
+    }
+
+    #[test]
+    fn opening_the_dialog_with_somebody_hidden_shows_him_again() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, call(BOB, "Bobby")).unwrap();
+        assert_eq!(replay.judge(|state, facts| unhidden(state, BOB, facts)).unwrap(), None);
+        ask(&mut replay, Event::Hide(contact::Hide { account_id: BOB })).unwrap();
+        let shown = replay.judge(|state, facts| unhidden(state, BOB, facts)).unwrap().unwrap();
+        assert_eq!(lines(&shown.news), ["bob"]);
+    }
+
+    #[test]
+    fn oneself_and_who_does_not_exist_are_no_contacts() {
+        let mut replay = Replay::alice();
+        assert_eq!(ask(&mut replay, added("alice@example.com", None)).unwrap_err().status, 431);
+        assert_eq!(ask(&mut replay, call(ALICE, "me")).unwrap_err().status, 431);
+        assert_eq!(ask(&mut replay, call(NOBODY, "x")), Err(Refusal::not_found("Account")));
+        assert_eq!(ask(&mut replay, added("bob", None)).unwrap_err().status, 400);
+        let hide = contact::HideContacts { account_ids: vec![NOBODY, ALICE, BOB, BOB] };
+        assert_eq!(lines(&ask(&mut replay, Event::HideContacts(hide)).unwrap().answer), ["bob"]);
+    }
+
+    #[test]
+    fn an_import_passes_over_what_is_no_address_and_merges_what_comes_twice() {
+        let mut replay = Replay::alice();
+        let one = |email: &str, name: Option<&str>| ImportedContact {
+            email: text(email),
+            name: name.map(text),
+            phone_nr: None,
+        };
+        let contacts = vec![
+            one("bob@example.com", Some("Bob B.")),
+            one("nonsense", None),
+            one("Bob@Example.com", None),
+            one("carol@example.com", None),
+            one("alice@example.com", None),
+        ];
+        let decision = ask(&mut replay, Event::Import(contact::Import { contacts })).unwrap();
+        assert_eq!(lines(&decision.answer), ["bob", "carol"]);
+        assert_eq!(replay.state.contacts.private_name(BOB), Some("Bob B."));
+        let none = Event::Import(contact::Import { contacts: Vec::new() });
+        assert_eq!(ask(&mut replay, none).unwrap_err().status, 400);
+        let many = vec![one("bob@example.com", None); IMPORT_MAX + 1];
+        assert_eq!(ask(&mut replay, Event::Import(contact::Import { contacts: many })).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn pages_go_by_rank_and_end_with_those_of_the_own_conversations() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, added("carol@example.com", None)).unwrap();
+        replay.companions = vec![ALICE, BOB];
+        let page = |cursor: Option<SyncCursor>| {
+            Event::Sync(contact::Sync { sync_cursor: Cursor(cursor), limit: Limit::new(1) })
+        };
+        let first = ask(&mut replay, page(None)).unwrap();
+        assert_eq!(lines(&first.answer), ["carol"]);
+        let cursor = first.sync_cursor.unwrap();
+        let cursor: SyncCursor = serde_json::from_str(cursor.as_str().unwrap()).unwrap();
+        assert_eq!(cursor, SyncCursor { account_id: CAROL, sort_rank: 8 });
+        let second = ask(&mut replay, page(Some(cursor))).unwrap();
+        assert_eq!((lines(&second.answer), second.sync_cursor), (vec!["bob"], Some(Value::Null)));
+    }
+
+    #[test]
+    fn a_full_list_takes_nobody_in() {
+        let mut replay = Replay::alice();
+        for nr in 0..CONTACTS_MAX {
+            let id = AccountId(Uuid::from_u128(1_000 + nr as u128));
+            replay.state.fold(&Change::Contact(id, ContactRow::default()));
+        }
+        let name = contact::SetName { account_id: BOB, name: text("Bobby") };
+        let refused = replay.judge(|state, facts| set_name(state, &name, facts));
+        assert_eq!(refused.unwrap_err().status, 431);
+        let conversation = ConversationId(Uuid::nil());
+        assert!(!dialog(&replay.state, BOB, conversation, true, &facts()).is_durable());
+    }
 }

@@ -12,6 +12,7 @@ use crate::account::login::Login;
 use crate::account::profile::Profile;
 use crate::account::settings::Registration;
 use crate::account::state::{Change, Head, State, Token};
+use crate::conversation::rows::encode;
 use crate::store::UniqueKey;
 
 /// Somebody named an address that nobody has registered: the account is known by it from now on.
@@ -92,7 +93,8 @@ pub fn open_session(
         return Err(Refusal::no_permission("Incorrect email or password."));
     }
     let token = Token { ticket: login.ticket, opened_time: facts.now, device: None };
-    Ok(Decision { changes: vec![Change::Token(login.token, Some(token))], ..Decision::default() })
+    let claim = vec![(UniqueKey::Token(login.token), encode(login))];
+    Ok(Decision { changes: vec![Change::Token(login.token, Some(token))], claim, ..Decision::default() })
 }
 
 /// A login session ends, and its device with it.
@@ -142,4 +144,76 @@ pub(super) fn change_password(
     decision.changes.push(Change::Head(head));
     end(&mut decision, state, |token| token != facts.token, "the password was changed");
     Ok(decision)
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::event::ClientEvent;
+
+    use super::*;
+    use crate::account::rules::replay::*;
+
+    fn change_to(password: &str, old: &str) -> ClientEvent {
+        let event = account::ChangePassword { password: text(password), old_password: text(old) };
+        ClientEvent::Account(account::Event::ChangePassword(event))
+    }
+
+    #[test]
+    fn a_new_password_ends_the_other_sessions() {
+        let mut replay = Replay::alice();
+        let decision = replay.ask(change_to("new", "old")).unwrap();
+        assert_eq!(decision.ends.as_ref().unwrap().tokens, [ELSEWHERE]);
+        assert_eq!(decision.release, [UniqueKey::Token(ELSEWHERE)]);
+        assert_eq!(replay.state.tokens.keys().collect::<Vec<_>>(), [&HERE]);
+        assert_eq!(replay.head().password_hash.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn a_wrong_old_password_changes_nothing_and_a_blank_one_is_none() {
+        let mut replay = Replay::alice();
+        assert_eq!(replay.ask(change_to("new", "older")).unwrap_err().status, 431);
+        assert_eq!(replay.ask(change_to("  ", "old")).unwrap_err().status, 400);
+        assert_eq!(replay.state.tokens.len(), 2);
+    }
+
+    #[test]
+    fn who_has_no_password_needs_none_to_set_one() {
+        let mut replay = Replay::alice();
+        replay.state.head.as_mut().unwrap().password_hash = None;
+        let decision = replay.judge(|state, facts| {
+            let ClientEvent::Account(account::Event::ChangePassword(event)) = change_to("new", "") else {
+                unreachable!("it is one")
+            };
+            change_password(state, &event, facts)
+        });
+        assert!(decision.is_ok());
+    }
+
+    #[test]
+    fn a_login_that_was_checked_against_a_password_of_yesterday_is_none() {
+        let state = known(ALICE, "alice");
+        let login = Login { account_id: ALICE, token: ELSEWHERE, ticket: HERE };
+        assert!(open_session(&state, &login, Some("old"), &facts()).is_ok());
+        assert!(open_session(&state, &login, Some("older"), &facts()).is_err());
+    }
+
+    #[test]
+    fn who_registers_keeps_what_was_known_of_him() {
+        let mut state = State::new(BOB);
+        for change in become_known(&state, "bob@example.com", &facts()).changes {
+            state.fold(&change);
+        }
+        let entry = Entry {
+            email: "bob@example.com",
+            password_hash: "hash",
+            display_name: "Bob",
+            fleep_address: Some("bob.brown"),
+        };
+        let decision = register(&state, entry, &facts()).unwrap();
+        assert_eq!(decision.claim.len(), 2);
+        decision.changes.iter().for_each(|change| state.fold(change));
+        let profile = &state.head.as_ref().unwrap().profile;
+        assert_eq!((profile.version, profile.status), (2, AccountStatus::Active));
+        assert_eq!(register(&state, entry, &facts()).unwrap_err().error_message, "Account already active");
+    }
 }

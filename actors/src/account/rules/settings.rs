@@ -34,11 +34,11 @@ pub(super) fn set(state: &State, event: &Event, facts: &Facts) -> Judged<Decisio
     match event {
         Event::SetPhone(event) => {
             let phone_nr = event.phone_nr.trim();
-            change(state, facts, |head| head.profile.phone_nr = text(phone_nr))
+            change(state, facts, |head| say(&mut head.profile.phone_nr, phone_nr))
         }
         Event::UpdateStatusMessage(event) => change(state, facts, |head| {
-            head.profile.status_emoji = text(event.status_emoji.trim());
-            head.profile.status_message = text(event.status_message.trim());
+            say(&mut head.profile.status_emoji, event.status_emoji.trim());
+            say(&mut head.profile.status_message, event.status_message.trim());
         }),
         Event::SetEmailInterval(account::SetEmailInterval { mk_email_interval }) => {
             let interval: EmailInterval = *mk_email_interval;
@@ -70,8 +70,15 @@ pub(super) fn set(state: &State, event: &Event, facts: &Facts) -> Judged<Decisio
     }
 }
 
+/// Clients merge records by key, so what was said once is said to be empty when it is taken away.
+fn say(text: &mut Option<String>, given: &str) {
+    if !given.is_empty() || text.is_some() {
+        *text = Some(given.to_owned());
+    }
+}
+
 /// An empty text is none.
-fn text(given: &str) -> Option<String> {
+fn filled(given: &str) -> Option<String> {
     (!given.is_empty()).then(|| given.to_owned())
 }
 
@@ -142,7 +149,7 @@ fn set_device(state: &State, kind: DeviceType, token: &str, facts: &Facts) -> Ju
     let identifier = json!({ "account_id": state.account_id });
     let mut decision = Decision { identifier, ..Decision::default() };
     let asking = state.tokens.get(&facts.token).ok_or_else(Refusal::unavailable)?;
-    let wanted = text(token.trim()).map(|token| Device { kind, token });
+    let wanted = filled(token.trim()).map(|token| Device { kind, token });
     if asking.device == wanted {
         return Ok(decision);
     }
@@ -176,4 +183,130 @@ pub(super) fn detached(state: &State, token: uuid::Uuid, device: uuid::Uuid) -> 
         Change::Token(token, Some(crate::account::state::Token { device: None, ..held.clone() }))
     });
     Decision { changes: change.into_iter().collect(), ..Decision::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::id::ConversationId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::account::rules::DeviceHolder;
+    use crate::account::rules::replay::*;
+    use crate::account::state::Membership;
+
+    fn ask(replay: &mut Replay, event: Event) -> Result<Decision, Refusal> {
+        replay.ask(rill_proto::event::ClientEvent::Account(event))
+    }
+
+    fn set_name_to(name: &str) -> Event {
+        Event::SetName(account::SetName { name: text(name) })
+    }
+
+    fn settings(given: &str) -> Event {
+        Event::ChangeSettings(account::ChangeSettings { client_settings: text(given) })
+    }
+
+    fn device(kind: DeviceType, token: &str) -> Event {
+        Event::SetDeviceToken(account::SetDeviceToken { mk_device_type: kind, device_token: text(token) })
+    }
+
+    #[test]
+    fn a_public_change_goes_to_conversations_and_watchers_and_a_private_one_to_nobody() {
+        let mut replay = Replay::alice();
+        let membership = Membership { by: ALICE, version: 1, stamp: 1 };
+        replay.apply(&Effect::Watched { by: BOB, version: 1, email: None });
+        replay.state.memberships.insert(ConversationId(Uuid::nil()), membership);
+        let decision = replay.judge(|state, facts| set(state, &set_name_to(" Alicia "), facts)).unwrap();
+        assert_eq!(effects(&decision), ["conversation profile 2", "bob shown alice 2"]);
+        assert_eq!((lines(&decision.answer), lines(&decision.news)), (vec!["own"], vec!["own"]));
+        let asleep = Event::SetSleepInterval(account::SetSleepInterval { sleep_interval: 0 });
+        let decision = replay.judge(|state, facts| set(state, &asleep, facts)).unwrap();
+        assert!(decision.effects.is_empty());
+        assert_eq!(decision.changes.len(), 1);
+    }
+
+    #[test]
+    fn what_is_so_already_is_answered_and_told_to_nobody() {
+        let mut replay = Replay::alice();
+        let decision = ask(&mut replay, set_name_to("alice")).unwrap();
+        assert_eq!((decision.changes.len(), decision.news.len(), lines(&decision.answer)), (0, 0, vec!["own"]));
+    }
+
+    #[test]
+    fn settings_are_merged_and_null_takes_a_key_away() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, settings("{ \"b\": 1, \"a\": [1, 2] }")).unwrap();
+        ask(&mut replay, settings(r#"{"b": null, "c": {"d": "e"}}"#)).unwrap();
+        assert_eq!(replay.head().settings.client_settings.as_deref(), Some(r#"{"a":[1,2],"c":{"d":"e"}}"#));
+        for wrong in ["", "[1]", "{", "null"] {
+            assert_eq!(ask(&mut replay, settings(wrong)).unwrap_err().status, 400, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flags_are_a_bounded_set() {
+        let mut replay = Replay::alice();
+        let add = |flag: &str| Event::AddFlag(account::AddFlag { client_flag: text(flag) });
+        let remove = Event::RemoveFlag(account::RemoveFlag { client_flag: text("show_onboarding") });
+        ask(&mut replay, remove.clone()).unwrap();
+        assert!(ask(&mut replay, remove).unwrap().changes.is_empty());
+        for nr in 0..FLAGS_MAX - 2 {
+            ask(&mut replay, add(&nr.to_string())).unwrap();
+        }
+        assert!(ask(&mut replay, add("0")).unwrap().changes.is_empty());
+        assert_eq!(ask(&mut replay, add("one too many")).unwrap_err().status, 431);
+        assert_eq!(ask(&mut replay, add(" ")).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_device_belongs_to_one_session_only() {
+        let mut replay = Replay::alice();
+        let iphone = Device { kind: DeviceType::Ios, token: "t".to_owned() };
+        let held = crate::account::state::Token {
+            device: Some(iphone.clone()),
+            ..replay.state.tokens[&ELSEWHERE].clone()
+        };
+        replay.state.fold(&Change::Token(ELSEWHERE, Some(held)));
+        let decision = replay.judge(|state, facts| set(state, &device(DeviceType::Ios, " t "), facts)).unwrap();
+        decision.changes.iter().for_each(|change| replay.state.fold(change));
+        assert_eq!(replay.state.tokens[&HERE].device, Some(iphone.clone()));
+        assert_eq!(replay.state.tokens[&ELSEWHERE].device, None);
+        assert_eq!((decision.claim.len(), decision.release.len()), (1, 1));
+
+        // It goes to another account, and back.
+        let gone = Effect::Detached { token: HERE, device: iphone.name() };
+        let decision = super::super::apply(&replay.state, &gone, &facts());
+        decision.changes.iter().for_each(|change| replay.state.fold(change));
+        assert_eq!(replay.state.tokens[&HERE].device, None);
+        replay.devices.insert(iphone.name(), DeviceHolder { account_id: BOB, token: HERE });
+        let decision = replay.judge(|state, facts| set(state, &device(DeviceType::Ios, "t"), facts)).unwrap();
+        assert_eq!(effects(&decision), ["bob detached"]);
+    }
+
+    #[test]
+    fn an_empty_device_token_takes_the_device_away() {
+        let mut replay = Replay::alice();
+        ask(&mut replay, device(DeviceType::Android, "t")).unwrap();
+        let decision = ask(&mut replay, device(DeviceType::Android, "")).unwrap();
+        assert_eq!((decision.release.len(), decision.claim.len()), (1, 0));
+        assert_eq!(replay.state.tokens[&HERE].device, None);
+        assert!(decision.answer.is_empty());
+    }
+
+    #[test]
+    fn values_outside_of_their_sets_are_refused() {
+        let mut replay = Replay::alice();
+        let sleep = |sleep_interval| Event::SetSleepInterval(account::SetSleepInterval { sleep_interval });
+        for wrong in [-1, 61, 100, i64::MAX] {
+            assert_eq!(ask(&mut replay, sleep(wrong)), Err(Refusal::invalid_state("Invalid sleep interval.")));
+        }
+        ask(&mut replay, sleep(60)).unwrap();
+        let push = |word: &str| {
+            Event::SetMkPushNewMessage(account::SetMkPushNewMessage { mk_push_new_message: text(word) })
+        };
+        ask(&mut replay, push("all")).unwrap();
+        assert_eq!(ask(&mut replay, push("some")).unwrap_err().status, 400);
+        assert_eq!(ask(&mut replay, set_name_to("  ")).unwrap_err().status, 400);
+    }
 }

@@ -179,7 +179,7 @@ pub(super) fn is_forgotten(key: &UniqueKey, claimed: Stamp, now: Stamp) -> bool 
 fn is_request(key: &UniqueKey) -> bool {
     match key {
         UniqueKey::Request(..) => true,
-        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) => false,
+        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) | UniqueKey::Device(_) => false,
     }
 }
 
