@@ -28,6 +28,7 @@ pub mod settings;
 pub mod state;
 mod submission;
 mod sync;
+pub mod upload;
 
 pub use owner::Account;
 

@@ -14,6 +14,7 @@ use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::hub::Inboxes;
@@ -35,12 +36,17 @@ const CARRY_AGAIN: Duration = Duration::from_millis(200);
 pub struct Settings {
     /// After how long without work an owner gives its memory back.
     pub idle: Duration,
+    /// How many bytes of files an account may have.
+    pub storage_quota: u64,
 }
+
+/// What an account's files may take: 10 GiB, as clients have always been told.
+pub const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60) }
+        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES }
     }
 }
 
@@ -48,6 +54,8 @@ impl Default for Settings {
 pub struct Node {
     /// Where appends last.
     pub store: Arc<dyn Store>,
+    /// Where the bytes of files lie.
+    pub blobs: Arc<dyn Blobs>,
     /// Stamps.
     pub watermark: Arc<Watermark>,
     /// The hubs' inboxes.
@@ -92,6 +100,7 @@ impl Node {
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
             store,
+            blobs: outside.blobs,
             inboxes,
             presence: Presence::default(),
             site,

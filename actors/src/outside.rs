@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use rill_proto::refusal::Refusal;
 
+use crate::blobs::Blobs;
+
 /// What a call to the outside answers with once it is done.
 pub type Outcome<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -23,6 +25,8 @@ pub trait Passwords: Send + Sync + 'static {
 /// Everything that a node needs from outside.
 #[derive(Clone)]
 pub struct Outside {
+    /// Where files lie.
+    pub blobs: Arc<dyn Blobs>,
     /// Passwords.
     pub passwords: Arc<dyn Passwords>,
 }

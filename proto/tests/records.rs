@@ -8,8 +8,8 @@ use rill_proto::classificator::{
 };
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::record::{
-    activity, close_for_profile, complete, contact, file, label, lastseen, lock, message, open, poke, request, section,
-    upload,
+    activity, close_for_profile, complete, contact, file, label, lastseen, lock, message, open, poke,
+    request, section, upload,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -293,7 +293,10 @@ mod tests {
             (&record["display_name"], &record["phone_nr"]),
             (&Value::from("Bob Brown"), &Value::from("+1"))
         );
-        assert_eq!((&record["contact_name"], &record["full_name"]), (&Value::from(""), &Value::from("Bob Brown")));
+        assert_eq!(
+            (&record["contact_name"], &record["full_name"]),
+            (&Value::from(""), &Value::from("Bob Brown"))
+        );
     }
 
     #[test]
@@ -324,7 +327,10 @@ mod tests {
         assert_eq!((&own["dialog_id"], &own["is_hidden_for_add"]), (&Value::Null, &Value::from(true)));
         let flags = serde_json::json!(["emoticons_old", "send_email_on_enter", "show_onboarding"]);
         assert_eq!((&own["client_flags"], &own["mk_email_interval"]), (&flags, &Value::from("hourly")));
-        assert_eq!((&own["sleep_interval"], &own["is_automute_enabled"]), (&Value::from(1), &Value::from(true)));
+        assert_eq!(
+            (&own["sleep_interval"], &own["is_automute_enabled"]),
+            (&Value::from(1), &Value::from(true))
+        );
         assert_eq!(own["storage_quota_bytes"], 10_737_418_240_u64);
         assert_eq!((own.get("sort_rank"), own.get("activity_time")), (None, None));
     }

@@ -102,7 +102,8 @@ impl Account {
     /// Its last session has gone: what memory knows of its activity becomes durable.
     pub(super) fn rest(&mut self, Rested: Rested, ctx: &mut Context<Self>) {
         let noted = self.desk.node.presence.activity(self.id);
-        let head = self.state.head.as_ref().filter(|head| noted.is_some_and(|noted| noted > head.activity_time));
+        let head =
+            self.state.head.as_ref().filter(|head| noted.is_some_and(|noted| noted > head.activity_time));
         let (Some(activity_time), Some(head)) = (noted, head) else { return };
         let decision = Decision {
             changes: vec![Change::Head(Head { activity_time, ..head.clone() })],

@@ -8,6 +8,7 @@ use super::login::{
     AskOwnContact, CloseSession, Login, OpenSession, OrderReply, Register, ticket_name, token_name,
 };
 use super::rules::registration;
+use super::upload::{self, AskRoom, KeepUploads};
 use crate::journal::{Departure, Reply};
 
 impl Account {
@@ -44,6 +45,20 @@ impl Account {
         let (issued, _) = self.facts();
         let decision = registration::close_session(&self.state, order.token);
         self.change(&decision, told(order.reply, Ok(())), issued, ctx);
+    }
+
+    pub(super) fn keep_uploads(&mut self, order: KeepUploads, ctx: &mut Context<Self>) {
+        let (issued, facts) = self.facts();
+        match upload::keep(&self.state, order.brought, facts.given()) {
+            Ok(decision) => self.change(&decision, told(order.reply, Ok(())), issued, ctx),
+            Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+        }
+    }
+
+    pub(super) fn show_room(&mut self, order: AskRoom) {
+        let (_, facts) = self.facts();
+        let room = upload::room(&self.state, facts.given());
+        self.desk.journal.pass(Departure::reply(told(order.reply, Ok(room))));
     }
 
     pub(super) fn show_own(&mut self, order: AskOwnContact) {

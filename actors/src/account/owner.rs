@@ -15,6 +15,7 @@ use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts};
 use super::state::{Change, Head, State};
 use super::sync::{Run, Step};
+use super::upload::{AskRoom, KeepUploads};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
 use crate::effect::{Apply, Effect};
@@ -48,6 +49,8 @@ pub(crate) enum Work {
     Own(AskOwnContact),
     Activity(AskActivity),
     Rest(Rested),
+    Keep(KeepUploads),
+    Room(AskRoom),
 }
 
 impl Account {
@@ -64,7 +67,12 @@ impl Account {
     /// What a rule is given, before anything is fetched.
     pub(super) fn facts(&self) -> (Issued, Facts) {
         let issued = self.desk.node.issue();
-        let facts = Facts { now: self.desk.node.now_s(), stamp: issued.stamp(), ..Facts::default() };
+        let facts = Facts {
+            now: self.desk.node.now_s(),
+            stamp: issued.stamp(),
+            storage_quota: self.desk.node.settings.storage_quota,
+            ..Facts::default()
+        };
         (issued, facts)
     }
 
@@ -212,6 +220,8 @@ impl Owner for Account {
             Work::Open(order) => self.open(order, ctx),
             Work::Close(order) => self.close(order, ctx),
             Work::Own(order) => self.show_own(order),
+            Work::Keep(order) => self.keep_uploads(order, ctx),
+            Work::Room(order) => self.show_room(order),
         }
     }
 
@@ -243,6 +253,8 @@ impl Owner for Account {
             Work::Activity(AskActivity { token, .. }) => drop(token),
             // What memory knows it goes on knowing.
             Work::Rest(Rested) => {}
+            Work::Keep(order) => refuse_order(order.reply),
+            Work::Room(order) => refuse_order(order.reply),
         }
     }
 
@@ -274,6 +286,8 @@ impl Owner for Account {
             Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Activity(asked) => self.desk.node.to_account(self.id, asked).map_err(drop),
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
+            Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
         };
         let _: Result<(), ()> = sent;
     }
@@ -318,6 +332,8 @@ takes! {
     AskOwnContact as Own,
     AskActivity as Activity,
     Rested as Rest,
+    KeepUploads as Keep,
+    AskRoom as Room,
 }
 
 impl Handler<Apply> for Account {

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
+use super::upload;
 use crate::effect::Effect;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
@@ -70,13 +71,30 @@ pub enum Need {
     Outcome,
 }
 
-/// What is given to a rule besides the state.
+/// What every rule is given besides the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    /// Unix seconds.
+    pub now: i64,
+    /// The stamp that this change will carry.
+    pub stamp: Stamp,
+    /// The id of what the event makes, if it makes something; the same for every repeat of it.
+    pub fresh: Uuid,
+    /// How many bytes of files the account may have.
+    pub storage_quota: u64,
+}
+
+/// What is given to a rule besides the state, fetched or not.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Unix seconds.
     pub now: i64,
     /// The stamp that this change will carry.
     pub stamp: Stamp,
+    /// The id of what the event makes, if it makes something; the same for every repeat of it.
+    pub fresh: Uuid,
+    /// How many bytes of files the account may have.
+    pub storage_quota: u64,
     /// The name of the login session that asks.
     pub token: Uuid,
     /// Profiles that were fetched; `None` when there is no such account.
@@ -112,6 +130,13 @@ pub struct DeviceHolder {
 }
 
 impl Facts {
+    /// What needs no fetching.
+    #[must_use]
+    pub fn given(&self) -> Given {
+        let Self { now, stamp, fresh, storage_quota, .. } = *self;
+        Given { now, stamp, fresh, storage_quota }
+    }
+
     fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
         let known = self.profiles.get(&account_id).map(Option::as_ref);
         known.ok_or_else(|| Stop::Needs(Need::Profiles(vec![account_id])))
@@ -270,9 +295,7 @@ fn decide_account(state: &State, event: &account::Event, facts: &Facts) -> Judge
             ids.retain(|id| state.memberships.contains_key(id) && seen.insert(*id));
             Ok(Task::Gather(ids, event.mk_init_mode))
         }
-        Event::ChangePassword(event) => {
-            registration::change_password(state, event, facts).map(Task::Decided)
-        }
+        Event::ChangePassword(event) => registration::change_password(state, event, facts).map(Task::Decided),
         Event::AddFlag(_)
         | Event::RemoveFlag(_)
         | Event::ChangeSettings(_)
@@ -392,14 +415,13 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
         Effect::Dialog { conversation_id, with, is_dialog, .. } => {
             people::dialog(state, *with, *conversation_id, *is_dialog, facts)
         }
-        Effect::Watched { by, version, email } => {
-            watched(state, *by, *version, email.as_deref(), facts)
-        }
+        Effect::Watched { by, version, email } => watched(state, *by, *version, email.as_deref(), facts),
         Effect::Shown { account_id, version } => people::shown(state, *account_id, *version, facts),
         Effect::Spread { news, after } => spread::go_on(state, *news, *after, facts),
         Effect::Detached { token, device } => settings::detached(state, *token, *device),
+        Effect::Attached { uploads } => upload::attached(state, uploads, facts.given()),
         // No board of one's own is kept yet.
-        Effect::Assigned { .. } | Effect::Attached { .. } => Decision::default(),
+        Effect::Assigned { .. } => Decision::default(),
         // These are for conversations.
         Effect::Profile { .. } | Effect::Named { .. } => Decision::default(),
     }
@@ -432,8 +454,7 @@ fn joined(
 
 /// Another account has this one in its list, and has seen a version of its profile.
 fn watched(state: &State, by: AccountId, version: u64, email: Option<&str>, facts: &Facts) -> Decision {
-    let mut decision =
-        email.map(|email| registration::become_known(state, email, facts)).unwrap_or_default();
+    let mut decision = email.map(|email| registration::become_known(state, email, facts)).unwrap_or_default();
     if !state.watchers.contains(&by) {
         decision.changes.push(Change::Watcher(by));
     }

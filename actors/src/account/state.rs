@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
 use crate::account::settings::{Device, Registration, Settings};
+use crate::file::Upload;
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -82,6 +83,8 @@ pub enum Change {
     Membership(ConversationId, Membership),
     /// Another account has this one in its list.
     Watcher(AccountId),
+    /// A file that it brought here.
+    Upload(Uuid, Option<Upload>),
 }
 
 /// Everything that an active account holds in memory.
@@ -99,6 +102,8 @@ pub struct State {
     pub memberships: BTreeMap<ConversationId, Membership>,
     /// Accounts that have it in their lists: they are told what changes of its profile.
     pub watchers: BTreeSet<AccountId>,
+    /// Files that it brought here, by what their urls name.
+    pub uploads: BTreeMap<Uuid, Upload>,
 }
 
 impl State {
@@ -112,6 +117,7 @@ impl State {
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
             watchers: BTreeSet::new(),
+            uploads: BTreeMap::new(),
         }
     }
 
@@ -133,6 +139,12 @@ impl State {
             }
             Change::Watcher(id) => {
                 self.watchers.insert(*id);
+            }
+            Change::Upload(id, Some(upload)) => {
+                self.uploads.insert(*id, upload.clone());
+            }
+            Change::Upload(id, None) => {
+                self.uploads.remove(id);
             }
         }
     }

@@ -198,14 +198,30 @@ impl Account {
             self.outcomes.put((self.id, submit.request_id), outcome);
         }
         let reply = event_reply(submit, request, pieces);
-        self.write(decision, claim, Departure { items: news, reply, settles: None, issued: Some(issued) }, ctx);
+        self.write(
+            decision,
+            claim,
+            Departure { items: news, reply, settles: None, issued: Some(issued) },
+            ctx,
+        );
     }
 
     /// Carries out a decision that no session waits for.
-    pub(super) fn change(&mut self, decision: &Decision, reply: Reply, issued: Issued, ctx: &mut Context<Self>) {
+    pub(super) fn change(
+        &mut self,
+        decision: &Decision,
+        reply: Reply,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
         self.take_in(decision);
         let items = self.news(decision, None);
-        self.write(decision, Vec::new(), Departure { items, reply, settles: None, issued: Some(issued) }, ctx);
+        self.write(
+            decision,
+            Vec::new(),
+            Departure { items, reply, settles: None, issued: Some(issued) },
+            ctx,
+        );
     }
 
     /// What the account's sessions are told of a decision that has been taken in, but for the one that asked; those that it

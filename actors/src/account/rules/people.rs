@@ -66,7 +66,9 @@ impl<'a> Pen<'a> {
         if self.state.contacts.row(person.account_id).is_none() {
             self.added += 1;
             if self.state.contacts.len() + self.added > CONTACTS_MAX {
-                return Err(Refusal::no_permission(format!("A contact list has at most {CONTACTS_MAX} people.")));
+                return Err(Refusal::no_permission(format!(
+                    "A contact list has at most {CONTACTS_MAX} people."
+                )));
             }
         }
         let email = person.becomes_known_by.map(str::to_owned);
@@ -361,9 +363,7 @@ pub(super) fn sync(state: &State, event: &contact::Sync, facts: &Facts) -> Judge
     let ids: Vec<AccountId> = page.iter().take(limit).map(|(_, id)| *id).collect();
     facts.have_profiles(&ids)?;
     let last = page.iter().nth(limit - 1).filter(|_| page.len() > limit);
-    let cursor = last.map(|(rank, id)| {
-        json!({ "account_id": id, "sort_rank": i64::MAX - rank }).to_string()
-    });
+    let cursor = last.map(|(rank, id)| json!({ "account_id": id, "sort_rank": i64::MAX - rank }).to_string());
     let mut pen = Pen::new(state, facts, json!({ "account_id": state.account_id }));
     for account_id in ids {
         let mut of_address = None;
@@ -412,7 +412,11 @@ mod tests {
         assert_eq!(rank(&replay, BOB), 8);
         let again = ask(&mut replay, added("bob@example.com", None)).unwrap();
         assert!(again.changes.is_empty() && again.effects.is_empty());
-        assert_eq!(replay.state.contacts.private_name(BOB), Some("Bobby"), "nothing said keeps what was said");
+        assert_eq!(
+            replay.state.contacts.private_name(BOB),
+            Some("Bobby"),
+            "nothing said keeps what was said"
+        );
     }
 
     #[test]
@@ -434,7 +438,8 @@ mod tests {
         let mut replay = Replay::alice();
         let decision = replay.apply(&Effect::Watched { by: BOB, version: 0, email: None });
         assert_eq!(effects(&decision), ["bob shown alice 1"]);
-        let decision = replay.apply(&Effect::Watched { by: BOB, version: SHOWN_BY_CONVERSATION, email: None });
+        let decision =
+            replay.apply(&Effect::Watched { by: BOB, version: SHOWN_BY_CONVERSATION, email: None });
         assert!(!decision.is_durable());
     }
 
@@ -508,7 +513,10 @@ mod tests {
         let none = Event::Import(contact::Import { contacts: Vec::new() });
         assert_eq!(ask(&mut replay, none).unwrap_err().status, 400);
         let many = vec![one("bob@example.com", None); IMPORT_MAX + 1];
-        assert_eq!(ask(&mut replay, Event::Import(contact::Import { contacts: many })).unwrap_err().status, 400);
+        assert_eq!(
+            ask(&mut replay, Event::Import(contact::Import { contacts: many })).unwrap_err().status,
+            400
+        );
     }
 
     #[test]

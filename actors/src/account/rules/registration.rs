@@ -86,9 +86,8 @@ pub fn open_session(
     facts: &Facts,
 ) -> Result<Decision, Refusal> {
     let head = state.head.as_ref().filter(|head| head.profile.status == AccountStatus::Active);
-    let is_right = head.is_some_and(|head| {
-        verified.is_none_or(|verified| head.password_hash.as_deref() == Some(verified))
-    });
+    let is_right = head
+        .is_some_and(|head| verified.is_none_or(|verified| head.password_hash.as_deref() == Some(verified)));
     if !is_right {
         return Err(Refusal::no_permission("Incorrect email or password."));
     }
@@ -108,7 +107,12 @@ pub fn close_session(state: &State, token: Uuid) -> Decision {
 }
 
 /// Ends login sessions.
-pub(super) fn end(decision: &mut Decision, state: &State, is_meant: impl Fn(Uuid) -> bool, reason: &'static str) {
+pub(super) fn end(
+    decision: &mut Decision,
+    state: &State,
+    is_meant: impl Fn(Uuid) -> bool,
+    reason: &'static str,
+) {
     let meant = state.tokens.iter().filter(|(token, _)| is_meant(**token));
     let mut tokens = Vec::new();
     for (token, held) in meant {

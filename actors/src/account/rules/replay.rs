@@ -71,7 +71,9 @@ impl Replay {
             stamp: 1_000,
         };
         let mut changes = vec![Change::Head(replay.state.head.clone().expect("it is known"))];
-        changes.extend(replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))));
+        changes.extend(
+            replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))),
+        );
         replay.keep(&changes);
         replay
     }
@@ -181,7 +183,9 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Watched { by, version, email } => {
                 format!("{target} watched by {} {version} {}", name(*by), email.as_deref().unwrap_or("-"))
             }
-            Effect::Shown { account_id, version } => format!("{target} shown {} {version}", name(*account_id)),
+            Effect::Shown { account_id, version } => {
+                format!("{target} shown {} {version}", name(*account_id))
+            }
             Effect::Spread { .. } => format!("{target} spread"),
             Effect::Detached { .. } => format!("{target} detached"),
             other => panic!("{other:?}"),

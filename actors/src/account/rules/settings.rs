@@ -64,9 +64,10 @@ pub(super) fn set(state: &State, event: &Event, facts: &Facts) -> Judged<Decisio
         Event::ChangeSettings(event) => change_settings(state, &event.client_settings, facts),
         Event::SetDeviceToken(event) => set_device(state, event.mk_device_type, &event.device_token, facts),
         Event::SetName(event) => set_name(state, event, facts),
-        Event::ChangePassword(_) | Event::Delete(_) | Event::SyncConversations(_) | Event::UploadExternal(_) => {
-            Err(Refusal::not_supported(event.urn()).into())
-        }
+        Event::ChangePassword(_)
+        | Event::Delete(_)
+        | Event::SyncConversations(_)
+        | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -162,7 +163,9 @@ fn set_device(state: &State, kind: DeviceType, token: &str, facts: &Facts) -> Ju
                 decision.changes.push(Change::Token(*other, token));
             }
         }
-        if let Some(holder) = facts.device_holder(name)?.filter(|holder| holder.account_id != state.account_id) {
+        if let Some(holder) =
+            facts.device_holder(name)?.filter(|holder| holder.account_id != state.account_id)
+        {
             let detached = Effect::Detached { token: holder.token, device: name };
             decision.effects.push((Aggregate::Account(holder.account_id), detached));
         }
@@ -230,7 +233,10 @@ mod tests {
     fn what_is_so_already_is_answered_and_told_to_nobody() {
         let mut replay = Replay::alice();
         let decision = ask(&mut replay, set_name_to("alice")).unwrap();
-        assert_eq!((decision.changes.len(), decision.news.len(), lines(&decision.answer)), (0, 0, vec!["own"]));
+        assert_eq!(
+            (decision.changes.len(), decision.news.len(), lines(&decision.answer)),
+            (0, 0, vec!["own"])
+        );
     }
 
     #[test]
@@ -268,7 +274,8 @@ mod tests {
             ..replay.state.tokens[&ELSEWHERE].clone()
         };
         replay.state.fold(&Change::Token(ELSEWHERE, Some(held)));
-        let decision = replay.judge(|state, facts| set(state, &device(DeviceType::Ios, " t "), facts)).unwrap();
+        let decision =
+            replay.judge(|state, facts| set(state, &device(DeviceType::Ios, " t "), facts)).unwrap();
         decision.changes.iter().for_each(|change| replay.state.fold(change));
         assert_eq!(replay.state.tokens[&HERE].device, Some(iphone.clone()));
         assert_eq!(replay.state.tokens[&ELSEWHERE].device, None);
@@ -299,7 +306,10 @@ mod tests {
         let mut replay = Replay::alice();
         let sleep = |sleep_interval| Event::SetSleepInterval(account::SetSleepInterval { sleep_interval });
         for wrong in [-1, 61, 100, i64::MAX] {
-            assert_eq!(ask(&mut replay, sleep(wrong)), Err(Refusal::invalid_state("Invalid sleep interval.")));
+            assert_eq!(
+                ask(&mut replay, sleep(wrong)),
+                Err(Refusal::invalid_state("Invalid sleep interval."))
+            );
         }
         ask(&mut replay, sleep(60)).unwrap();
         let push = |word: &str| {

@@ -22,15 +22,15 @@ pub fn profile(state: &State, profile: &Profile, facts: &Facts) -> Vec<(Aggregat
 
 /// Tells the own conversations that somebody, or several, are called by another name.
 pub(super) fn name(state: &State, contact: Option<AccountId>, facts: &Facts) -> Vec<(Aggregate, Effect)> {
-    state.head.as_ref().map_or_else(Vec::new, |head| {
-        portion(state, &head.profile, Spreading::Name(contact), None, facts)
-    })
+    state
+        .head
+        .as_ref()
+        .map_or_else(Vec::new, |head| portion(state, &head.profile, Spreading::Name(contact), None, facts))
 }
 
 /// The next portion of what began earlier.
 pub(super) fn go_on(state: &State, news: Spreading, after: Spot, facts: &Facts) -> Decision {
-    let effects =
-        state.head.as_ref().map(|head| portion(state, &head.profile, news, Some(after), facts));
+    let effects = state.head.as_ref().map(|head| portion(state, &head.profile, news, Some(after), facts));
     Decision { effects: effects.unwrap_or_default(), ..Decision::default() }
 }
 
@@ -45,7 +45,8 @@ fn portion(
     let told: Vec<Spot> = spots.by_ref().take(SPREAD_MAX).collect();
     let has_more = spots.next().is_some();
     let account_id = state.account_id;
-    let mut effects: Vec<_> = told.iter().map(|spot| told_to(account_id, *spot, profile, news, facts)).collect();
+    let mut effects: Vec<_> =
+        told.iter().map(|spot| told_to(account_id, *spot, profile, news, facts)).collect();
     if let Some(after) = told.last().copied().filter(|_| has_more) {
         effects.push((Aggregate::Account(account_id), Effect::Spread { news, after }));
     }
@@ -85,7 +86,8 @@ fn spots(state: &State, news: Spreading, after: Option<Spot>) -> impl Iterator<I
         (Spreading::Profile, Some(Spot::Watcher(id))) => Some(Bound::Excluded(id)),
         (Spreading::Profile, None | Some(Spot::Conversation(_))) => Some(Bound::Unbounded),
     };
-    let conversations = conversations.into_iter().flat_map(|from| state.memberships.range((from, Bound::Unbounded)));
+    let conversations =
+        conversations.into_iter().flat_map(|from| state.memberships.range((from, Bound::Unbounded)));
     let watchers = watchers.into_iter().flat_map(|from| state.watchers.range((from, Bound::Unbounded)));
     conversations.map(|(id, _)| Spot::Conversation(*id)).chain(watchers.map(|id| Spot::Watcher(*id)))
 }
@@ -110,7 +112,9 @@ mod tests {
         let head = state.head.clone().unwrap();
         let mut effects = profile(&state, &head.profile, &facts());
         let (mut told, mut portions) = (0, 1);
-        while let Some((_, Effect::Spread { news, after })) = effects.pop_if(|(_, last)| matches!(last, Effect::Spread { .. })) {
+        while let Some((_, Effect::Spread { news, after })) =
+            effects.pop_if(|(_, last)| matches!(last, Effect::Spread { .. }))
+        {
             told += effects.len();
             portions += 1;
             effects = go_on(&state, news, after, &facts()).effects;
