@@ -457,3 +457,10 @@ fn upload_says_where_it_can_be_attached_from() {
     });
     assert_eq!(parse(&complete(&done)), success);
 }
+
+#[test]
+fn lastseen_has_two_keys() {
+    let seen = lastseen::Lastseen { account_id: account(2), activity_time: 1_500_000_000 };
+    let expected = json!({ "mk_rec_type": "lastseen", "account_id": id(2), "activity_time": 1_500_000_000 });
+    assert_eq!(parse(&complete(&seen)), expected);
+}

@@ -85,13 +85,11 @@ impl Replay {
     /// Asks for an event and carries the decision out.
     pub(in crate::account) fn ask(&mut self, event: impl Into<ClientEvent>) -> Result<Decision, Refusal> {
         let event = event.into();
-        match self.judge(|state, facts| decide(state, &event, facts))? {
-            Task::Decided(decision) => {
-                self.carry_out(&decision);
-                Ok(decision)
-            }
-            other => panic!("{other:?}"),
-        }
+        let Task::Decided(decision) = self.judge(|state, facts| decide(state, &event, facts))? else {
+            panic!("{} is for others to decide", event.urn());
+        };
+        self.carry_out(&decision);
+        Ok(decision)
     }
 
     /// What another owner's effect does.
@@ -188,7 +186,10 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             }
             Effect::Spread { .. } => format!("{target} spread"),
             Effect::Detached { .. } => format!("{target} detached"),
-            other => panic!("{other:?}"),
+            Effect::Joined { .. }
+            | Effect::Dialog { .. }
+            | Effect::Assigned { .. }
+            | Effect::Attached { .. } => panic!("an account says nothing of conversations"),
         }
     });
     short.collect()
