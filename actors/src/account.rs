@@ -6,16 +6,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
+use uuid::Uuid;
 
+use crate::conversation::Token;
 use crate::node::Node;
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
-mod attempt;
 pub mod contact;
+mod facts;
 pub mod fetch;
+mod introduction;
 pub mod label;
 pub mod login;
 mod orders;
@@ -23,7 +26,9 @@ mod owner;
 pub mod profile;
 pub mod rows;
 pub mod rules;
+pub mod settings;
 pub mod state;
+mod submission;
 mod sync;
 pub mod upload;
 
@@ -53,6 +58,27 @@ pub struct Introduce {
     pub found: Found,
 }
 
+/// Asks an account when it was last active, as a part of an answer.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct AskActivity {
+    /// The session that asks.
+    pub lane: Lane,
+    /// The frame whose answer it is a part of.
+    pub frame: u64,
+    /// The asker has a row about it.
+    pub is_listed: bool,
+    /// The conversations that the asker can see.
+    pub through: Arc<BTreeSet<ConversationId>>,
+    /// Dropped when the record has been put in.
+    pub token: Token,
+}
+
+/// The account's last session has gone.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Rested;
+
 /// How somebody found an account.
 #[derive(Clone, Debug)]
 pub enum Found {
@@ -65,6 +91,15 @@ pub enum Found {
         /// The conversations that the asker can see.
         through: Arc<BTreeSet<ConversationId>>,
     },
+}
+
+/// The id of what an event makes: the same for every repeat of it.
+#[must_use]
+pub fn fresh_id(node: &Node, caller: AccountId, request_id: RequestId) -> Uuid {
+    let mut name = [0; 32];
+    name[..16].copy_from_slice(caller.0.as_bytes());
+    name[16..].copy_from_slice(request_id.0.as_bytes());
+    node.derived_id("fresh", &name)
 }
 
 /// The id that the dialog of two accounts has, or would have, after so many of theirs have become something else.

@@ -20,6 +20,7 @@ use crate::conversation::audience::Site;
 use crate::file::fetch::Fetch;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, Passwords};
 use crate::presence::Presence;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::watermark::{Issued, Watermark};
@@ -56,8 +57,6 @@ pub struct Node {
     pub store: Arc<dyn Store>,
     /// Where the bytes of files lie.
     pub blobs: Arc<dyn Blobs>,
-    /// What fetches files from elsewhere.
-    pub fetch: Arc<dyn Fetch>,
     /// Stamps.
     pub watermark: Arc<Watermark>,
     /// The hubs' inboxes.
@@ -68,6 +67,10 @@ pub struct Node {
     pub site: Site,
     /// Settings.
     pub settings: Settings,
+    /// What fetches files from elsewhere.
+    pub fetch: Arc<dyn Fetch>,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// What is counted.
     pub metrics: Metrics,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
@@ -90,22 +93,23 @@ impl Node {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        (blobs, fetch): (Arc<dyn Blobs>, Arc<dyn Fetch>),
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
+        outside: Outside,
         arbiters: Vec<ArbiterHandle>,
     ) -> Arc<Self> {
         assert!(!arbiters.is_empty(), "owners need a thread");
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
             store,
-            blobs,
-            fetch,
+            blobs: outside.blobs,
+            fetch: outside.fetch,
             inboxes,
             presence: Presence::default(),
             site,
             settings,
+            passwords: outside.passwords,
             metrics: Metrics::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),

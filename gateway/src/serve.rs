@@ -19,6 +19,7 @@ use rill_actors::blobs::Folder;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
+use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
 use rill_actors::store::embedded::{Embedded, OpenError};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -119,7 +120,8 @@ async fn run(
     let networks = config.fetch_networks.clone();
     let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
     let fetch = Arc::new(fetch.map_err(ServeError::System)?);
-    let node = Node::new(store, (blobs, fetch), inboxes, site, settings, handles);
+    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs, fetch };
+    let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);

@@ -15,7 +15,7 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::Account;
-use super::rules::{Decision, Given};
+use super::rules::{Decision, Facts};
 use super::state::{Change, State};
 use super::sync::{Step, Tell};
 use super::upload::{make_place, room};
@@ -54,21 +54,21 @@ pub struct Fetched {
 pub(super) fn order(
     state: &State,
     event: &rill_proto::event::account::UploadExternal,
-    given: Given,
+    facts: &Facts,
 ) -> Result<Decision, Refusal> {
     check_url(&event.file_url)?;
-    if u64::try_from(event.file_size).is_ok_and(|size| size > room(state, given)) {
+    if u64::try_from(event.file_size).is_ok_and(|size| size > room(state, facts)) {
         return Err(Refusal::quota_full());
     }
     may_begin(state)?;
     let wanted = Wanted {
-        request_id: given.fresh,
+        request_id: facts.fresh,
         file_url: event.file_url.to_string(),
         name: name_of(&event.file_name, &event.file_url),
         conversation_id: None,
         upload_id: event.upload_id.as_deref().map(str::to_owned),
     };
-    let mut decision = pending(state, &wanted, given)?;
+    let mut decision = pending(state, &wanted, facts)?;
     decision.effects.push((Aggregate::Account(state.account_id), Effect::Fetch(wanted)));
     decision.identifier = serde_json::json!({ "account_id": state.account_id });
     Ok(decision)
@@ -83,29 +83,29 @@ fn may_begin(state: &State) -> Result<(), Refusal> {
 }
 
 /// The row of a file that is to come.
-fn pending(state: &State, wanted: &Wanted, given: Given) -> Result<Decision, Refusal> {
-    let mut changes = make_place(state, 1, given)?;
+fn pending(state: &State, wanted: &Wanted, facts: &Facts) -> Result<Decision, Refusal> {
+    let mut changes = make_place(state, 1, facts)?;
     let (conversation_id, upload_id) = (wanted.conversation_id, wanted.upload_id.clone());
     let upload = Upload {
         name: wanted.name.clone(),
         content: None,
         external: Some(External { conversation_id, upload_id, error: None }),
         is_attached: false,
-        time: given.now,
-        stamp: given.stamp,
+        time: facts.now,
+        stamp: facts.stamp,
     };
     changes.push(Change::Upload(wanted.request_id, Some(upload)));
     Ok(Decision { changes, ..Decision::default() })
 }
 
 /// The row of a file that came, or did not.
-fn arrived(state: &State, request_id: Uuid, outcome: Outcome, given: Given) -> Decision {
+fn arrived(state: &State, request_id: Uuid, outcome: Outcome, facts: &Facts) -> Decision {
     let Some(known) = state.uploads.get(&request_id) else {
         return Decision::default();
     };
-    let mut upload = Upload { stamp: given.stamp, ..known.clone() };
+    let mut upload = Upload { stamp: facts.stamp, ..known.clone() };
     let outcome = outcome.and_then(|content| {
-        let fits = content.size <= room(state, given);
+        let fits = content.size <= room(state, facts);
         if fits { Ok(content) } else { Err(Refusal::quota_full().error_message) }
     });
     match outcome {
@@ -174,8 +174,8 @@ impl Account {
 
     /// An order that came from a conversation, which knows nothing of the account's room.
     fn note(&mut self, entry: OutboxEntry, wanted: &Wanted, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil());
-        let Ok(mut decision) = pending(&self.state, wanted, given) else {
+        let (issued, facts) = self.facts();
+        let Ok(mut decision) = pending(&self.state, wanted, &facts) else {
             // There is not even a place for saying so.
             let settles = Some(entry.id);
             return self.desk.journal.pass(Departure { settles, ..Departure::reply(Reply::None) });
@@ -205,11 +205,11 @@ impl Account {
         if !self.fetching.borrow_mut().insert(wanted.request_id) {
             return;
         }
-        let given = self.given(Uuid::nil()).1;
+        let facts = self.facts().1;
         let order = Order {
             file_url: wanted.file_url.clone(),
             name: wanted.name.clone(),
-            bytes_max: room(&self.state, given),
+            bytes_max: room(&self.state, &facts),
         };
         let (node, id, request_id) = (Arc::downgrade(&self.desk.node), self.id, wanted.request_id);
         let again = entry.clone();
@@ -244,8 +244,8 @@ impl Account {
     pub(super) fn fetched(&mut self, fetched: Fetched, ctx: &mut Context<Self>) {
         let Fetched { entry, request_id, outcome } = fetched;
         self.fetching.borrow_mut().remove(&request_id);
-        let (issued, given) = self.given(Uuid::nil());
-        let decision = arrived(&self.state, request_id, outcome, given);
+        let (issued, facts) = self.facts();
+        let decision = arrived(&self.state, request_id, outcome, &facts);
         self.take_in(&decision);
         let settles = Some(entry.id);
         let telling = Tell { step: Step::Upload(request_id), issued: Some(issued) };
@@ -259,5 +259,104 @@ impl Account {
             }
         }));
         self.write(&decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rill_proto::event::account::UploadExternal;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::account::rules::replay::{ALICE, effects, known, text};
+    use crate::file::Digest;
+
+    fn facts(nr: u128) -> Facts {
+        Facts { now: 1_000, stamp: 7, fresh: Uuid::from_u128(nr), storage_quota: 100, ..Facts::default() }
+    }
+
+    fn event(url: &str, size: i64) -> UploadExternal {
+        let upload_id = Some(text("mine"));
+        UploadExternal {
+            file_url: text(url),
+            file_name: text("a.txt"),
+            file_size: size,
+            file_origin: None,
+            upload_id,
+        }
+    }
+
+    fn content(size: u64) -> Content {
+        Content { sha256: Digest([1; 32]), size, file_type: "text/plain".into(), picture: None }
+    }
+
+    fn fold(state: &mut State, decision: &Decision) {
+        decision.changes.iter().for_each(|change| state.fold(change));
+    }
+
+    /// An account that has files on their way.
+    fn waiting(count: u128) -> State {
+        let mut state = known(ALICE, "alice");
+        for nr in 1..=count {
+            let decision = order(&state, &event("https://example.org/a", 0), &facts(nr)).unwrap();
+            assert_eq!(effects(&decision), ["alice fetches a.txt"]);
+            fold(&mut state, &decision);
+        }
+        state
+    }
+
+    fn record(state: &State, nr: u128) -> Value {
+        let id = Uuid::from_u128(nr);
+        serde_json::from_slice(&state.uploads[&id].record(id).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_pending_until_it_has_come_or_will_not() {
+        let mut state = waiting(2);
+        assert_eq!(
+            (&record(&state, 1)["status"], &record(&state, 1)["progress"]),
+            (&"pending".into(), &0.into())
+        );
+        let came = arrived(&state, Uuid::from_u128(1), Ok(content(60)), &facts(0));
+        fold(&mut state, &came);
+        let told = record(&state, 1);
+        assert_eq!(
+            (&told["status"], &told["upload_id"], &told["size"]),
+            (&"success".into(), &"mine".into(), &60.into())
+        );
+        let failed = arrived(&state, Uuid::from_u128(2), Err("No.".into()), &facts(0));
+        fold(&mut state, &failed);
+        let told = record(&state, 2);
+        assert_eq!(
+            (&told["status"], &told["error"], told.get("upload_url")),
+            (&"failure".into(), &"No.".into(), None)
+        );
+        assert!(
+            arrived(&state, Uuid::from_u128(9), Ok(content(1)), &facts(0)).changes.is_empty(),
+            "it is forgotten"
+        );
+    }
+
+    #[test]
+    fn what_came_must_fit_beside_what_came_meanwhile() {
+        let mut state = waiting(2);
+        let first = arrived(&state, Uuid::from_u128(1), Ok(content(60)), &facts(0));
+        fold(&mut state, &first);
+        let second = arrived(&state, Uuid::from_u128(2), Ok(content(60)), &facts(0));
+        fold(&mut state, &second);
+        assert_eq!(record(&state, 2)["error"], "Storage quota is full.");
+        let refused = order(&state, &event("https://example.org/a", 41), &facts(3));
+        assert_eq!(refused, Err(Refusal::quota_full()));
+        assert!(order(&state, &event("https://example.org/a", 40), &facts(3)).is_ok());
+    }
+
+    #[test]
+    fn few_are_on_their_way_at_a_time_and_no_url_is_no_order() {
+        let state = waiting(UNDER_WAY_MAX as u128);
+        let refused = order(&state, &event("https://example.org/a", 0), &facts(99)).unwrap_err();
+        assert_eq!((refused.status, refused.error_id), (431, "business_logic"));
+        assert_eq!(order(&waiting(0), &event("file:///etc/passwd", 0), &facts(1)).unwrap_err().status, 400);
+        let sent = Upload { external: None, ..state.uploads.values().next().unwrap().clone() };
+        assert_eq!(sent.record(Uuid::nil()), None, "its client was answered");
     }
 }

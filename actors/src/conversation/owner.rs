@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use rill_proto::classificator::ConvType;
-use rill_proto::event::ClientEvent;
+use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
 use super::facts::{fetch, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
@@ -21,6 +22,7 @@ use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dia
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
 use super::{OpenDialog, Peek, Visit};
+use crate::account::fresh_id;
 use crate::effect::{Apply, Effect};
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
@@ -132,7 +134,10 @@ impl Conversation {
                 Ok(Verdict::Told(peeked.answer))
             }
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
-                Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
+                profile::profile_changed(&self.state, *account_id, now, facts).map(Verdict::Decided)
+            }
+            Work::Apply(_, Effect::Named { viewer, contact, .. }) => {
+                Ok(Verdict::Decided(profile::named(&self.state, *viewer, *contact, facts)))
             }
             Work::Apply(
                 _,
@@ -140,6 +145,10 @@ impl Conversation {
                 | Effect::Dialog { .. }
                 | Effect::Assigned { .. }
                 | Effect::Attached { .. }
+                | Effect::Watched { .. }
+                | Effect::Shown { .. }
+                | Effect::Spread { .. }
+                | Effect::Detached { .. }
                 | Effect::Fetch(_),
             ) => Ok(Verdict::Decided(Decision::default())),
         }
@@ -235,11 +244,16 @@ impl Conversation {
     ) {
         let caller = match effect {
             Effect::Profile { account_id, .. } => *account_id,
+            Effect::Named { viewer, .. } => *viewer,
             // These are for accounts, and decide nothing here.
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
             | Effect::Attached { .. }
+            | Effect::Watched { .. }
+            | Effect::Shown { .. }
+            | Effect::Spread { .. }
+            | Effect::Detached { .. }
             | Effect::Fetch(_) => NOBODY,
         };
         for change in &decision.changes {
@@ -428,9 +442,22 @@ impl Owner for Conversation {
 
     fn begin(&mut self, work: Work, ctx: &mut Context<Self>) {
         let issued = self.desk.node.issue();
+        // Nothing else makes something with an id of its own, and deriving one costs as much as a small decision.
+        let fresh = match &work {
+            Work::Submit(Submit {
+                event: ClientEvent::Conv(conv::Event::UploadExternal(_)),
+                lane,
+                request_id,
+                ..
+            }) => fresh_id(&self.desk.node, lane.account_id(), *request_id),
+            Work::Submit(_) | Work::Dialog(_) | Work::Visit(_) | Work::Peek(_) | Work::Apply(..) => {
+                Uuid::nil()
+            }
+        };
         let facts = Facts {
             now: self.desk.node.now_s(),
             stamp: issued.stamp(),
+            fresh,
             locks: self.soft.locks(),
             pens: self.soft.pens().keys().copied().collect(),
             ..Facts::default()

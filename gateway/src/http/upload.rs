@@ -12,16 +12,18 @@ use actix_multipart::Multipart;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use rill_actors::account::fresh_id;
 use rill_actors::account::upload::{AskRoom, Brought, KeepUploads};
 use rill_actors::blobs::{Blobs, Incoming, Kept};
 use rill_actors::file::{Content, Reference, clean_name, inspect};
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, RequestId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{admit, json as answer, order, worker_of};
+use super::legacy::Legacy;
+use super::{Call, admit, json as answer, order, worker_of};
 use crate::refuse::Refused;
 use crate::routes::only;
 use crate::worker::Worker;
@@ -41,6 +43,7 @@ const AT_ONCE_MAX: usize = 6;
 
 /// The paths of this family.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(crate::routes::post("/api/file/upload/external", external));
     for path in ["/api/file/upload", "/api/file/upload/{id}"] {
         config.service(only(path).route(web::put().to(put)).route(web::post().to(post)));
     }
@@ -50,6 +53,45 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 struct Query {
     #[serde(default)]
     ticket: String,
+}
+
+#[derive(Deserialize)]
+struct External {
+    #[serde(default)]
+    file_url: String,
+    #[serde(default)]
+    file_name: String,
+    #[serde(default)]
+    conversation_id: Option<Uuid>,
+    #[serde(default)]
+    upload_id: Option<String>,
+    #[serde(default)]
+    client_req_id: Option<RequestId>,
+}
+
+/// The older form of the two events that have a file fetched.
+async fn external(call: Call) -> Result<HttpResponse, Refused> {
+    let params: External = call.params()?;
+    let client_req_id = params.client_req_id.unwrap_or_else(|| RequestId(Uuid::new_v4()));
+    let legacy = Legacy::admit(&call, Some(client_req_id)).await?;
+    let mut event = json!({ "file_url": params.file_url, "file_name": params.file_name });
+    if let Some(upload_id) = params.upload_id {
+        event["upload_id"] = upload_id.into();
+    }
+    let urn = match params.conversation_id {
+        Some(conversation_id) => {
+            event["conversation_id"] = conversation_id.to_string().into();
+            "urn:fleep:client:conv:upload_external"
+        }
+        None => "urn:fleep:client:account:upload_external",
+    };
+    match legacy.submit(urn, &event).await {
+        Ok(_) => {
+            let request_id = fresh_id(&call.worker.shared.node, legacy.login.account_id, client_req_id);
+            Ok(answer(json!({ "request_id": request_id }).to_string()))
+        }
+        Err(stopped) => stopped.into_response(),
+    }
 }
 
 /// How many uploads each account has under way.

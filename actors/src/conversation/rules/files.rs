@@ -5,7 +5,6 @@
 use rill_proto::event::conv;
 use rill_proto::id::AccountId;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::conversation::rules::{Decision, Facts, Judged, presence, standing};
 use crate::conversation::state::State;
@@ -22,8 +21,7 @@ pub(super) fn upload_external(
 ) -> Judged<Decision> {
     standing::member(state, caller)?;
     check_url(&event.file_url)?;
-    let request_id =
-        Uuid::new_v5(&state.conversation_id.0, format!("upload:{caller}:{}", facts.stamp).as_bytes());
+    let request_id = facts.fresh;
     let upload_id = event.upload_id.as_deref().map(str::to_owned);
     let named = upload_id.clone().unwrap_or_else(|| request_id.to_string());
     let wanted = Wanted {
@@ -65,9 +63,8 @@ mod tests {
         assert_eq!(effects(&decision), ["bob fetches a.txt"]);
         assert_eq!(decision.identifier["upload_id"], "mine");
         assert!(decision.changes.is_empty() && decision.answer.is_empty() && decision.news.is_empty());
-        let one = replay.ask(BOB, upload("https://example.org/a", None)).unwrap().identifier;
-        let other = replay.ask(BOB, upload("https://example.org/a", None)).unwrap().identifier;
-        assert_ne!(one["upload_id"], other["upload_id"]);
+        let unnamed = replay.ask(BOB, upload("https://example.org/a", None)).unwrap().identifier;
+        assert_eq!(unnamed["upload_id"], uuid::Uuid::nil().to_string(), "what the owner calls it");
     }
 
     #[test]
