@@ -16,13 +16,16 @@
 //! names the engine.
 
 pub mod account;
+pub mod blobs;
 pub mod conversation;
 pub mod effect;
+pub mod file;
 pub mod hub;
 pub mod journal;
 pub mod metrics;
 pub mod node;
 pub mod outcomes;
+pub mod outside;
 mod owner;
 pub mod piece;
 pub mod presence;

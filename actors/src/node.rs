@@ -14,10 +14,12 @@ use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, Passwords};
 use crate::presence::Presence;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::watermark::{Issued, Watermark};
@@ -34,12 +36,17 @@ const CARRY_AGAIN: Duration = Duration::from_millis(200);
 pub struct Settings {
     /// After how long without work an owner gives its memory back.
     pub idle: Duration,
+    /// How many bytes of files an account may have.
+    pub storage_quota: u64,
 }
+
+/// What an account's files may take: 10 GiB, as clients have always been told.
+pub const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60) }
+        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES }
     }
 }
 
@@ -47,6 +54,8 @@ impl Default for Settings {
 pub struct Node {
     /// Where appends last.
     pub store: Arc<dyn Store>,
+    /// Where the bytes of files lie.
+    pub blobs: Arc<dyn Blobs>,
     /// Stamps.
     pub watermark: Arc<Watermark>,
     /// The hubs' inboxes.
@@ -57,6 +66,8 @@ pub struct Node {
     pub site: Site,
     /// Settings.
     pub settings: Settings,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// What is counted.
     pub metrics: Metrics,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
@@ -82,16 +93,19 @@ impl Node {
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
+        outside: Outside,
         arbiters: Vec<ArbiterHandle>,
     ) -> Arc<Self> {
         assert!(!arbiters.is_empty(), "owners need a thread");
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
             store,
+            blobs: outside.blobs,
             inboxes,
             presence: Presence::default(),
             site,
             settings,
+            passwords: outside.passwords,
             metrics: Metrics::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),

@@ -135,6 +135,14 @@ words! {
         Daily = "daily",
     }
 
+    /// Which new messages are pushed to a device.
+    PushNewMessage {
+        /// The first unread one of a conversation.
+        First = "first",
+        /// Every one.
+        All = "all",
+    }
+
     /// The kind of device that a push token belongs to.
     DeviceType {
         /// An Android device.
@@ -184,6 +192,8 @@ pub enum MessageType {
     Leave,
     /// The topic was set.
     Topic,
+    /// Somebody who was known by an e-mail address registered.
+    Signin,
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).
@@ -257,6 +267,14 @@ impl From<DialogType> for ConvType {
     }
 }
 
+impl PushNewMessage {
+    /// A word of the wire; `None` for what is none.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        Self::from_wire(word)
+    }
+}
+
 #[expect(clippy::derivable_impls, reason = "the macro that declares the words derives no default")]
 impl Default for AlertLevel {
     fn default() -> Self {
@@ -304,4 +322,16 @@ pub enum MessageState {
     /// A completed task.
     #[serde(rename = "urn:fleep:message:mk_message_state:done")]
     Done,
+}
+
+/// `status` of an upload (protocol.md §4.14).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadStatus {
+    /// The server is fetching it, or is about to.
+    Pending,
+    /// It can be attached.
+    Success,
+    /// It could not be fetched; `error` says why.
+    Failure,
 }

@@ -15,12 +15,15 @@ use crate::record::write::Fields;
 pub mod activity;
 pub mod contact;
 pub mod conv;
+pub mod file;
 pub mod label;
+pub mod lastseen;
 pub mod lock;
 pub mod message;
 pub mod poke;
 pub mod request;
 pub mod section;
+pub mod upload;
 mod write;
 
 /// Bytes that [`close_for_profile`] adds to an open record.

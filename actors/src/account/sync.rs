@@ -109,8 +109,9 @@ impl Account {
         if horizon == 0 {
             own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
         }
-        let changed: Vec<AccountId> =
-            self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
+        let changed = self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon);
+        let changed: Vec<(AccountId, Option<String>)> =
+            changed.map(|(id, row)| (id, row.email.clone())).collect();
         let memberships = self.state.memberships.iter();
         let wanted: Wanted = memberships
             .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
@@ -231,7 +232,8 @@ impl Account {
                 }
             }
             Step::Show(with) => {
-                let shown = Self::profiles(Arc::clone(&self.desk.node), vec![with]);
+                let named = self.state.contacts.row(with).and_then(|row| row.email.clone());
+                let shown = Self::profiles(Arc::clone(&self.desk.node), vec![(with, named)]);
                 ctx.wait(shown.into_actor(self).map(move |shown, owner, _| {
                     match shown {
                         Ok(pieces) => {

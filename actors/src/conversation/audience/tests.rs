@@ -63,6 +63,8 @@ fn member(name: &str, place: u32) -> Member {
             status: AccountStatus::Active,
             organisation_id: None,
             phone_nr: None,
+            status_emoji: None,
+            status_message: None,
         },
         standing: Standing::Active,
         place,
@@ -152,6 +154,7 @@ fn text(message_nr: u64) -> Message {
         subject: None,
         mention_ids: vec![],
         is_url_preview_disabled: false,
+        files: Vec::new(),
         stamp: 1,
     }
 }

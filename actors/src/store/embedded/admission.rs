@@ -164,7 +164,10 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Token(_)
         | RowKey::Contact(_)
         | RowKey::Membership(_)
-        | RowKey::Task(_) => Space::Rows,
+        | RowKey::Task(_)
+        | RowKey::Watcher(_)
+        | RowKey::Notice(_)
+        | RowKey::Upload(_) => Space::Rows,
     }
 }
 
@@ -176,7 +179,7 @@ pub(super) fn is_forgotten(key: &UniqueKey, claimed: Stamp, now: Stamp) -> bool 
 fn is_request(key: &UniqueKey) -> bool {
     match key {
         UniqueKey::Request(..) => true,
-        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) => false,
+        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) | UniqueKey::Device(_) => false,
     }
 }
 
