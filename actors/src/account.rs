@@ -14,6 +14,7 @@ use crate::session::Submit;
 use crate::store::Stamp;
 
 mod attempt;
+pub mod board;
 pub mod contact;
 pub mod label;
 pub mod login;
@@ -24,6 +25,7 @@ pub mod rows;
 pub mod rules;
 pub mod state;
 mod sync;
+mod telling;
 
 pub use owner::Account;
 

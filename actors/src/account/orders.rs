@@ -6,6 +6,7 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::Account;
+use super::board::record::NO_TEXTS;
 use super::login::{
     AskOwnContact, CloseSession, Login, OpenSession, OrderReply, Register, ticket_name, token_name,
 };
@@ -17,7 +18,7 @@ use crate::store::UniqueKey;
 
 impl Account {
     pub(super) fn register(&mut self, order: Register, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil());
+        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
         let entry = rules::Entry {
             email: &order.email,
             password_hash: &order.password_hash,
@@ -43,7 +44,7 @@ impl Account {
     }
 
     pub(super) fn open(&mut self, order: OpenSession, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil());
+        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
         let token = token_name(&self.desk.node, order.token_id);
         let ticket = ticket_name(&self.desk.node, &order.ticket);
         let login = Login { account_id: self.id, token, ticket };
@@ -61,7 +62,7 @@ impl Account {
     }
 
     pub(super) fn close(&mut self, order: CloseSession, ctx: &mut Context<Self>) {
-        let (issued, _) = self.given(Uuid::nil());
+        let (issued, _) = self.given(Uuid::nil(), &NO_TEXTS);
         let decision = rules::close_session(&self.state, order.token);
         self.take_in(&decision);
         let lanes =

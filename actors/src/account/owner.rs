@@ -10,13 +10,14 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::board::record::{NO_TEXTS, Texts};
 use super::contact::{self, Known};
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Given, Task};
 use super::state::{Change, Head, State};
-use super::sync::{Run, Step};
+use super::sync::{Page, Run, Step};
 use super::{Found, Introduce, Sync, dialog_id};
 use crate::conversation::rows::{decode, encode};
 use crate::conversation::{OpenDialog, Part, Peek};
@@ -45,6 +46,7 @@ pub(crate) enum Work {
     Submit(Submit),
     Introduce(Introduce),
     Sync(Sync),
+    Page(Page),
     Apply(OutboxEntry, Effect),
     Register(Register),
     Open(OpenSession),
@@ -86,16 +88,16 @@ impl Account {
     }
 
     /// What a rule is given. `fresh` is the id of what an event makes, nil where none asks.
-    pub(super) fn given(&self, fresh: Uuid) -> (Issued, Given) {
+    pub(super) fn given<'a>(&self, fresh: Uuid, texts: &'a Texts) -> (Issued, Given<'a>) {
         let issued = self.desk.node.issue();
-        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh };
+        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh, texts };
         (issued, given)
     }
 
     /// Does what a rule said about an event.
     pub(super) fn perform(&mut self, submit: Submit, task: Task, issued: Issued, ctx: &mut Context<Self>) {
         match task {
-            Task::Decided(decision) => self.effect(submit, &decision, issued, ctx),
+            Task::Decided(decision) => self.effect(submit, &decision, &NO_TEXTS, issued, ctx),
             Task::Gather(ids, mode) => self.gather(submit, ids, mode),
             Task::OpenDialog(other, mk_conv_type) => {
                 let known = self.state.contacts.row(other).and_then(|row| row.dialog_id);
@@ -139,7 +141,7 @@ impl Account {
     /// Shows this account to whoever asked, in the form that fits.
     fn introduce(&mut self, introduce: Introduce, ctx: &mut Context<Self>) {
         let Introduce { submit, found } = introduce;
-        let (issued, given) = self.given(Uuid::nil());
+        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
         let decision = match &found {
             Found::ByEmail(email) => rules::become_known(&self.state, email, given),
             Found::ById { .. } => Decision::default(),
@@ -195,27 +197,42 @@ impl Account {
         &mut self,
         submit: Submit,
         decision: &Decision,
+        texts: &Texts,
         issued: Issued,
         ctx: &mut Context<Self>,
     ) {
         self.take_in(decision);
         self.desk.node.metrics.events_done.add(1);
-        let own: Vec<Piece> = self.own_contact().map(|own| Piece::Shared(own.record)).into_iter().collect();
-        let mut items = Vec::new();
-        if decision.tells_own && !decision.changes.is_empty() {
-            let lanes = self.desk.node.presence.of(self.id).into_iter().filter(|lane| *lane != submit.lane);
-            items.extend(lanes.map(|lane| Item::Pieces(lane, own.clone())));
+        let mut told = self.records(decision, texts);
+        if decision.tells_own {
+            told.pieces.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
-        let pieces = if decision.tells_own { own } else { Vec::new() };
         let mut claim = Vec::new();
+        let mut items = Vec::new();
+        let mut others = Vec::new();
         if !decision.changes.is_empty() {
             let outcome = Outcome { identifier: decision.identifier.clone() };
             claim.push((UniqueKey::Request(self.id, submit.request_id.0), encode(&outcome)));
             self.outcomes.put((self.id, submit.request_id), outcome);
+            others = self.desk.node.presence.of(self.id);
+            others.retain(|lane| *lane != submit.lane);
+            items.extend(self.placements_for(decision, &others));
+            if !told.pieces.is_empty() {
+                items.extend(others.iter().map(|lane| Item::Pieces(lane.clone(), told.pieces.clone())));
+            }
         }
-        let reply = answer(submit, &decision.identifier, pieces);
-        let departure = Departure { items, reply, settles: None, issued: Some(issued) };
-        self.write(decision, claim, departure, ctx);
+        let stamp = issued.stamp();
+        let departure = if told.shows.is_empty() {
+            let request = request(&submit, decision);
+            let reply = event_reply(submit, request, told.pieces);
+            Departure { items, reply, settles: None, issued: Some(issued) }
+        } else {
+            // The lane that asks may be one that never synchronised.
+            items.push(Item::Placements(submit.lane.clone(), Arc::clone(self.state.board.placements())));
+            let reply = self.show_then_answer(submit, decision, told, others, issued, ctx);
+            Departure { items, ..Departure::reply(reply) }
+        };
+        self.write_rows(Rows { claim, stamp, ..Rows::default() }, decision, departure, ctx);
     }
 
     /// Answers an event that changed nothing.
@@ -231,7 +248,7 @@ impl Account {
     }
 
     fn apply(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil());
+        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
         let decision = rules::apply(&self.state, effect, given);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
@@ -241,8 +258,10 @@ impl Account {
         let news = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
-            Effect::Profile { .. } | Effect::Assigned { .. } => Step::Nothing,
+            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
+            Effect::Profile { .. } => Step::Nothing,
         };
+        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
@@ -255,7 +274,8 @@ impl Account {
                 node.carry_again(entry);
             }
         }));
-        self.write(&decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+        let departure = Departure { settles, items, ..Departure::reply(reply) };
+        self.write_rows(Rows { stamp: given.stamp, ..Rows::default() }, &decision, departure, ctx);
     }
 
     pub(super) fn take_in(&mut self, decision: &Decision) {
@@ -328,6 +348,14 @@ impl Account {
     }
 }
 
+/// The request record of what was decided.
+pub(super) fn request(submit: &Submit, decision: &Decision) -> Bytes {
+    match &decision.sync_cursor {
+        Some(sync_cursor) => submit.page_record(&decision.identifier, sync_cursor),
+        None => submit.record(Ok(&decision.identifier)),
+    }
+}
+
 fn answer(submit: Submit, identifier: &serde_json::Value, pieces: Vec<Piece>) -> Reply {
     let request = submit.record(Ok(identifier));
     event_reply(submit, request, pieces)
@@ -372,6 +400,7 @@ impl Owner for Account {
             Work::Submit(submit) => self.submit(submit, ctx),
             Work::Introduce(introduce) => self.introduce(introduce, ctx),
             Work::Sync(sync) => self.sync(sync, ctx),
+            Work::Page(page) => self.page(page, ctx),
             Work::Apply(entry, effect) => self.apply(entry, &effect, ctx),
             Work::Register(order) => self.register(order, ctx),
             Work::Open(order) => self.open(order, ctx),
@@ -400,6 +429,7 @@ impl Owner for Account {
                 self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
             }
             Work::Sync(sync) => super::sync::turn_away(&self.desk.node, sync.lane),
+            Work::Page(page) => self.lose_page(page),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
             Work::Register(order) => refuse_order(order.reply),
             Work::Open(order) => refuse_order(order.reply),
@@ -424,6 +454,10 @@ impl Owner for Account {
                     .node
                     .to_account(self.id, sync)
                     .map_err(|_| super::sync::turn_away(&self.desk.node, lane))
+            }
+            Work::Page(page) => {
+                self.lose_page(page);
+                Ok(())
             }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);

@@ -2,11 +2,12 @@
 
 use rill_proto::classificator::AccountStatus;
 use rill_proto::event::{ClientEvent, account, contact};
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 use rill_proto::refusal::Refusal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::board::record::{Texts, Told};
 use super::contact::{ContactRow, Registration};
 use super::login::Login;
 use super::profile::Profile;
@@ -14,19 +15,47 @@ use super::state::{Change, Head, Membership, State, Token};
 use crate::effect::Effect;
 use crate::store::{Aggregate, Stamp};
 
+mod board;
+mod canned;
+mod my_message;
+mod my_section;
+#[cfg(test)]
+mod replay;
+mod task;
+
 /// The rank of somebody who brought the owner of a list into a conversation (accounts.md §5.3).
 const RANK_BROUGHT_IN: u8 = 1;
 
 /// What is given to a rule besides the state.
 #[derive(Clone, Copy, Debug)]
-pub struct Given {
+pub struct Given<'a> {
     /// Unix seconds.
     pub now: i64,
     /// The stamp that this change will carry.
     pub stamp: Stamp,
     /// The id of what the event makes, if it makes something; the same for every repeat of it.
     pub fresh: Uuid,
+    /// Texts of private tasks and canned responses that were read.
+    pub texts: &'a Texts,
 }
+
+/// Why a rule did not come to a decision.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stop {
+    /// The event is refused; nothing changes.
+    Refused(Refusal),
+    /// The owner must read these texts first.
+    Needs(Vec<MessageId>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What a rule answers with when it may need a text.
+pub type Judged<T> = Result<T, Stop>;
 
 /// What a rule decided.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -39,6 +68,10 @@ pub struct Decision {
     pub identifier: Value,
     /// The own `contact` record goes to all of the account's sessions, and into the answer.
     pub tells_own: bool,
+    /// What of the own board goes to all of the account's sessions, and into the answer.
+    pub board: Vec<Told>,
+    /// Where a list that has no record of its own goes on: JSON text, or null.
+    pub sync_cursor: Option<Value>,
 }
 
 /// What the account's owner must do about an event.
@@ -62,17 +95,17 @@ pub const SYNC_CONVERSATIONS_MAX: usize = 500;
 /// Decides an event of the account itself.
 ///
 /// # Errors
-/// What the request record says.
-pub fn decide(state: &State, event: &ClientEvent, given: Given) -> Result<Task, Refusal> {
+/// [`Stop::Refused`] with what the request record says, or [`Stop::Needs`] with the texts that must be read first.
+pub fn decide(state: &State, event: &ClientEvent, given: Given<'_>) -> Judged<Task> {
     match event {
         ClientEvent::Account(account::Event::SetName(event)) => {
-            set_name(state, &event.name, given).map(Task::Decided)
+            Ok(Task::Decided(set_name(state, &event.name, given)?))
         }
         ClientEvent::Account(account::Event::SyncConversations(event)) => {
             let mut ids = event.conversation_ids.clone();
             if ids.len() > SYNC_CONVERSATIONS_MAX {
                 let what = format!("{} ids, at most {SYNC_CONVERSATIONS_MAX} are allowed", ids.len());
-                return Err(Refusal::invalid_call("params.conversation_ids", what));
+                return Err(Refusal::invalid_call("params.conversation_ids", what).into());
             }
             let mut seen = std::collections::BTreeSet::new();
             ids.retain(|id| state.memberships.contains_key(id) && seen.insert(*id));
@@ -80,22 +113,25 @@ pub fn decide(state: &State, event: &ClientEvent, given: Given) -> Result<Task, 
         }
         ClientEvent::Contact(contact::Event::Get(event)) => Ok(Task::IntroduceById(event.account_id)),
         ClientEvent::Contact(contact::Event::LookupByEmail(event)) => {
-            email(&event.email).map(Task::IntroduceByEmail)
+            Ok(Task::IntroduceByEmail(email(&event.email)?))
         }
         ClientEvent::Contact(contact::Event::GetDialog(event)) => {
             Ok(Task::OpenDialog(event.account_id, event.mk_conv_type))
         }
+        ClientEvent::Contact(contact::Event::SyncCanned(event)) => {
+            Ok(Task::Decided(canned::sync(state, event)))
+        }
+        ClientEvent::MyMessage(event) => Ok(Task::Decided(my_message::decide(&state.board, event, given)?)),
+        ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, given)?)),
+        ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, given)?)),
         ClientEvent::Account(_)
         | ClientEvent::Contact(_)
         | ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
-        | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn())),
+        | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -118,7 +154,7 @@ pub fn email(text: &str) -> Result<String, Refusal> {
     }
 }
 
-fn set_name(state: &State, name: &str, given: Given) -> Result<Decision, Refusal> {
+fn set_name(state: &State, name: &str, given: Given<'_>) -> Result<Decision, Refusal> {
     let head = state.head.as_ref().ok_or_else(|| Refusal::not_found("Account"))?;
     let name = name.trim();
     if name.is_empty() {
@@ -134,7 +170,13 @@ fn set_name(state: &State, name: &str, given: Given) -> Result<Decision, Refusal
     head.stamp = given.stamp;
     let effects =
         state.memberships.keys().map(|id| profile_effect(state.account_id, *id, &head.profile)).collect();
-    Ok(Decision { changes: vec![Change::Head(head)], effects, identifier, tells_own: true })
+    Ok(Decision {
+        changes: vec![Change::Head(head)],
+        effects,
+        identifier,
+        tells_own: true,
+        ..Decision::default()
+    })
 }
 
 fn profile_effect(account_id: AccountId, id: ConversationId, profile: &Profile) -> (Aggregate, Effect) {
@@ -143,7 +185,7 @@ fn profile_effect(account_id: AccountId, id: ConversationId, profile: &Profile) 
 
 /// Somebody looked an address up that nobody has registered: the account is known by it from now on.
 #[must_use]
-pub fn become_known(state: &State, email: &str, given: Given) -> Decision {
+pub fn become_known(state: &State, email: &str, given: Given<'_>) -> Decision {
     if state.head.is_some() {
         return Decision::default();
     }
@@ -178,7 +220,7 @@ pub struct Entry<'a> {
 ///
 /// # Errors
 /// 431 when it is active already.
-pub fn register(state: &State, entry: Entry<'_>, given: Given) -> Result<Decision, Refusal> {
+pub fn register(state: &State, entry: Entry<'_>, given: Given<'_>) -> Result<Decision, Refusal> {
     let known = state.head.as_ref();
     if known.is_some_and(|head| head.profile.status != AccountStatus::New) {
         return Err(Refusal::no_permission("Account already active"));
@@ -204,7 +246,7 @@ pub fn register(state: &State, entry: Entry<'_>, given: Given) -> Result<Decisio
 ///
 /// # Errors
 /// 431 when the account is not active.
-pub fn open_session(state: &State, login: &Login, given: Given) -> Result<Decision, Refusal> {
+pub fn open_session(state: &State, login: &Login, given: Given<'_>) -> Result<Decision, Refusal> {
     if state.head.as_ref().is_none_or(|head| head.profile.status != AccountStatus::Active) {
         return Err(Refusal::no_permission("Incorrect email or password."));
     }
@@ -224,7 +266,7 @@ pub fn close_session(state: &State, token: Uuid) -> Decision {
 
 /// What another owner's effect means here.
 #[must_use]
-pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
+pub fn apply(state: &State, effect: &Effect, given: Given<'_>) -> Decision {
     match effect {
         Effect::Joined { conversation_id, by, profile_version, version } => {
             let known = state.memberships.get(conversation_id);
@@ -255,12 +297,21 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             row.stamp = given.stamp;
             Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
-        // Nor is there a board yet that an assigned task could lie on.
-        Effect::Profile { .. } | Effect::Assigned { .. } => Decision::default(),
+        Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
+            let said = task::Assigned {
+                conversation_id: *conversation_id,
+                message_nr: *message_nr,
+                message_id: *message_id,
+                state: *assignment,
+                version: *version,
+            };
+            task::assigned(&state.board, said, given)
+        }
+        Effect::Profile { .. } => Decision::default(),
     }
 }
 
-fn ranked(state: &State, by: AccountId, given: Given) -> Option<Change> {
+fn ranked(state: &State, by: AccountId, given: Given<'_>) -> Option<Change> {
     let row = state.contacts.row(by).cloned().unwrap_or_default();
     let ranks = row.sort_rank < RANK_BROUGHT_IN && !row.is_hidden;
     let row = ContactRow { sort_rank: RANK_BROUGHT_IN, stamp: given.stamp, ..row };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow, Registration};
 use crate::account::profile::Profile;
 use crate::store::Stamp;
@@ -55,6 +56,12 @@ pub enum Change {
     Contact(AccountId, ContactRow),
     /// A membership.
     Membership(ConversationId, Membership),
+    /// A section of the own board.
+    MySection(SectionId, Option<board::Section>),
+    /// A task on the own board, or a canned response.
+    Task(MessageId, Option<board::Task>),
+    /// What one of them says; not held in memory.
+    Text(MessageId, Option<board::Text>),
 }
 
 /// Everything that an active account holds in memory.
@@ -70,6 +77,8 @@ pub struct State {
     pub contacts: ContactBook,
     /// Conversations that it can see.
     pub memberships: BTreeMap<ConversationId, Membership>,
+    /// Its own board, without what the tasks say.
+    pub board: Board,
 }
 
 impl State {
@@ -82,6 +91,7 @@ impl State {
             tokens: BTreeMap::new(),
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
+            board: Board::new(account_id),
         }
     }
 
@@ -101,6 +111,9 @@ impl State {
             Change::Membership(id, membership) => {
                 self.memberships.insert(*id, membership.clone());
             }
+            Change::MySection(id, section) => self.board.fold_section(*id, section.as_ref()),
+            Change::Task(id, task) => self.board.fold_task(*id, task.as_ref()),
+            Change::Text(..) => {}
         }
     }
 }
