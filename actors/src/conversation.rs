@@ -17,6 +17,7 @@ pub mod audience;
 pub mod counters;
 mod facts;
 pub mod fanout;
+pub mod open;
 mod owner;
 pub mod repeat;
 pub mod rows;

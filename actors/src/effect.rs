@@ -6,6 +6,7 @@
 use actix::Message;
 use rill_proto::id::{AccountId, ConversationId, MessageId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::store::{OutboxEntry, Stamp};
@@ -49,6 +50,11 @@ pub enum Effect {
         state: Assignment,
         /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
         version: Stamp,
+    },
+    /// To an account: its uploads are attached to a message now, which counts their bytes.
+    Attached {
+        /// Which of its uploads.
+        uploads: Vec<Uuid>,
     },
     /// To a conversation: a member's profile changed.
     Profile {

@@ -18,6 +18,7 @@
 pub mod account;
 pub mod conversation;
 pub mod effect;
+pub mod file;
 pub mod hub;
 pub mod journal;
 pub mod metrics;

@@ -52,6 +52,8 @@ settings! {
     "RILL_MAIL_HOST" mail_host: String = String::new();
     /// Folder of the store; made when it is missing [default: ./data]
     "RILL_DATA" data: PathBuf = PathBuf::from("data");
+    /// MiB of memory for what the store has read from disk; fills up with use, whatever the store's size [default: 64]
+    "RILL_STORE_CACHE_MIB" store_cache_mib: u32 = 64;
     /// Whether anybody may register an account [default: true]
     "RILL_OPEN_REGISTRATION" open_registration: bool = true;
     /// User name of the provisioning call POST /sys/account/register; off without one [default: none]

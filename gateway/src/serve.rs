@@ -34,6 +34,9 @@ use crate::{backup, routes};
 /// back after a restart, within what kernels allow.
 const BACKLOG: i32 = 4_096;
 
+/// Bytes of a MiB, for settings that an operator gives in those.
+const MIB: u64 = 1024 * 1024;
+
 /// How long an idle HTTP connection stays. Longer than the pause between two polls, and than what usual load balancers
 /// keep, which must not send a call into a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
@@ -84,7 +87,7 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // The address first: a second server must not make a store before it finds that it cannot serve.
     let socket = bind_any(&config.listen)?;
-    let store = Embedded::open(&config.data)?;
+    let store = Embedded::open_caching(&config.data, u64::from(config.store_cache_mib) * MIB)?;
     let listener = listen(socket, &config.listen)?;
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;

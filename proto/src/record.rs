@@ -15,6 +15,7 @@ use crate::record::write::Fields;
 pub mod activity;
 pub mod contact;
 pub mod conv;
+pub mod file;
 pub mod label;
 pub mod lock;
 pub mod message;
@@ -23,6 +24,7 @@ pub mod my_section;
 pub mod poke;
 pub mod request;
 pub mod section;
+pub mod upload;
 pub mod weight;
 mod write;
 

@@ -259,7 +259,7 @@ impl Account {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
-            Effect::Profile { .. } => Step::Nothing,
+            Effect::Profile { .. } | Effect::Attached { .. } => Step::Nothing,
         };
         let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();

@@ -307,7 +307,7 @@ pub fn apply(state: &State, effect: &Effect, given: Given<'_>) -> Decision {
             };
             task::assigned(&state.board, said, given)
         }
-        Effect::Profile { .. } => Decision::default(),
+        Effect::Profile { .. } | Effect::Attached { .. } => Decision::default(),
     }
 }
 

@@ -17,9 +17,10 @@ use uuid::Uuid;
 use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::{Header, Keys, News, dialog};
+use crate::conversation::rules::{Header, Keys, News, Shown, dialog};
 use crate::conversation::state;
 use crate::conversation::state::{Frozen, Head, Member, Message, MessageKind, Standing, State};
+use crate::file::Host;
 use crate::piece::Piece;
 
 /// Stamps count microseconds.
@@ -123,6 +124,14 @@ fn encode(
             let lock = locks.get(&message.message_nr).copied();
             Piece::Message(message.message_id, message_bytes(state, message, *flow, lock))
         }
+        News::File(shown) => {
+            let host = Host::Conversation {
+                conversation_id,
+                message_nr: shown.message_nr,
+                message_id: shown.message_id,
+            };
+            Piece::Shared(shown.file.record(host).into())
+        }
         News::Activity(account_id) => {
             let member = state.members.get(account_id)?;
             let record = activity::Activity {
@@ -165,16 +174,38 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
     match news {
         News::Header(_) => true,
         News::Message { message, flow } => {
-            let is_open = member.is_present() && message::is_shared(message.state);
-            // What was revised after somebody left is as closed to him as what was written then.
-            let is_in_time = flow.is_none_or(|flow| flow <= member.top(head));
-            is_in_time && (is_open || member.sees(message.message_nr))
+            let is_shared = message::is_shared(message.state);
+            may_see_message(head, member, message.message_nr, is_shared, *flow)
         }
+        News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
         News::Activity(account_id) => member.is_present() && *account_id != viewer,
         News::Contact(account_id) => *account_id != viewer,
         News::Section(_) => member.is_present(),
         News::Lock { message_nr, .. } => member.is_present() && member.sees(*message_nr),
     }
+}
+
+fn may_see_message(head: &Head, member: &Member, nr: u64, is_shared: bool, flow: Option<u64>) -> bool {
+    let is_open = member.is_present() && is_shared;
+    // What was revised after somebody left is as closed to him as what was written then.
+    let is_in_time = flow.is_none_or(|flow| flow <= member.top(head));
+    is_in_time && (is_open || member.sees(nr))
+}
+
+/// The files of a message that is told of: they follow it wherever it goes.
+pub fn files_of(news: &News) -> impl Iterator<Item = News> + '_ {
+    let told = match news {
+        News::Message { message, flow } => Some((message, *flow)),
+        News::Header(_)
+        | News::File(_)
+        | News::Activity(_)
+        | News::Contact(_)
+        | News::Section(_)
+        | News::Lock { .. } => None,
+    };
+    told.into_iter().flat_map(|(message, flow)| {
+        message.files.iter().map(move |file| News::File(Box::new(Shown::of(message, flow, file.clone()))))
+    })
 }
 
 /// A viewer's own piece of a template. Whether he may see it has been asked before; `None` when he never was a member.

@@ -10,6 +10,7 @@ use super::rules::{Facts, Need, Stretch};
 use super::state::Slot;
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
+use crate::file::{self, Found};
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
 
@@ -19,6 +20,7 @@ pub(super) enum Fact {
     Stretch(Stretch, Vec<(u64, Slot)>),
     Profiles(Vec<(AccountId, Option<Profile>)>),
     Outcome(Option<Outcome>),
+    Files(Vec<(String, Option<Found>)>),
 }
 
 /// Fetches a fact of a conversation.
@@ -50,6 +52,7 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                 let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
                 Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
             }
+            Need::Files(caller, urls) => Ok(Fact::Files(file::gather(store, caller, urls).await?)),
         }
     })
 }
@@ -70,5 +73,6 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         }
         Fact::Profiles(found) => facts.profiles.extend(found),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
+        Fact::Files(found) => facts.files.extend(found),
     }
 }

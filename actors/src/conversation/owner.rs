@@ -139,9 +139,13 @@ impl Conversation {
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
                 Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
             }
-            Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. }) => {
-                Ok(Verdict::Decided(Decision::default()))
-            }
+            Work::Apply(
+                _,
+                Effect::Joined { .. }
+                | Effect::Dialog { .. }
+                | Effect::Assigned { .. }
+                | Effect::Attached { .. },
+            ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
 
@@ -237,7 +241,10 @@ impl Conversation {
         let caller = match effect {
             Effect::Profile { account_id, .. } => *account_id,
             // These are for accounts, and decide nothing here.
-            Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. } => NOBODY,
+            Effect::Joined { .. }
+            | Effect::Dialog { .. }
+            | Effect::Assigned { .. }
+            | Effect::Attached { .. } => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);

@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, RequestId, SectionId};
+use rill_proto::id::{AccountId, MessageId, RequestId, SectionId};
+use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
 use crate::conversation::state::{Change, Message, Slot, State};
 use crate::effect::Effect;
+use crate::file::{File, Found};
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 
+mod attach;
 mod body;
 mod conv;
 mod create;
@@ -93,6 +96,8 @@ pub enum Need {
     Profiles(Vec<AccountId>),
     /// What an earlier event with the same `client_req_id` came to.
     Outcome(AccountId, RequestId),
+    /// What urls name for an account: its uploads, and files of other conversations.
+    Files(AccountId, Vec<String>),
 }
 
 /// Slots `from..=to`, at most `limit`, read in a direction.
@@ -133,6 +138,8 @@ pub struct Facts {
     pub stretches: BTreeMap<Stretch, Vec<(u64, Slot)>>,
     /// Profiles that were fetched; `None` when there is no such account.
     pub profiles: HashMap<AccountId, Option<Profile>>,
+    /// Files that were looked up by their urls; `None` for an url that names none.
+    pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -227,6 +234,8 @@ pub enum News {
         /// `flow_message_nr`: the slot of the revision that this tells of.
         flow: Option<u64>,
     },
+    /// A file of a message. Wherever a message goes its files follow it; no rule need say so.
+    File(Box<Shown>),
     /// What others may see of a member: pen, read mark, join.
     Activity(AccountId),
     /// A member's `contact` record.
@@ -240,6 +249,35 @@ pub enum News {
         /// Who edits it.
         holder: Option<AccountId>,
     },
+}
+
+/// A file, and what is needed to say who sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown {
+    /// Its message's number.
+    pub message_nr: u64,
+    /// Its message's global id.
+    pub message_id: MessageId,
+    /// Its message lies on a board, open to every present member.
+    pub is_shared: bool,
+    /// The slot of the revision that told of it, where one did.
+    pub flow: Option<u64>,
+    /// The file.
+    pub file: File,
+}
+
+impl Shown {
+    /// A file of a message.
+    #[must_use]
+    pub fn of(message: &Message, flow: Option<u64>, file: File) -> Self {
+        Self {
+            message_nr: message.message_nr,
+            message_id: message.message_id,
+            is_shared: is_shared(message.state),
+            flow,
+            file,
+        }
+    }
 }
 
 /// Which form of the `conv` record, and what it says beside the state.

@@ -11,6 +11,7 @@ use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, Organisation
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::file::File;
 use crate::store::Stamp;
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
@@ -227,6 +228,9 @@ pub struct Message {
     /// Previews were off when it was posted.
     #[serde(default)]
     pub is_url_preview_disabled: bool,
+    /// Its files, those that are gone included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
     /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
     pub stamp: Stamp,
 }

@@ -152,6 +152,7 @@ fn text(message_nr: u64) -> Message {
         subject: None,
         mention_ids: vec![],
         is_url_preview_disabled: false,
+        files: Vec::new(),
         stamp: 1,
     }
 }

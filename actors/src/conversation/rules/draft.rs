@@ -18,6 +18,7 @@ use crate::conversation::state::{
     Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
 };
 use crate::effect::Effect;
+use crate::file::Attached;
 use crate::store::Aggregate;
 
 /// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
@@ -59,6 +60,7 @@ pub(super) struct Post {
     pub(super) subject: Option<String>,
     pub(super) reply_to_message_nr: Option<u64>,
     pub(super) mention_ids: Vec<AccountId>,
+    pub(super) attached: Attached,
 }
 
 impl<'a> Draft<'a> {
@@ -143,10 +145,10 @@ impl<'a> Draft<'a> {
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
         }
         let inbox_nr = i64::try_from(self.head.last_inbox_nr).unwrap_or(i64::MAX);
-        let name = format!("message:{nr}");
+        self.use_up(post.attached.uploads);
         let message = Message {
             message_nr: nr,
-            message_id: MessageId(Uuid::new_v5(&self.state.conversation_id.0, name.as_bytes())),
+            message_id: self.message_id(nr),
             account_id: self.caller,
             kind,
             state: if is_inbox { MessageState::Plain } else { MessageState::System },
@@ -162,6 +164,7 @@ impl<'a> Draft<'a> {
             subject: post.subject,
             mention_ids: post.mention_ids,
             is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
+            files: post.attached.files,
             stamp: self.facts.stamp,
         };
         self.head.last_message_nr = nr;
@@ -171,6 +174,18 @@ impl<'a> Draft<'a> {
         self.told.push((nr, None));
         self.read_to(nr)?;
         Ok(nr)
+    }
+
+    /// The global id of a message.
+    pub(super) fn message_id(&self, nr: u64) -> MessageId {
+        MessageId(Uuid::new_v5(&self.state.conversation_id.0, format!("message:{nr}").as_bytes()))
+    }
+
+    /// Tells the caller's account that uploads of its are attached now.
+    pub(super) fn use_up(&mut self, uploads: Vec<Uuid>) {
+        if !uploads.is_empty() {
+            self.effects.push((Aggregate::Account(self.caller), Effect::Attached { uploads }));
+        }
     }
 
     /// Moves the caller's read horizon and clears what reading clears. The caller keeps it within bounds and forward.

@@ -2,13 +2,15 @@
 
 use rill_proto::event::message::{self, Event};
 use rill_proto::id::AccountId;
-use rill_proto::markup;
 use rill_proto::refusal::Refusal;
 use serde_json::{Value, json};
 
 use crate::conversation::rules::draft::{Draft, Post, number};
-use crate::conversation::rules::{Decision, Facts, Judged, Soft, marks, mention, revision, standing, sync};
-use crate::conversation::state::{MessageKind, State};
+use crate::conversation::rules::{
+    Decision, Facts, Judged, Soft, attach, marks, mention, revision, standing, sync,
+};
+use crate::conversation::state::{Message, MessageKind, State};
+use crate::file::Attached;
 
 /// Decides an event on a message.
 pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Facts) -> Judged<Decision> {
@@ -17,6 +19,12 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
         Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
+        Event::EditAttachments(event) => {
+            about(event.message_nr, attach::edit_attachments(state, caller, event, facts))
+        }
+        Event::DeleteAttachments(event) => {
+            about(event.message_nr, attach::delete_attachments(state, caller, event, facts))
+        }
         Event::SetEditing(event) => {
             about(event.message_nr, revision::set_editing(state, caller, event, facts))
         }
@@ -43,11 +51,9 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::AddTodo(_)
         | Event::Archive(_)
         | Event::Copy(_)
-        | Event::DeleteAttachments(_)
         | Event::DeleteReaction(_)
         | Event::DisablePreview(_)
         | Event::Disclose(_)
-        | Event::EditAttachments(_)
         | Event::EditSubject(_)
         | Event::MarkSpam(_)
         | Event::PinSetPosition(_)
@@ -76,21 +82,32 @@ fn about(message_nr: impl Into<Value>, judged: Judged<Decision>) -> Judged<Decis
 pub(super) struct Content {
     pub(super) xml: String,
     pub(super) names: Vec<String>,
+    pub(super) attached: Attached,
 }
 
-/// Renders a text.
+/// Renders a text with its files: of a message that there is, or (`None`) of the one that is posted next.
 ///
 /// # Errors
-/// 501 for attachments, which this server does not keep; 400 for a message without anything in it.
-pub(super) fn content(text: &str, attachment_urls: Option<&[String]>) -> Result<Content, Refusal> {
-    if attachment_urls.is_some_and(|urls| !urls.is_empty()) {
-        return Err(Refusal::not_supported("attachment_urls"));
+/// As [`attach::replace`], and 400 for a message without anything in it.
+pub(super) fn content(
+    draft: &Draft<'_>,
+    message: Option<&Message>,
+    text: &str,
+    attachment_urls: Option<&[String]>,
+) -> Judged<Content> {
+    let attached = attach::replace(draft, message, attachment_urls)?;
+    needs_something(text, attached.files.iter().all(|file| file.is_deleted))?;
+    let rendered = attach::render(text, &attached.files);
+    Ok(Content { xml: rendered.xml, names: rendered.mentions, attached })
+}
+
+/// # Errors
+/// 400 for a message without text and file.
+pub(super) fn needs_something(text: &str, has_no_file: bool) -> Result<(), Refusal> {
+    if has_no_file && text.trim().is_empty() {
+        return Err(Refusal::invalid_call("message", "a message needs a text or a file"));
     }
-    if text.trim().is_empty() {
-        return Err(Refusal::invalid_call("message", "a message needs a text"));
-    }
-    let rendered = markup::render(text, &[]);
-    Ok(Content { xml: rendered.xml, names: rendered.mentions })
+    Ok(())
 }
 
 /// A subject that says nothing is none.
@@ -101,8 +118,8 @@ pub(super) fn subject(given: Option<&str>) -> Option<String> {
 /// `message:add_plain`.
 fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts: &Facts) -> Judged<Decision> {
     let (head, member) = standing::writer(state, caller)?;
-    let content = content(&event.message, event.attachment_urls.as_deref())?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let content = content(&draft, None, &event.message, event.attachment_urls.as_deref())?;
     let reply_to_message_nr = event.reply_to_message_nr.map(number);
     if let Some(nr) = reply_to_message_nr
         && draft.flow().seen_message(member, nr)?.is_none()
@@ -115,6 +132,7 @@ fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts:
         subject: subject(event.subject.as_deref()),
         reply_to_message_nr,
         mention_ids: mention_ids.clone(),
+        attached: content.attached,
     };
     let nr = draft.post(MessageKind::Text, post)?;
     draft.mention(nr, &[], &mention_ids)?;
@@ -238,9 +256,6 @@ mod tests {
         for empty in ["", " \n\t"] {
             assert_eq!(replay.ask(ALICE, add_plain(empty)).unwrap_err().status, 400);
         }
-        let urls = Some(vec!["https://example.com/file".to_owned()]);
-        let event = message::AddPlain { attachment_urls: urls, ..plain("hello") };
-        assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_supported("attachment_urls")));
         for nr in [-1, 0, 3, 99] {
             let event = message::AddPlain { reply_to_message_nr: Some(nr), ..plain("hello") };
             assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_found("Message")));

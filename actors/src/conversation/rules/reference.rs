@@ -228,7 +228,11 @@ impl Client {
                         self.fw += 1;
                     }
                 }
-                News::Activity(_) | News::Contact(_) | News::Section(_) | News::Lock { .. } => {}
+                News::File(_)
+                | News::Activity(_)
+                | News::Contact(_)
+                | News::Section(_)
+                | News::Lock { .. } => {}
             }
         }
     }
