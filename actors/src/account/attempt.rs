@@ -116,9 +116,9 @@ impl Account {
     /// The texts without which a decision cannot be told.
     fn texts_wanted(&self, decision: &Decision, texts: &Texts) -> Vec<MessageId> {
         let task = |id| {
-            let changed = decision.changes.iter().rev().find_map(|change| match change {
-                Change::Task(of, task) if *of == id => Some(task.as_ref()),
-                _ => None,
+            let changed = decision.changes.iter().rev().find_map(|change| {
+                let Change::Task(of, task) = change else { return None };
+                (*of == id).then_some(task.as_ref())
             });
             changed.unwrap_or_else(|| self.state.board.task(id))
         };

@@ -227,7 +227,7 @@ impl Board {
     pub fn shown_sections(&self) -> Vec<(SectionId, &Section)> {
         let live = self.sections.iter().filter(|(_, section)| !section.is_deleted);
         let mut shown: Vec<_> = live.map(|(id, section)| (*id, section)).collect();
-        shown.sort_by(|(_, one), (_, other)| other.weight.cmp(&one.weight));
+        shown.sort_by_key(|(_, section)| std::cmp::Reverse(section.weight));
         shown
     }
 
@@ -239,7 +239,7 @@ impl Board {
             .iter()
             .filter(|(_, section)| if horizon == 0 { !section.is_deleted } else { section.stamp > horizon })
             .collect();
-        changed.sort_by(|(_, one), (_, other)| other.weight.cmp(&one.weight));
+        changed.sort_by_key(|(_, section)| std::cmp::Reverse(section.weight));
         changed.into_iter().map(|(id, _)| *id).collect()
     }
 

@@ -43,11 +43,9 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
-            RowKey::Member(_)
-            | RowKey::Run(_)
-            | RowKey::Slot(_)
-            | RowKey::Text(_)
-            | RowKey::Upload(_) => continue,
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) | RowKey::Upload(_) => {
+                continue;
+            }
         };
         state.fold(&change);
     }

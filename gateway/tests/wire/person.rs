@@ -32,6 +32,9 @@ impl fmt::Display for Transport {
     }
 }
 
+/// An id that belongs to nothing.
+const NOBODYS_ID: &str = "00000000-0000-4000-8000-000000000000";
+
 enum Line {
     Socket(Box<Socket>),
     Poll(Box<PollSession>),
@@ -177,15 +180,16 @@ impl Person {
         }
     }
 
-    /// Takes in everything that was done before this call: each conversation's owner answers a question behind it, and what the
-    /// session is sent comes in order.
+    /// Takes in everything that was done before this call: each owner answers a question behind it, and what the session is sent
+    /// comes in order. What a conversation did may concern the account, which may ask conversations to tell of it; so the account
+    /// is asked behind them (the second time behind what it does once the effect is durable), and they are asked again.
     pub(crate) fn settle(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         let last_event = self.last_event.take();
-        for conversation_id in conversation_ids {
-            // There is no message 0: a refusal brings nothing that would touch the picture.
-            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
-            self.ask("message:load_context", params, false)?;
+        self.question(conversation_ids)?;
+        for _ in 0..2 {
+            self.ask("my_message:archive", json!({ "message_id": NOBODYS_ID }), false)?;
         }
+        self.question(conversation_ids)?;
         self.last_event = last_event;
         self.pings += 1;
         match &mut self.line {
@@ -210,6 +214,15 @@ impl Person {
             },
             None => Ok(()),
         }
+    }
+
+    /// There is no message 0: a refusal brings nothing that would touch the picture.
+    fn question(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
+        for conversation_id in conversation_ids {
+            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
+            self.ask("message:load_context", params, false)?;
+        }
+        Ok(())
     }
 
     fn poll_at_once(&mut self) -> Result<Vec<Record>, Complaint> {

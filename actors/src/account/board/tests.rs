@@ -1,3 +1,5 @@
+//! The board's memory: what stands where, and what is remembered of what is gone. Not here: the rules.
+
 use super::*;
 
 const ALICE: AccountId = AccountId(Uuid::from_u128(1));

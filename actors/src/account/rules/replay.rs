@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Decision, Given, Stop, Task, apply, decide};
 use crate::account::board::record::{self, Texts, Told};
-use crate::account::board::{Place, What};
+use crate::account::board::{Place, Text, What};
 use crate::account::rows::{load, rows};
 use crate::account::state::State;
 use crate::conversation::rows::decode;
@@ -98,16 +98,14 @@ impl Replay {
 
     /// Whatever says something has its text, and nothing else has one.
     fn check_texts(&self) {
-        let named = self.rows.keys().filter_map(|key| match key {
-            RowKey::Task(id) => self.state.board.task(*id).and_then(|task| Some((*id, task.store_time()?))),
-            _ => None,
+        let named = self.rows.keys().filter_map(|key| {
+            let RowKey::Task(id) = key else { return None };
+            Some((*id, self.state.board.task(*id)?.store_time()?))
         });
-        let kept = self.rows.iter().filter_map(|(key, row)| match key {
-            RowKey::Text(id) => {
-                let text: crate::account::board::Text = decode(row).unwrap();
-                Some((*id, text.store_time))
-            }
-            _ => None,
+        let kept = self.rows.iter().filter_map(|(key, row)| {
+            let RowKey::Text(id) = key else { return None };
+            let text: Text = decode(row).unwrap();
+            Some((*id, text.store_time))
         });
         assert!(named.eq(kept), "texts and tasks do not match");
     }
