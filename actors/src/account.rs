@@ -26,6 +26,7 @@ pub mod rules;
 pub mod state;
 mod sync;
 mod telling;
+pub mod upload;
 
 pub use owner::Account;
 

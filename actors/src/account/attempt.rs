@@ -54,7 +54,7 @@ impl Account {
     /// Judges until there is a verdict, fetching what is lacking. Every round begins with the state as it is then.
     fn attempt(&mut self, submit: Submit, mut fetched: Fetched, ctx: &mut Context<Self>) {
         loop {
-            let (issued, given) = self.given(self.fresh(submit.request_id), &fetched.texts);
+            let (issued, given) = self.given_with(self.fresh(submit.request_id), &fetched.texts);
             let need = match self.judge(&submit, given, &fetched) {
                 Ok(verdict) => return self.carry_out(submit, verdict, &fetched.texts, issued, ctx),
                 Err(need) => need,

@@ -6,11 +6,11 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::Account;
-use super::board::record::NO_TEXTS;
 use super::login::{
     AskOwnContact, CloseSession, Login, OpenSession, OrderReply, Register, ticket_name, token_name,
 };
 use super::rules;
+use super::upload::{self, AskRoom, KeepUploads};
 use crate::conversation::rows::encode;
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
@@ -18,7 +18,7 @@ use crate::store::UniqueKey;
 
 impl Account {
     pub(super) fn register(&mut self, order: Register, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
+        let (issued, given) = self.given(Uuid::nil());
         let entry = rules::Entry {
             email: &order.email,
             password_hash: &order.password_hash,
@@ -44,7 +44,7 @@ impl Account {
     }
 
     pub(super) fn open(&mut self, order: OpenSession, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
+        let (issued, given) = self.given(Uuid::nil());
         let token = token_name(&self.desk.node, order.token_id);
         let ticket = ticket_name(&self.desk.node, &order.ticket);
         let login = Login { account_id: self.id, token, ticket };
@@ -62,7 +62,7 @@ impl Account {
     }
 
     pub(super) fn close(&mut self, order: CloseSession, ctx: &mut Context<Self>) {
-        let (issued, _) = self.given(Uuid::nil(), &NO_TEXTS);
+        let (issued, _) = self.given(Uuid::nil());
         let decision = rules::close_session(&self.state, order.token);
         self.take_in(&decision);
         let lanes =
@@ -73,6 +73,25 @@ impl Account {
             Departure { items, reply: told(order.reply, Ok(())), settles: None, issued: Some(issued) };
         let rows = Rows { release: vec![UniqueKey::Token(order.token)], ..Rows::default() };
         self.write_rows(rows, &decision, departure, ctx);
+    }
+
+    pub(super) fn keep_uploads(&mut self, order: KeepUploads, ctx: &mut Context<Self>) {
+        let (issued, given) = self.given(Uuid::nil());
+        match upload::keep(&self.state, order.brought, given) {
+            Ok(decision) => {
+                self.take_in(&decision);
+                let reply = told(order.reply, Ok(()));
+                let departure = Departure { issued: Some(issued), ..Departure::reply(reply) };
+                self.write(&decision, Vec::new(), departure, ctx);
+            }
+            Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+        }
+    }
+
+    pub(super) fn show_room(&mut self, order: AskRoom) {
+        let (_, given) = self.given(Uuid::nil());
+        let room = upload::room(&self.state, given);
+        self.desk.journal.pass(Departure::reply(told(order.reply, Ok(room))));
     }
 
     pub(super) fn show_own(&mut self, order: AskOwnContact) {

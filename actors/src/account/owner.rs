@@ -18,6 +18,7 @@ use super::rows::{load, rows};
 use super::rules::{self, Decision, Given, Task};
 use super::state::{Change, Head, State};
 use super::sync::{Page, Run, Step};
+use super::upload::{AskRoom, KeepUploads};
 use super::{Found, Introduce, Sync, dialog_id};
 use crate::conversation::rows::{decode, encode};
 use crate::conversation::{OpenDialog, Part, Peek};
@@ -52,6 +53,8 @@ pub(crate) enum Work {
     Open(OpenSession),
     Close(CloseSession),
     Own(AskOwnContact),
+    Keep(KeepUploads),
+    Room(AskRoom),
 }
 
 /// An answer whose records come from several conversations; it is complete when the last of them has done its part.
@@ -88,9 +91,20 @@ impl Account {
     }
 
     /// What a rule is given. `fresh` is the id of what an event makes, nil where none asks.
-    pub(super) fn given<'a>(&self, fresh: Uuid, texts: &'a Texts) -> (Issued, Given<'a>) {
+    pub(super) fn given(&self, fresh: Uuid) -> (Issued, Given<'static>) {
+        self.given_with(fresh, &NO_TEXTS)
+    }
+
+    /// As [`Account::given`], with texts that were read.
+    pub(super) fn given_with<'a>(&self, fresh: Uuid, texts: &'a Texts) -> (Issued, Given<'a>) {
         let issued = self.desk.node.issue();
-        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh, texts };
+        let given = Given {
+            now: self.desk.node.now_s(),
+            stamp: issued.stamp(),
+            fresh,
+            texts,
+            storage_quota: self.desk.node.settings.storage_quota,
+        };
         (issued, given)
     }
 
@@ -141,7 +155,7 @@ impl Account {
     /// Shows this account to whoever asked, in the form that fits.
     fn introduce(&mut self, introduce: Introduce, ctx: &mut Context<Self>) {
         let Introduce { submit, found } = introduce;
-        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
+        let (issued, given) = self.given(Uuid::nil());
         let decision = match &found {
             Found::ByEmail(email) => rules::become_known(&self.state, email, given),
             Found::ById { .. } => Decision::default(),
@@ -248,7 +262,7 @@ impl Account {
     }
 
     fn apply(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given(Uuid::nil(), &NO_TEXTS);
+        let (issued, given) = self.given(Uuid::nil());
         let decision = rules::apply(&self.state, effect, given);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
@@ -406,6 +420,8 @@ impl Owner for Account {
             Work::Open(order) => self.open(order, ctx),
             Work::Close(order) => self.close(order, ctx),
             Work::Own(order) => self.show_own(order),
+            Work::Keep(order) => self.keep_uploads(order, ctx),
+            Work::Room(order) => self.show_room(order),
         }
     }
 
@@ -435,6 +451,8 @@ impl Owner for Account {
             Work::Open(order) => refuse_order(order.reply),
             Work::Close(order) => refuse_order(order.reply),
             Work::Own(order) => refuse_order(order.reply),
+            Work::Keep(order) => refuse_order(order.reply),
+            Work::Room(order) => refuse_order(order.reply),
         }
     }
 
@@ -468,6 +486,8 @@ impl Owner for Account {
             Work::Open(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Close(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
         };
         let _: Result<(), ()> = sent;
     }
@@ -510,6 +530,8 @@ takes! {
     OpenSession as Open,
     CloseSession as Close,
     AskOwnContact as Own,
+    KeepUploads as Keep,
+    AskRoom as Room,
 }
 
 impl Handler<Apply> for Account {

@@ -24,6 +24,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Task(id, None) => remove.push(RowKey::Task(*id)),
             Change::Text(id, Some(text)) => put.push((RowKey::Text(*id), encode(text))),
             Change::Text(id, None) => remove.push(RowKey::Text(*id)),
+            Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
+            Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
         }
     }
     (put, remove)
@@ -43,9 +45,8 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
-            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) | RowKey::Upload(_) => {
-                continue;
-            }
+            RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) => continue,
         };
         state.fold(&change);
     }

@@ -12,6 +12,7 @@ use super::contact::{ContactRow, Registration};
 use super::login::Login;
 use super::profile::Profile;
 use super::state::{Change, Head, Membership, State, Token};
+use super::upload;
 use crate::effect::Effect;
 use crate::store::{Aggregate, Stamp};
 
@@ -37,6 +38,8 @@ pub struct Given<'a> {
     pub fresh: Uuid,
     /// Texts of private tasks and canned responses that were read.
     pub texts: &'a Texts,
+    /// How many bytes of files the account may have.
+    pub storage_quota: u64,
 }
 
 /// Why a rule did not come to a decision.
@@ -307,7 +310,8 @@ pub fn apply(state: &State, effect: &Effect, given: Given<'_>) -> Decision {
             };
             task::assigned(&state.board, said, given)
         }
-        Effect::Profile { .. } | Effect::Attached { .. } => Decision::default(),
+        Effect::Attached { uploads } => upload::attached(state, uploads, given),
+        Effect::Profile { .. } => Decision::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow, Registration};
 use crate::account::profile::Profile;
+use crate::file::Upload;
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -62,6 +63,8 @@ pub enum Change {
     Task(MessageId, Option<board::Task>),
     /// What one of them says; not held in memory.
     Text(MessageId, Option<board::Text>),
+    /// A file that it brought here.
+    Upload(Uuid, Option<Upload>),
 }
 
 /// Everything that an active account holds in memory.
@@ -79,6 +82,8 @@ pub struct State {
     pub memberships: BTreeMap<ConversationId, Membership>,
     /// Its own board, without what the tasks say.
     pub board: Board,
+    /// Files that it brought here, by what their urls name.
+    pub uploads: BTreeMap<Uuid, Upload>,
 }
 
 impl State {
@@ -92,6 +97,7 @@ impl State {
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
             board: Board::new(account_id),
+            uploads: BTreeMap::new(),
         }
     }
 
@@ -114,6 +120,12 @@ impl State {
             Change::MySection(id, section) => self.board.fold_section(*id, section.as_ref()),
             Change::Task(id, task) => self.board.fold_task(*id, task.as_ref()),
             Change::Text(..) => {}
+            Change::Upload(id, Some(upload)) => {
+                self.uploads.insert(*id, upload.clone());
+            }
+            Change::Upload(id, None) => {
+                self.uploads.remove(id);
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ impl Replay {
         let mut texts = Texts::new();
         loop {
             let fresh = Uuid::from_u128(u128::from(self.stamp));
-            let given = Given { now: self.now, stamp: self.stamp, fresh, texts: &texts };
+            let given = Given { now: self.now, stamp: self.stamp, fresh, texts: &texts, storage_quota: 0 };
             match decide(&self.state, event, given) {
                 Ok(Task::Decided(decision)) => {
                     self.carry_out(&decision);
@@ -70,7 +70,8 @@ impl Replay {
             version,
         };
         let texts = Texts::new();
-        let given = Given { now: self.now, stamp: self.stamp, fresh: Uuid::nil(), texts: &texts };
+        let given =
+            Given { now: self.now, stamp: self.stamp, fresh: Uuid::nil(), texts: &texts, storage_quota: 0 };
         let decision = apply(&self.state, &effect, given);
         self.carry_out(&decision);
         decision
