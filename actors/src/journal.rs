@@ -13,7 +13,7 @@ use crate::hub::Item;
 use crate::node::Node;
 use crate::piece::Piece;
 use crate::presence::Lane;
-use crate::store::{Aggregate, Append, EffectId, OutboxEntry, RowKey, Stamp, UniqueKey};
+use crate::store::{Aggregate, Append, EffectId, OutboxEntry, RowKey, UniqueKey};
 use crate::watermark::Issued;
 
 /// How many appends of one owner may be under way. Enough to keep the writer's batches full from a single busy
@@ -33,8 +33,6 @@ pub struct Rows {
     pub release: Vec<UniqueKey>,
     /// Consequences for other aggregates.
     pub outbox: Vec<(Aggregate, Bytes)>,
-    /// The stamp of the change, where it stays open beyond the departure; otherwise the departure has it.
-    pub stamp: Stamp,
 }
 
 /// Where an outcome goes.
@@ -144,7 +142,7 @@ impl Journal {
         let append = Append {
             aggregate: self.aggregate,
             expected_version: self.version,
-            stamp: departure.issued.as_ref().map_or(rows.stamp, Issued::stamp),
+            stamp: departure.issued.as_ref().map_or(0, Issued::stamp),
             put: rows.put,
             remove: rows.remove,
             claim: rows.claim,

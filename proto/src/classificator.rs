@@ -135,6 +135,14 @@ words! {
         Daily = "daily",
     }
 
+    /// Which new messages are pushed to a device.
+    PushNewMessage {
+        /// The first unread one of a conversation.
+        First = "first",
+        /// Every one.
+        All = "all",
+    }
+
     /// The kind of device that a push token belongs to.
     DeviceType {
         /// An Android device.
@@ -184,6 +192,8 @@ pub enum MessageType {
     Leave,
     /// The topic was set.
     Topic,
+    /// Somebody who was known by an e-mail address registered.
+    Signin,
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).
@@ -285,6 +295,14 @@ impl From<DialogType> for ConvType {
             DialogType::Default => Self::Default,
             DialogType::NoMail => Self::NoMail,
         }
+    }
+}
+
+impl PushNewMessage {
+    /// A word of the wire; `None` for what is none.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        Self::from_wire(word)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod contact;
 pub mod conv;
 pub mod file;
 pub mod label;
+pub mod lastseen;
 pub mod lock;
 pub mod message;
 pub mod my_message;

@@ -1,6 +1,6 @@
 //! How a session is brought up to date: the own records, then a visit to every conversation that may have something for
-//! it, then what changed on the own board (a client without any of it fetches its tasks itself), then live. The initial sync, the catch-up after a lost connection and the news of having joined a conversation
-//! are this one path.
+//! it, then what changed on the own board (a client without any of it fetches the tasks itself), then live. The initial
+//! sync, the catch-up after a lost connection and the news of having joined a conversation are this one path.
 //!
 //! A run puts in one batch of visits at a time and goes on when the client has taken it, so that a slow client or a long
 //! poll bounds its own sync.
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use rill_proto::id::{AccountId, ConversationId, MessageId};
 
-use super::attempt::read_texts;
 use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
+use super::facts::read_texts;
 use super::label::SystemLabel;
 use super::owner::Work;
 use super::{Account, Sync};
@@ -131,8 +131,9 @@ impl Account {
         own.extend(record::records(&self.state.board, &sections.collect::<Vec<_>>(), &NO_TEXTS).pieces);
         let tasks: VecDeque<MessageId> =
             if horizon == 0 { VecDeque::new() } else { self.state.board.tasks_since(horizon).into() };
-        let changed: Vec<AccountId> =
-            self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon).map(|(id, _)| id).collect();
+        let changed = self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon);
+        let changed: Vec<(AccountId, Option<String>)> =
+            changed.map(|(id, row)| (id, row.email.clone())).collect();
         let memberships = self.state.memberships.iter();
         let wanted: Wanted = memberships
             .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
@@ -315,7 +316,8 @@ impl Account {
                 }
             }
             Step::Show(with) => {
-                let shown = Self::profiles(Arc::clone(&self.desk.node), vec![with]);
+                let named = self.state.contacts.row(with).and_then(|row| row.email.clone());
+                let shown = Self::profiles(Arc::clone(&self.desk.node), vec![(with, named)]);
                 ctx.wait(shown.into_actor(self).map(move |shown, owner, _| {
                     match shown {
                         Ok(pieces) => {

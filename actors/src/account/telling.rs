@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
-use rill_proto::id::ConversationId;
+use rill_proto::id::{ConversationId, MessageId};
 use rill_proto::refusal::Refusal;
 
 use super::Account;
 use super::board::record::{self, Numbers, Records, Texts};
-use super::owner::request;
 use super::rules::Decision;
 use super::state::Change;
 use super::sync::turn_away;
@@ -31,12 +30,27 @@ use crate::watermark::Issued;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Durable {
-    submit: Submit,
-    request: Bytes,
-    told: Records,
+    pub(super) submit: Submit,
+    pub(super) request: Bytes,
+    pub(super) told: Records,
     /// The account's other sessions.
-    others: Vec<Lane>,
-    issued: Issued,
+    pub(super) others: Vec<Lane>,
+    pub(super) issued: Issued,
+}
+
+impl Durable {
+    /// Comes back to the account once it is true; if it never is, the event is answered with a fault.
+    pub(super) fn reply(self, node: &Arc<Node>, ctx: &Context<Account>) -> Reply {
+        let (addr, node) = (ctx.address(), Arc::clone(node));
+        Reply::Order(Box::new(move |ok| {
+            if ok {
+                #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
+                addr.do_send(self);
+            } else {
+                node.inboxes.put(self.submit.answer(Err(&Refusal::unavailable())));
+            }
+        }))
+    }
 }
 
 /// An answer whose last records come from conversations; it leaves when the last of them has done its part. Its stamp
@@ -89,26 +103,20 @@ impl Account {
         lanes.iter().map(|lane| Item::Placements(lane.clone(), Arc::clone(places))).collect()
     }
 
-    /// Where the outcome of an event goes that is told by conversations as well.
-    pub(super) fn show_then_answer(
-        &self,
-        submit: Submit,
-        decision: &Decision,
-        told: Records,
-        others: Vec<Lane>,
-        issued: Issued,
-        ctx: &Context<Self>,
-    ) -> Reply {
-        let (addr, node) = (ctx.address(), Arc::clone(&self.desk.node));
-        let request = request(&submit, decision);
-        Reply::Order(Box::new(move |ok| {
-            if ok {
-                #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
-                addr.do_send(Durable { submit, request, told, others, issued });
-            } else {
-                node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
-            }
-        }))
+    /// The texts without which a decision cannot be told.
+    pub(super) fn texts_wanted(&self, decision: &Decision, texts: &Texts) -> Vec<MessageId> {
+        let task = |id| {
+            let changed = decision.changes.iter().rev().find_map(|change| {
+                let Change::Task(of, task) = change else { return None };
+                (*of == id).then_some(task.as_ref())
+            });
+            changed.unwrap_or_else(|| self.state.board.task(id))
+        };
+        let mut wanted = record::texts_wanted(&decision.board, task, texts);
+        wanted.retain(|id| {
+            !decision.changes.iter().any(|change| matches!(change, Change::Text(of, Some(_)) if of == id))
+        });
+        wanted
     }
 
     /// Asks conversations to show some of their messages to sessions of the account. The asking one, if there is one, gets

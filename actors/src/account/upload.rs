@@ -118,11 +118,10 @@ mod tests {
     use rill_proto::id::AccountId;
 
     use super::*;
-    use crate::account::board::record::NO_TEXTS;
     use crate::file::Digest;
 
-    fn given(now: i64) -> Given<'static> {
-        Given { now, stamp: 7, fresh: Uuid::nil(), texts: &NO_TEXTS, storage_quota: 100 }
+    fn given(now: i64) -> Given {
+        Given { now, stamp: 7, fresh: Uuid::nil(), storage_quota: 100 }
     }
 
     fn brought(nr: u128, size: u64) -> Brought {

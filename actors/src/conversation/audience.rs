@@ -418,6 +418,7 @@ fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<Ac
             MessageKind::Kick => MessageType::Kick,
             MessageKind::Leave => MessageType::Leave,
             MessageKind::Topic => MessageType::Topic,
+            MessageKind::Signin => MessageType::Signin,
         },
         mk_message_state: of.state,
         tags: message::tags(of.state),

@@ -137,14 +137,21 @@ impl Conversation {
                 sync::shown(&self.state, show.viewer, numbers, facts).map(Verdict::Told)
             }
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
-                Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
+                profile::profile_changed(&self.state, *account_id, now, facts).map(Verdict::Decided)
+            }
+            Work::Apply(_, Effect::Named { viewer, contact, .. }) => {
+                Ok(Verdict::Decided(profile::named(&self.state, *viewer, *contact, facts)))
             }
             Work::Apply(
                 _,
                 Effect::Joined { .. }
                 | Effect::Dialog { .. }
                 | Effect::Assigned { .. }
-                | Effect::Attached { .. },
+                | Effect::Attached { .. }
+                | Effect::Watched { .. }
+                | Effect::Shown { .. }
+                | Effect::Spread { .. }
+                | Effect::Detached { .. },
             ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
@@ -240,11 +247,16 @@ impl Conversation {
     ) {
         let caller = match effect {
             Effect::Profile { account_id, .. } => *account_id,
+            Effect::Named { viewer, .. } => *viewer,
             // These are for accounts, and decide nothing here.
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
-            | Effect::Attached { .. } => NOBODY,
+            | Effect::Attached { .. }
+            | Effect::Watched { .. }
+            | Effect::Shown { .. }
+            | Effect::Spread { .. }
+            | Effect::Detached { .. } => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);

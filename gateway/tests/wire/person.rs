@@ -32,9 +32,6 @@ impl fmt::Display for Transport {
     }
 }
 
-/// An id that belongs to nothing.
-const NOBODYS_ID: &str = "00000000-0000-4000-8000-000000000000";
-
 enum Line {
     Socket(Box<Socket>),
     Poll(Box<PollSession>),
@@ -58,6 +55,8 @@ pub(crate) struct Person {
     pub(crate) has_dropped: bool,
     pings: i64,
     has_logged_out: bool,
+    /// His account is closed.
+    pub(crate) is_gone: bool,
 }
 
 impl Person {
@@ -76,6 +75,7 @@ impl Person {
             has_dropped: false,
             pings: 0,
             has_logged_out: false,
+            is_gone: false,
         };
         person.connect()?;
         Ok(person)
@@ -111,6 +111,30 @@ impl Person {
             None => {}
         }
         Ok(())
+    }
+
+    /// His login ends from outside: the socket is closed with 1008, polls are answered with 401.
+    pub(crate) fn is_cut_off(&mut self) -> Result<(), Complaint> {
+        let ended = match self.line.take() {
+            Some(Line::Socket(mut socket)) => {
+                let (code, reason) = socket.wait_closed(ANSWER_WAIT)?;
+                self.parked = socket.abandon();
+                (code == 1008).then_some(()).ok_or_else(|| format!("{code} {reason}"))
+            }
+            Some(Line::Poll(mut poll)) => loop {
+                match poll.poll(true) {
+                    Err(Failure::Http { status: 401, .. }) => {
+                        self.parked = poll.close();
+                        break Ok(());
+                    }
+                    Err(failure) => break Err(failure.to_string()),
+                    Ok(_) => {}
+                }
+            },
+            None => Err("he is not connected".to_owned()),
+        };
+        self.has_logged_out = true;
+        ended.map_err(|got| Complaint::new("the end of the login", got))
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -180,15 +204,16 @@ impl Person {
         }
     }
 
-    /// Takes in everything that was done before this call: each owner answers a question behind it, and what the session is sent
-    /// comes in order. What a conversation did may concern the account, which may ask conversations to tell of it; so the account
-    /// is asked behind them (the second time behind what it does once the effect is durable), and they are asked again.
+    /// Takes in everything that was done before this call: each conversation's owner answers a question behind it, and so does
+    /// his account's, and what the session is sent comes in order.
     pub(crate) fn settle(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         let last_event = self.last_event.take();
         self.question(conversation_ids)?;
+        // What another owner has told his account comes before the first of these, and what that means for him before the second.
         for _ in 0..2 {
-            self.ask("my_message:archive", json!({ "message_id": NOBODYS_ID }), false)?;
+            self.ask("account:sync_conversations", json!({"conversation_ids": []}), false)?;
         }
+        // It may have asked conversations to tell him.
         self.question(conversation_ids)?;
         self.last_event = last_event;
         self.pings += 1;

@@ -35,6 +35,9 @@ pub(crate) fn play(server: &Server, script: &Script, transport: Transport) -> Re
         scene.act(step).map_err(|complaint| complaint.at(place(), &step.text))?;
     }
     for name in &script.people {
+        if scene.person(name)?.is_gone {
+            continue;
+        }
         let place = || format!("{} (over {transport})", script.file);
         let text = format!("picture {name} equals fresh sync");
         scene.compare(name).map_err(|complaint| complaint.at(place(), &text))?;
@@ -119,6 +122,12 @@ impl Scene {
             Deed::Settle => self.settle(),
             Deed::Connect(who) => self.person(who)?.connect(),
             Deed::Disconnect(who) => self.person(who)?.disconnect(),
+            Deed::CutOff(who) => self.person(who)?.is_cut_off(),
+            Deed::Gone(who) => {
+                let person = self.person(who)?;
+                person.is_gone = true;
+                person.is_cut_off()
+            }
             Deed::Header(who, conversation, numbers) => self.header(who, conversation, numbers),
             Deed::Holds(who, conversation, numbers) => self.holds(who, conversation, numbers),
             Deed::LoadEverything(who) => Ok(Picture::complete(self.person(who)?.session()?)?),

@@ -71,6 +71,8 @@ pub(crate) enum Deed {
     PushedNothing(String),
     Settle,
     Connect(String),
+    CutOff(String),
+    Gone(String),
     Disconnect(String),
     Header(String, Value, Vec<(&'static str, Value)>),
     Holds(String, Value, Vec<u64>),
@@ -189,6 +191,8 @@ impl Script {
         match rest.split_once(' ').unwrap_or((rest, "")) {
             ("connects", "") => Ok(Deed::Connect(who)),
             ("disconnects", "") => Ok(Deed::Disconnect(who)),
+            ("is", "cut off") => Ok(Deed::CutOff(who)),
+            ("is", "gone") => Ok(Deed::Gone(who)),
             ("loads", "everything") => Ok(Deed::LoadEverything(who)),
             ("header", numbers) => header(who, numbers),
             ("holds", numbers) => {

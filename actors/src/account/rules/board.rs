@@ -6,7 +6,7 @@ use rill_proto::id::{MessageId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
-use super::{Decision, Given};
+use super::{Decision, Facts};
 use crate::account::board::record::Told;
 use crate::account::board::{Board, Place, Section, Task, Text};
 use crate::account::state::Change;
@@ -15,7 +15,7 @@ use crate::weight::Weight;
 /// A decision about the board in the making.
 pub(super) struct Draft<'a> {
     pub(super) board: &'a Board,
-    pub(super) given: Given<'a>,
+    pub(super) facts: &'a Facts,
     sections: BTreeMap<SectionId, Section>,
     tasks: BTreeMap<MessageId, Task>,
     texts: Vec<(MessageId, Option<Text>)>,
@@ -26,10 +26,10 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Nothing decided yet.
-    pub(super) fn new(board: &'a Board, given: Given<'a>) -> Self {
+    pub(super) fn new(board: &'a Board, facts: &'a Facts) -> Self {
         Self {
             board,
-            given,
+            facts,
             sections: BTreeMap::new(),
             tasks: BTreeMap::new(),
             texts: Vec::new(),
@@ -40,7 +40,7 @@ impl<'a> Draft<'a> {
 
     /// Puts a task in, and tells of it.
     pub(super) fn put_task(&mut self, id: MessageId, task: Task) {
-        self.tasks.insert(id, Task { stamp: self.given.stamp, ..task });
+        self.tasks.insert(id, Task { stamp: self.facts.stamp, ..task });
         self.tell_task(id);
     }
 
@@ -51,7 +51,7 @@ impl<'a> Draft<'a> {
 
     /// Puts a section in, and tells of it.
     pub(super) fn put_section(&mut self, id: SectionId, section: Section) {
-        self.sections.insert(id, Section { stamp: self.given.stamp, ..section });
+        self.sections.insert(id, Section { stamp: self.facts.stamp, ..section });
         self.tell_section(id);
     }
 

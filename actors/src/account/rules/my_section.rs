@@ -7,7 +7,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 
 use super::board::{Draft, section};
-use super::{Decision, Given};
+use super::{Decision, Facts};
 use crate::account::board::record::Told;
 use crate::account::board::{Board, SECTIONS_MAX, Section, Task, What};
 use crate::effect::Assignment;
@@ -17,14 +17,14 @@ use crate::weight::Weight;
 ///
 /// # Errors
 /// What the request record says.
-pub(super) fn decide(board: &Board, event: &Event, given: Given<'_>) -> Result<Decision, Refusal> {
+pub(super) fn decide(board: &Board, event: &Event, facts: &Facts) -> Result<Decision, Refusal> {
     match event {
-        Event::TaskAdd(event) => add(board, event, given),
-        Event::TaskRename(event) => rename(board, event, given),
-        Event::TaskSetPosition(event) => set_position(board, event, given),
-        Event::TaskDelete(event) => delete(board, event.section_id, given),
-        Event::TaskArchiveAll(event) => put_away(board, event.section_id, given, |_| true),
-        Event::TaskArchiveDone(event) => put_away(board, event.section_id, given, is_done),
+        Event::TaskAdd(event) => add(board, event, facts),
+        Event::TaskRename(event) => rename(board, event, facts),
+        Event::TaskSetPosition(event) => set_position(board, event, facts),
+        Event::TaskDelete(event) => delete(board, event.section_id, facts),
+        Event::TaskArchiveAll(event) => put_away(board, event.section_id, facts, |_| true),
+        Event::TaskArchiveDone(event) => put_away(board, event.section_id, facts, is_done),
         Event::TaskSync(event) => sync(board, event),
     }
 }
@@ -81,7 +81,7 @@ fn put_behind(draft: &mut Draft<'_>, id: SectionId, section: Section, prev: Opti
     }
 }
 
-fn add(board: &Board, event: &my_section::TaskAdd, given: Given<'_>) -> Result<Decision, Refusal> {
+fn add(board: &Board, event: &my_section::TaskAdd, facts: &Facts) -> Result<Decision, Refusal> {
     let name = name(&event.section_name)?;
     let movable = movable(board);
     let prev = match event.prev_section_id {
@@ -95,20 +95,20 @@ fn add(board: &Board, event: &my_section::TaskAdd, given: Given<'_>) -> Result<D
     if movable.len() > SECTIONS_MAX {
         return Err(Refusal::no_permission(format!("You have {SECTIONS_MAX} sections, no more fit.")));
     }
-    let id = SectionId(given.fresh);
-    let mut draft = Draft::new(board, given);
+    let id = SectionId(facts.fresh);
+    let mut draft = Draft::new(board, facts);
     let subtype = MySectionSubtype::User;
-    let new = Section { name, subtype, weight: Weight::LAST, is_deleted: false, stamp: given.stamp };
+    let new = Section { name, subtype, weight: Weight::LAST, is_deleted: false, stamp: facts.stamp };
     put_behind(&mut draft, id, new, prev);
     Ok(about(draft, id))
 }
 
-fn rename(board: &Board, event: &my_section::TaskRename, given: Given<'_>) -> Result<Decision, Refusal> {
+fn rename(board: &Board, event: &my_section::TaskRename, facts: &Facts) -> Result<Decision, Refusal> {
     let id = event.section_id;
     let known = section(board, id)?;
     no_archive(known, "The archive keeps its name.")?;
     let name = name(&event.section_name)?;
-    let mut draft = Draft::new(board, given);
+    let mut draft = Draft::new(board, facts);
     if known.name == name {
         draft.tell_section(id);
     } else {
@@ -120,7 +120,7 @@ fn rename(board: &Board, event: &my_section::TaskRename, given: Given<'_>) -> Re
 fn set_position(
     board: &Board,
     event: &my_section::TaskSetPosition,
-    given: Given<'_>,
+    facts: &Facts,
 ) -> Result<Decision, Refusal> {
     let (id, prev) = (event.section_id, event.prev_section_id);
     let known = section(board, id)?;
@@ -131,7 +131,7 @@ fn set_position(
             return Err(Refusal::invalid_call("prev_section_id", "a section cannot stand behind itself"));
         }
     }
-    let mut draft = Draft::new(board, given);
+    let mut draft = Draft::new(board, facts);
     let order = movable(board);
     let at = order.iter().position(|(other, _)| *other == id);
     let before = at.and_then(|at| at.checked_sub(1)).map(|at| order[at].0);
@@ -151,12 +151,12 @@ fn upwards(board: &Board, id: SectionId) -> Vec<(MessageId, &Task)> {
     upwards
 }
 
-fn delete(board: &Board, id: SectionId, given: Given<'_>) -> Result<Decision, Refusal> {
+fn delete(board: &Board, id: SectionId, facts: &Facts) -> Result<Decision, Refusal> {
     let known = section(board, id)?;
     if known.subtype != MySectionSubtype::User {
         return Err(Refusal::invalid_state("Every board has this section."));
     }
-    let mut draft = Draft::new(board, given);
+    let mut draft = Draft::new(board, facts);
     draft.put_section(id, Section { is_deleted: true, ..known.clone() });
     for (task_id, task) in upwards(board, id) {
         let place = Some(draft.top(board.default_id()));
@@ -176,11 +176,11 @@ fn is_done(task: &Task) -> bool {
 fn put_away(
     board: &Board,
     id: SectionId,
-    given: Given<'_>,
+    facts: &Facts,
     is_meant: impl Fn(&Task) -> bool,
 ) -> Result<Decision, Refusal> {
     no_archive(section(board, id)?, "What lies in the archive is archived.")?;
-    let mut draft = Draft::new(board, given);
+    let mut draft = Draft::new(board, facts);
     for (task_id, task) in upwards(board, id).into_iter().filter(|(_, task)| is_meant(task)) {
         draft.archive(task_id, task);
     }
@@ -215,12 +215,12 @@ mod tests {
     use serde_json::json;
 
     use crate::account::board::record::Told;
-    use crate::account::rules::replay::*;
+    use crate::account::rules::board_replay::*;
     use crate::effect::Assignment;
 
     #[test]
     fn every_board_has_a_default_section_and_an_archive() {
-        let replay = Replay::new();
+        let replay = Replay::alice();
         assert_eq!(replay.sections(), ["To Do", "Archived"]);
         let told: Vec<Told> = replay.state.board.sections_since(0).into_iter().map(Told::section).collect();
         let records = replay.records(&told);
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_new_section_stands_last_before_the_archive_or_behind_the_one_that_is_named() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let first = replay.section(" First ", None);
         assert_eq!(replay.state.board.section(first).unwrap().weight.get(), 4_294_901_760.0);
         replay.section("Second", None);
@@ -242,17 +242,17 @@ mod tests {
 
     #[test]
     fn sections_are_moved_and_numbered_anew_when_there_is_no_room() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (a, b) = (replay.section("a", None), replay.section("b", None));
         let default_id = replay.default_id();
-        replay.ask(&move_section(b, None)).unwrap();
+        replay.ask(move_section(b, None)).unwrap();
         assert_eq!(replay.sections(), ["b", "To Do", "a", "Archived"]);
-        assert!(replay.ask(&move_section(b, None)).unwrap().changes.is_empty(), "it is the first");
-        assert!(replay.ask(&move_section(a, Some(default_id))).unwrap().changes.is_empty());
+        assert!(replay.ask(move_section(b, None)).unwrap().changes.is_empty(), "it is the first");
+        assert!(replay.ask(move_section(a, Some(default_id))).unwrap().changes.is_empty());
         let mut told = 1;
         for turn in 0..40 {
             let moved = if turn % 2 == 0 { a } else { default_id };
-            told = told.max(replay.ask(&move_section(moved, Some(b))).unwrap().board.len());
+            told = told.max(replay.ask(move_section(moved, Some(b))).unwrap().board.len());
         }
         assert_eq!(told, 3, "all that moved are told");
         assert_eq!(replay.sections(), ["b", "To Do", "a", "Archived"]);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_archive_stays_where_it_is_and_keeps_its_name() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (archived, default_id) = (replay.archived_id(), replay.default_id());
         for event in [
             move_section(archived, None),
@@ -273,18 +273,18 @@ mod tests {
             rename(default_id, "  "),
             move_section(default_id, Some(default_id)),
         ] {
-            assert_eq!(replay.ask(&event).unwrap_err().status, 400);
+            assert_eq!(replay.ask(event).unwrap_err().status, 400);
         }
-        replay.ask(&rename(default_id, "Now")).unwrap();
+        replay.ask(rename(default_id, "Now")).unwrap();
         assert_eq!(replay.sections(), ["Now", "Archived"]);
-        assert!(replay.ask(&rename(default_id, " Now ")).unwrap().changes.is_empty());
+        assert!(replay.ask(rename(default_id, " Now ")).unwrap().changes.is_empty());
     }
 
     #[test]
     fn what_is_not_there_is_not_found() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let gone = replay.section("gone", None);
-        replay.ask(&delete_section(gone)).unwrap();
+        replay.ask(delete_section(gone)).unwrap();
         let default_id = replay.default_id();
         for event in [
             rename(gone, "x"),
@@ -295,21 +295,21 @@ mod tests {
             archive_done(gone),
             sync(gone, None, 20),
         ] {
-            assert_eq!(replay.ask(&event), Err(Refusal::not_found("Section")));
+            assert_eq!(replay.ask(event), Err(Refusal::not_found("Section")));
         }
     }
 
     #[test]
     fn the_tasks_of_a_deleted_section_go_to_the_top_of_the_default_one_in_their_order() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let section = replay.section("Later", None);
         for text in ["three", "two", "one"] {
             let task = replay.task(text);
-            replay.ask(&move_task(task, section, None)).unwrap();
+            replay.ask(move_task(task, section, None)).unwrap();
         }
         replay.task("stays");
         let horizon = replay.stamp;
-        replay.ask(&delete_section(section)).unwrap();
+        replay.ask(delete_section(section)).unwrap();
         assert_eq!(replay.standing(replay.default_id()), ["one", "two", "three", "stays"]);
         assert_eq!(replay.sections(), ["To Do", "Archived"]);
         assert_eq!(replay.state.board.sections_since(horizon), [section], "who comes back learns of it");
@@ -318,29 +318,29 @@ mod tests {
 
     #[test]
     fn a_section_is_put_away_as_a_whole_or_as_far_as_it_is_done() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (one, two) = (replay.task("one"), replay.task("two"));
         replay.hear(7, Assignment::Done, 1);
         replay.task("three");
-        replay.ask(&set_done(one)).unwrap();
-        replay.ask(&archive_done(replay.default_id())).unwrap();
+        replay.ask(set_done(one)).unwrap();
+        replay.ask(archive_done(replay.default_id())).unwrap();
         assert_eq!(replay.standing(replay.archived_id()), ["7", "one"]);
-        replay.ask(&archive_all(replay.default_id())).unwrap();
+        replay.ask(archive_all(replay.default_id())).unwrap();
         assert_eq!(replay.standing(replay.archived_id()), ["three", "two", "7", "one"]);
-        replay.ask(&unarchive(two)).unwrap();
+        replay.ask(unarchive(two)).unwrap();
         assert_eq!(replay.standing(replay.default_id()), ["two"]);
     }
 
     #[test]
     fn a_section_is_read_in_batches_from_the_top() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         for text in ["e", "d", "c", "b", "a"] {
             replay.task(text);
         }
         let id = replay.default_id();
         let (mut cursor, mut seen, mut batches) = (None, Vec::new(), 0);
         loop {
-            let decision = replay.ask(&sync(id, cursor, 2)).unwrap();
+            let decision = replay.ask(sync(id, cursor, 2)).unwrap();
             let records = replay.records(&decision.board);
             let (section, tasks) = records.split_last().unwrap();
             seen.extend(tasks.iter().map(|task| task["message"].as_str().unwrap().to_owned()));
@@ -353,17 +353,17 @@ mod tests {
         assert_eq!(batches, 3);
         assert_eq!(seen, ["a", "b", "c", "d", "e"].map(|text| format!("<msg><p>{text}</p></msg>")));
         let other = TaskCursor { section_id: replay.archived_id(), task_weight: None };
-        assert_eq!(replay.ask(&sync(id, Some(other), 2)).unwrap_err().status, 400);
+        assert_eq!(replay.ask(sync(id, Some(other), 2)).unwrap_err().status, 400);
     }
 
     #[test]
     fn many_that_move_at_once_are_told_without_their_texts() {
         use crate::account::board::record::WHOLE_MAX;
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         for _ in 0..=WHOLE_MAX {
             replay.task("a long text");
         }
-        let decision = replay.ask(&archive_all(replay.default_id())).unwrap();
+        let decision = replay.ask(archive_all(replay.default_id())).unwrap();
         let records = replay.records(&decision.board);
         assert_eq!(records.len(), WHOLE_MAX + 2);
         assert!(records[0].get("message").is_none());

@@ -1,100 +1,168 @@
-//! The way through which every rule test of an account goes: decide as the owner does, fold, and compare with a reload.
+//! The way through which the tests of an account's rules go: decide with whatever facts are asked for, fold, and compare
+//! with a reload.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use rill_proto::event::{ClientEvent, my_message, my_section, task};
-use rill_proto::field::{Cursor, Limit, Text as BoundedText};
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::classificator::AccountStatus;
+use rill_proto::event::ClientEvent;
+use rill_proto::field::Text;
+use rill_proto::id::{AccountId, MessageId};
 use rill_proto::refusal::Refusal;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Decision, Given, Stop, Task, apply, decide};
-use crate::account::board::record::{self, Texts, Told};
-use crate::account::board::{Place, Text, What};
+use super::{CheckedPassword, Decision, Facts, Need, News, Stop, Task, decide};
+use crate::account::board;
+use crate::account::board::record::Texts;
+use crate::account::profile::Profile;
 use crate::account::rows::{load, rows};
-use crate::account::state::State;
+use crate::account::state::{Change, Head, State, Token};
 use crate::conversation::rows::decode;
-use crate::effect::{Assignment, Effect};
-use crate::piece::{Piece, Viewer};
-use crate::store::{Loaded, RowKey, Stamp};
+use crate::effect::Effect;
+use crate::store::{Aggregate, Loaded, RowKey, Stamp};
 
-pub(super) const ALICE: AccountId = AccountId(Uuid::from_u128(1));
-pub(super) const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0xc));
+pub(in crate::account) const ALICE: AccountId = AccountId(Uuid::from_u128(1));
+pub(in crate::account) const BOB: AccountId = AccountId(Uuid::from_u128(2));
+pub(in crate::account) const CAROL: AccountId = AccountId(Uuid::from_u128(3));
+pub(in crate::account) const NOBODY: AccountId = AccountId(Uuid::from_u128(9));
+/// The session that asks.
+pub(in crate::account) const HERE: Uuid = Uuid::from_u128(0x70);
+/// Another session of the same account.
+pub(in crate::account) const ELSEWHERE: Uuid = Uuid::from_u128(0x71);
 
-/// An account, its store, and the clock.
-pub(super) struct Replay {
-    pub(super) state: State,
+/// A registered account.
+pub(in crate::account) fn known(id: AccountId, name: &str) -> State {
+    let mut state = State::new(id);
+    let profile = Profile {
+        display_name: name.to_owned(),
+        status: AccountStatus::Active,
+        ..Profile::of_address(&format!("{name}@example.com"))
+    };
+    state.fold(&Change::Head(Head { password_hash: Some("old".to_owned()), ..Head::of(profile, 1) }));
+    for token in [HERE, ELSEWHERE] {
+        let ticket = Uuid::from_u128(7);
+        state.fold(&Change::Token(token, Some(Token { ticket, opened_time: 1, device: None })));
+    }
+    state
+}
+
+pub(in crate::account) fn facts() -> Facts {
+    Facts { now: 1_000, stamp: 1_000, token: HERE, ..Facts::default() }
+}
+
+/// An account, its store, and what is known elsewhere.
+pub(in crate::account) struct Replay {
+    pub(in crate::account) state: State,
     rows: BTreeMap<RowKey, Bytes>,
-    pub(super) stamp: Stamp,
-    now: i64,
+    pub(in crate::account) profiles: BTreeMap<AccountId, Profile>,
+    pub(in crate::account) companions: Vec<AccountId>,
+    pub(in crate::account) devices: BTreeMap<Uuid, super::DeviceHolder>,
+    pub(in crate::account) stamp: Stamp,
 }
 
 impl Replay {
-    pub(super) fn new() -> Self {
-        Self { state: State::new(ALICE), rows: BTreeMap::new(), stamp: 1_000_000, now: 1_000 }
+    /// Alice, who knows of Bob and Carol.
+    pub(in crate::account) fn alice() -> Self {
+        let state = known(ALICE, "alice");
+        let of = |id, name| (id, known(id, name).head.expect("it is known").profile);
+        let mut replay = Self {
+            state,
+            rows: BTreeMap::new(),
+            profiles: [of(ALICE, "alice"), of(BOB, "bob"), of(CAROL, "carol")].into(),
+            companions: Vec::new(),
+            devices: BTreeMap::new(),
+            stamp: 1_000,
+        };
+        let mut changes = vec![Change::Head(replay.state.head.clone().expect("it is known"))];
+        changes.extend(
+            replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))),
+        );
+        replay.keep(&changes);
+        replay
+    }
+
+    pub(in crate::account) fn head(&self) -> &Head {
+        self.state.head.as_ref().expect("it is known")
     }
 
     /// Asks for an event and carries the decision out.
-    pub(super) fn ask(&mut self, event: &ClientEvent) -> Result<Decision, Refusal> {
-        self.stamp += 1_000;
-        self.now += 1;
-        let mut texts = Texts::new();
-        loop {
-            let fresh = Uuid::from_u128(u128::from(self.stamp));
-            let given = Given { now: self.now, stamp: self.stamp, fresh, texts: &texts, storage_quota: 0 };
-            match decide(&self.state, event, given) {
-                Ok(Task::Decided(decision)) => {
-                    self.carry_out(&decision);
-                    return Ok(decision);
-                }
-                Ok(task) => panic!("{task:?} is no decision"),
-                Err(Stop::Refused(refusal)) => return Err(refusal),
-                Err(Stop::Needs(wanted)) => {
-                    assert!(wanted.iter().any(|id| !texts.contains_key(id)), "asks for what it has");
-                    texts.extend(self.texts(&wanted));
-                }
-            }
-        }
+    pub(in crate::account) fn ask(&mut self, event: impl Into<ClientEvent>) -> Result<Decision, Refusal> {
+        let event = event.into();
+        let Task::Decided(decision) = self.judge(|state, facts| decide(state, &event, facts))? else {
+            panic!("{} is for others to decide", event.urn());
+        };
+        self.carry_out(&decision);
+        Ok(decision)
     }
 
-    /// What a conversation says of one of its tasks; the higher the version the later.
-    pub(super) fn hear(&mut self, message_nr: u64, state: Assignment, version: Stamp) -> Decision {
-        self.stamp += 1_000;
-        let effect = Effect::Assigned {
-            conversation_id: CONVERSATION,
-            message_nr,
-            message_id: of_conversation(message_nr),
-            state,
-            version,
-        };
-        let texts = Texts::new();
-        let given =
-            Given { now: self.now, stamp: self.stamp, fresh: Uuid::nil(), texts: &texts, storage_quota: 0 };
-        let decision = apply(&self.state, &effect, given);
+    /// What another owner's effect does.
+    pub(in crate::account) fn apply(&mut self, effect: &Effect) -> Decision {
+        self.stamp += 1;
+        let facts = Facts { stamp: self.stamp, ..facts() };
+        let decision = super::apply(&self.state, effect, &facts);
         self.carry_out(&decision);
         decision
     }
 
-    fn texts(&self, wanted: &[MessageId]) -> Texts {
-        wanted.iter().map(|id| (*id, decode(&self.rows[&RowKey::Text(*id)]).unwrap())).collect()
+    pub(in crate::account) fn judge<T>(
+        &mut self,
+        rule: impl Fn(&State, &Facts) -> super::Judged<T>,
+    ) -> Result<T, Refusal> {
+        self.stamp += 1;
+        let fresh = Uuid::from_u128(u128::from(self.stamp));
+        let mut facts = Facts { stamp: self.stamp, fresh, ..facts() };
+        loop {
+            match rule(&self.state, &facts) {
+                Ok(judged) => return Ok(judged),
+                Err(Stop::Refused(refusal)) => return Err(refusal),
+                Err(Stop::Needs(need)) => self.know(&mut facts, need),
+            }
+        }
+    }
+
+    fn know(&self, facts: &mut Facts, need: Need) {
+        match need {
+            Need::Profiles(wanted) => {
+                let found = wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned()));
+                facts.profiles.extend(found);
+            }
+            Need::Accounts(emails) => {
+                let of = |email: &str| self.profiles.iter().find(|(_, profile)| profile.email == email);
+                let id = |email: &str| of(email).map_or(NOBODY, |(id, _)| *id);
+                facts.accounts.extend(emails.into_iter().map(|email| (email.clone(), id(&email))));
+            }
+            Need::Companions => facts.companions = Some(self.companions.iter().copied().collect()),
+            Need::DeviceHolder(name) => {
+                facts.devices.insert(name, self.devices.get(&name).copied());
+            }
+            Need::Password { given, hash, wanted } => {
+                let is_right = hash.is_none_or(|hash| hash == *given);
+                let hash = if is_right { wanted.to_string() } else { String::new() };
+                facts.password = Some(CheckedPassword { is_right, hash });
+            }
+            Need::Texts(wanted) => {
+                assert!(wanted.iter().any(|id| !facts.texts.contains_key(id)), "asks for what it has");
+                facts.texts.extend(self.texts(&wanted));
+            }
+            Need::Outcome => facts.outcome = Some(None),
+        }
     }
 
     fn carry_out(&mut self, decision: &Decision) {
         for change in &decision.changes {
             self.state.fold(change);
         }
-        let (put, remove) = rows(&decision.changes);
-        for key in remove {
-            self.rows.remove(&key);
-        }
-        self.rows.extend(put);
-        // Fold equals reload; texts are not loaded.
-        let held = self.rows.iter().filter(|(key, _)| !matches!(key, RowKey::Text(_)));
-        let rows = held.map(|(key, row)| (*key, row.clone())).collect();
-        assert_eq!(load(ALICE, &Loaded { version: 1, rows }).unwrap(), self.state);
+        self.keep(&decision.changes);
+        let rows = self.rows.iter().map(|(key, row)| (*key, row.clone())).collect();
+        let loaded = load(self.state.account_id, &Loaded { version: 1, rows }).expect("it was written");
+        assert_eq!(loaded, self.state, "what is folded is what is loaded");
         self.check_texts();
+    }
+
+    /// What some private tasks and canned responses say.
+    pub(in crate::account) fn texts(&self, wanted: &[MessageId]) -> Texts {
+        let row = |id: &MessageId| &self.rows[&RowKey::Text(*id)];
+        wanted.iter().map(|id| (*id, decode(row(id)).expect("it was written"))).collect()
     }
 
     /// Whatever says something has its text, and nothing else has one.
@@ -105,145 +173,67 @@ impl Replay {
         });
         let kept = self.rows.iter().filter_map(|(key, row)| {
             let RowKey::Text(id) = key else { return None };
-            let text: Text = decode(row).unwrap();
+            let text: board::Text = decode(row).expect("it was written");
             Some((*id, text.store_time))
         });
         assert!(named.eq(kept), "texts and tasks do not match");
     }
 
-    /// Records as the account's sessions get them.
-    pub(super) fn records(&self, news: &[Told]) -> Vec<Value> {
-        let board = &self.state.board;
-        let wanted = record::texts_wanted(news, |id| board.task(id), &Texts::new());
-        let records = record::records(board, news, &self.texts(&wanted));
-        let viewer = Viewer { account_id: ALICE, contacts: None, placements: Some(board.placements()) };
-        let written = |piece: &Piece| {
-            let mut out = Vec::new();
-            piece.write(&viewer, &mut out);
-            serde_json::from_slice(&out).unwrap()
+    fn keep(&mut self, changes: &[Change]) {
+        let (put, remove) = rows(changes);
+        for key in remove {
+            self.rows.remove(&key);
+        }
+        self.rows.extend(put);
+    }
+}
+
+/// What is told, in short: `own`, `bob`.
+pub(in crate::account) fn lines(news: &[News]) -> Vec<&str> {
+    let line = |news: &'_ News| match news {
+        News::Own => "own",
+        News::Contact(id, _) => name(*id),
+    };
+    news.iter().map(line).collect()
+}
+
+/// The effects in short: `bob watched`.
+pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
+    let short = decision.effects.iter().map(|(target, effect)| {
+        let target = match target {
+            Aggregate::Account(id) => name(*id),
+            _ => "conversation",
         };
-        records.pieces.iter().map(written).collect()
-    }
-
-    /// What stands in a section, first to last: private tasks by their text, the conversations' by their number.
-    pub(super) fn standing(&self, section_id: SectionId) -> Vec<String> {
-        let tasks = self.state.board.tasks_of(section_id, None);
-        tasks.map(|(_, id)| self.name(id)).collect()
-    }
-
-    fn name(&self, id: MessageId) -> String {
-        let task = self.state.board.task(id).unwrap();
-        if let What::Assigned { message_nr, .. } = task.what {
-            return message_nr.to_string();
+        match effect {
+            Effect::Profile { profile, .. } => format!("{target} profile {}", profile.version),
+            Effect::Named { contact, .. } => format!("{target} named {}", contact.map_or("*", name)),
+            Effect::Watched { by, version, email } => {
+                format!("{target} watched by {} {version} {}", name(*by), email.as_deref().unwrap_or("-"))
+            }
+            Effect::Shown { account_id, version } => {
+                format!("{target} shown {} {version}", name(*account_id))
+            }
+            Effect::Spread { .. } => format!("{target} spread"),
+            Effect::Detached { .. } => format!("{target} detached"),
+            Effect::Joined { .. }
+            | Effect::Dialog { .. }
+            | Effect::Assigned { .. }
+            | Effect::Attached { .. } => panic!("an account says nothing of conversations"),
         }
-        let text = &self.texts(&[id])[&id];
-        rill_proto::markup::plain_text(&text.message)
-    }
+    });
+    short.collect()
+}
 
-    /// The names of the sections, first to last.
-    pub(super) fn sections(&self) -> Vec<&str> {
-        self.state.board.shown_sections().into_iter().map(|(_, section)| section.name.as_str()).collect()
-    }
-
-    pub(super) fn default_id(&self) -> SectionId {
-        self.state.board.default_id()
-    }
-
-    pub(super) fn archived_id(&self) -> SectionId {
-        self.state.board.archived_id()
-    }
-
-    pub(super) fn place(&self, id: MessageId) -> Option<Place> {
-        self.state.board.task(id).unwrap().place
-    }
-
-    pub(super) fn weight(&self, id: MessageId) -> f64 {
-        self.place(id).unwrap().weight.get()
-    }
-
-    /// Adds a private task.
-    pub(super) fn task(&mut self, text: &str) -> MessageId {
-        let decision = self.ask(&add_todo(text)).unwrap();
-        serde_json::from_value(decision.identifier["message_id"].clone()).unwrap()
-    }
-
-    /// Adds a section.
-    pub(super) fn section(&mut self, name: &str, prev: Option<SectionId>) -> SectionId {
-        let decision = self.ask(&add_section(name, prev)).unwrap();
-        serde_json::from_value(decision.identifier["section_id"].clone()).unwrap()
+fn name(id: AccountId) -> &'static str {
+    match id {
+        ALICE => "alice",
+        BOB => "bob",
+        CAROL => "carol",
+        NOBODY => "nobody",
+        _ => "?",
     }
 }
 
-/// The id of a conversation's task.
-pub(super) fn of_conversation(message_nr: u64) -> MessageId {
-    MessageId(Uuid::from_u128(0xc000 + u128::from(message_nr)))
-}
-
-fn text<const MAX: usize>(text: &str) -> BoundedText<MAX> {
-    BoundedText::new(text).unwrap()
-}
-
-macro_rules! events {
-    ($($noun:ident $module:ident $make:ident $event:ident ($($param:ident: $type:ty = $value:expr),*);)+) => {$(
-        pub(super) fn $make($($param: $type),*) -> ClientEvent {
-            ClientEvent::$noun($module::Event::$event($module::$event { $($param: $value),* }))
-        }
-    )+};
-}
-
-events! {
-    MyMessage my_message archive Archive(message_id: MessageId = message_id);
-    MyMessage my_message unarchive Unarchive(message_id: MessageId = message_id);
-    MyMessage my_message delete Delete(message_id: MessageId = message_id);
-    MyMessage my_message set_done SetDone(message_id: MessageId = message_id);
-    MyMessage my_message set_todo SetTodo(message_id: MessageId = message_id);
-    MyMessage my_message edit_body EditBody(message_id: MessageId = message_id, message: &str = text(message));
-    MySection my_section archive_all TaskArchiveAll(section_id: SectionId = section_id);
-    MySection my_section archive_done TaskArchiveDone(section_id: SectionId = section_id);
-    MySection my_section delete_section TaskDelete(section_id: SectionId = section_id);
-    MySection my_section rename TaskRename(section_id: SectionId = section_id, section_name: &str = text(section_name));
-    MySection my_section move_section TaskSetPosition(
-        section_id: SectionId = section_id, prev_section_id: Option<SectionId> = prev_section_id
-    );
-    MySection my_section sync TaskSync(
-        section_id: SectionId = section_id,
-        sync_cursor: Option<my_section::TaskCursor> = Cursor(sync_cursor),
-        limit: i64 = Limit::new(limit)
-    );
-    Task task put_away Archive(message_id: MessageId = message_id);
-    Task task put_back Unarchive(message_id: MessageId = message_id);
-    Task task move_task SetPosition(
-        message_id: MessageId = message_id, section_id: SectionId = section_id,
-        prev_message_id: Option<MessageId> = prev_message_id
-    );
-}
-
-pub(super) fn add_todo(message: &str) -> ClientEvent {
-    let event = my_message::AddTodo { message: text(message), attachment_urls: None };
-    ClientEvent::MyMessage(my_message::Event::AddTodo(event))
-}
-
-pub(super) fn add_canned(name: &str, message: &str) -> ClientEvent {
-    let event =
-        my_message::AddCanned { canned_name: text(name), message: text(message), attachment_urls: None };
-    ClientEvent::MyMessage(my_message::Event::AddCanned(event))
-}
-
-pub(super) fn edit_canned(message_id: MessageId, name: &str, message: &str) -> ClientEvent {
-    let event = my_message::EditCanned {
-        canned_name: text(name),
-        message: text(message),
-        message_id,
-        attachment_urls: None,
-    };
-    ClientEvent::MyMessage(my_message::Event::EditCanned(event))
-}
-
-fn add_section(name: &str, prev_section_id: Option<SectionId>) -> ClientEvent {
-    let event = my_section::TaskAdd {
-        section_name: text(name),
-        prev_section_id,
-        mk_section_type: rill_proto::classificator::MySectionType::MyTask,
-    };
-    ClientEvent::MySection(my_section::Event::TaskAdd(event))
+pub(in crate::account) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).expect("it is short enough")
 }

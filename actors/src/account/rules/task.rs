@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::board::{Draft, section};
 use super::my_message::about;
-use super::{Decision, Given};
+use super::{Decision, Facts};
 use crate::account::board::{Board, Place, TASKS_MAX, Task, What};
 use crate::effect::Assignment;
 use crate::store::Stamp;
@@ -18,8 +18,8 @@ use crate::weight::Weight;
 ///
 /// # Errors
 /// What the request record says.
-pub(super) fn decide(board: &Board, event: &Event, given: Given<'_>) -> Result<Decision, Refusal> {
-    let mut draft = Draft::new(board, given);
+pub(super) fn decide(board: &Board, event: &Event, facts: &Facts) -> Result<Decision, Refusal> {
+    let mut draft = Draft::new(board, facts);
     let id = match event {
         Event::Archive(event) => {
             let (task, _) = standing(board, event.message_id)?;
@@ -121,7 +121,7 @@ pub(super) struct Assigned {
 }
 
 /// A task is put on the board, follows its conversation's archive, or goes. Its owner's own places are kept otherwise.
-pub(super) fn assigned(board: &Board, said: Assigned, given: Given<'_>) -> Decision {
+pub(super) fn assigned(board: &Board, said: Assigned, facts: &Facts) -> Decision {
     let Assigned { conversation_id, message_nr, message_id: id, state, version } = said;
     let known = board.task(id);
     let before = match known.map(|known| known.what) {
@@ -134,9 +134,9 @@ pub(super) fn assigned(board: &Board, said: Assigned, given: Given<'_>) -> Decis
     let what = What::Assigned { conversation_id, message_nr, state, version };
     let task = match known {
         Some(known) => Task { what, ..known.clone() },
-        None => Task { what, place: None, from: None, stamp: given.stamp },
+        None => Task { what, place: None, from: None, stamp: facts.stamp },
     };
-    let mut draft = Draft::new(board, given);
+    let mut draft = Draft::new(board, facts);
     let was_archived = before == Assignment::ArchivedInConversation;
     match (state, task.place) {
         (Assignment::Gone, None) => draft.put_task_silently(id, task),
@@ -166,35 +166,35 @@ mod tests {
     use uuid::Uuid;
 
     use crate::account::board::record::Told;
-    use crate::account::rules::replay::*;
+    use crate::account::rules::board_replay::*;
     use crate::effect::Assignment;
 
     #[test]
     fn a_task_is_put_first_behind_another_or_last() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let id = replay.default_id();
         let (c, b, a) = (replay.task("c"), replay.task("b"), replay.task("a"));
-        replay.ask(&move_task(a, id, Some(b))).unwrap();
+        replay.ask(move_task(a, id, Some(b))).unwrap();
         assert_eq!(replay.standing(id), ["b", "a", "c"]);
         assert_eq!(replay.weight(a), (replay.weight(b) + replay.weight(c)) / 2.0);
-        replay.ask(&move_task(b, id, Some(c))).unwrap();
+        replay.ask(move_task(b, id, Some(c))).unwrap();
         assert_eq!(replay.standing(id), ["a", "c", "b"]);
-        replay.ask(&move_task(b, id, None)).unwrap();
+        replay.ask(move_task(b, id, None)).unwrap();
         assert_eq!(replay.standing(id), ["b", "a", "c"]);
         for (task, prev) in [(b, None), (a, Some(b)), (c, Some(a))] {
-            assert!(replay.ask(&move_task(task, id, prev)).unwrap().changes.is_empty(), "it stands there");
+            assert!(replay.ask(move_task(task, id, prev)).unwrap().changes.is_empty(), "it stands there");
         }
     }
 
     #[test]
     fn a_full_place_numbers_the_section_anew_and_tells_all_that_moved() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let id = replay.default_id();
         let (c, b, a) = (replay.task("c"), replay.task("b"), replay.task("a"));
         let mut told = 1;
         for turn in 0..40 {
             let moved = if turn % 2 == 0 { c } else { b };
-            told = told.max(replay.ask(&move_task(moved, id, Some(a))).unwrap().board.len());
+            told = told.max(replay.ask(move_task(moved, id, Some(a))).unwrap().board.len());
         }
         assert_eq!(told, 2, "the first has its weight already");
         assert_eq!(replay.standing(id), ["a", "b", "c"]);
@@ -202,24 +202,24 @@ mod tests {
 
     #[test]
     fn moving_into_the_archive_puts_away_and_moving_out_brings_back() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (archived, default_id) = (replay.archived_id(), replay.default_id());
         let section = replay.section("Later", None);
         let task = replay.task("one");
-        replay.ask(&move_task(task, section, None)).unwrap();
-        replay.ask(&move_task(task, archived, None)).unwrap();
-        replay.ask(&put_back(task)).unwrap();
+        replay.ask(move_task(task, section, None)).unwrap();
+        replay.ask(move_task(task, archived, None)).unwrap();
+        replay.ask(put_back(task)).unwrap();
         assert_eq!(replay.standing(section), ["one"], "the archive knows where it came from");
-        replay.ask(&put_away(task)).unwrap();
-        replay.ask(&move_task(task, default_id, None)).unwrap();
-        replay.ask(&put_away(task)).unwrap();
-        replay.ask(&put_back(task)).unwrap();
+        replay.ask(put_away(task)).unwrap();
+        replay.ask(move_task(task, default_id, None)).unwrap();
+        replay.ask(put_away(task)).unwrap();
+        replay.ask(put_back(task)).unwrap();
         assert_eq!(replay.standing(default_id), ["one"]);
     }
 
     #[test]
     fn what_is_not_there_is_not_found_and_the_one_before_must_stand_there() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (id, archived) = (replay.default_id(), replay.archived_id());
         let (task, other) = (replay.task("one"), replay.task("two"));
         let nowhere = SectionId(Uuid::from_u128(99));
@@ -229,16 +229,16 @@ mod tests {
             move_task(of_conversation(1), id, None),
             move_task(task, nowhere, None),
         ] {
-            assert_eq!(replay.ask(&event).unwrap_err().status, 430);
+            assert_eq!(replay.ask(event).unwrap_err().status, 430);
         }
         for prev in [task, of_conversation(1), other] {
-            assert_eq!(replay.ask(&move_task(task, archived, Some(prev))).unwrap_err().status, 400);
+            assert_eq!(replay.ask(move_task(task, archived, Some(prev))).unwrap_err().status, 400);
         }
     }
 
     #[test]
     fn a_conversations_task_stands_on_the_board_of_its_assignee_and_goes_with_its_assignment() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let id = replay.default_id();
         replay.task("own");
         replay.hear(7, Assignment::Todo, 1);
@@ -256,7 +256,7 @@ mod tests {
             "it is taken back with a null"
         );
         assert_eq!(replay.state.board.tasks_since(horizon), [of_conversation(7)]);
-        assert_eq!(replay.ask(&put_away(of_conversation(7))).unwrap_err().status, 430);
+        assert_eq!(replay.ask(put_away(of_conversation(7))).unwrap_err().status, 430);
 
         replay.hear(7, Assignment::Todo, 3);
         assert_eq!(replay.standing(id), ["7", "8", "own"], "it comes back on top");
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_older_word_and_the_same_word_again_change_nothing() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         replay.hear(7, Assignment::Gone, 5);
         for version in [4, 5] {
             assert!(replay.hear(7, Assignment::Todo, version).changes.is_empty());
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn done_in_the_conversation_keeps_the_place_and_tells_nothing() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         replay.hear(7, Assignment::Todo, 1);
         replay.hear(8, Assignment::Todo, 1);
         let horizon = replay.stamp;
@@ -287,16 +287,16 @@ mod tests {
 
     #[test]
     fn the_conversations_archive_moves_it_and_the_own_archive_is_the_owners() {
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let (id, archived) = (replay.default_id(), replay.archived_id());
         let section = replay.section("Later", None);
         replay.hear(7, Assignment::Todo, 1);
-        replay.ask(&move_task(of_conversation(7), section, None)).unwrap();
+        replay.ask(move_task(of_conversation(7), section, None)).unwrap();
         replay.hear(7, Assignment::ArchivedInConversation, 2);
         assert_eq!(replay.standing(archived), ["7"]);
         replay.hear(7, Assignment::Done, 3);
         assert_eq!(replay.standing(section), ["7"]);
-        replay.ask(&put_away(of_conversation(7))).unwrap();
+        replay.ask(put_away(of_conversation(7))).unwrap();
         replay.hear(7, Assignment::Todo, 4);
         assert_eq!(replay.standing(archived), ["7"], "only the conversation's archive is undone with it");
         replay.hear(8, Assignment::ArchivedInConversation, 1);
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn conversations_are_asked_for_their_messages() {
         use crate::account::board::record::{Texts, records};
-        let mut replay = Replay::new();
+        let mut replay = Replay::alice();
         let task = replay.task("own");
         replay.hear(7, Assignment::Todo, 1);
         let news = [Told::Task(of_conversation(7)), Told::Task(task)];

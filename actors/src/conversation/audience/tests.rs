@@ -63,6 +63,8 @@ fn member(name: &str, place: u32) -> Member {
             status: AccountStatus::Active,
             organisation_id: None,
             phone_nr: None,
+            status_emoji: None,
+            status_message: None,
         },
         standing: Standing::Active,
         place,
