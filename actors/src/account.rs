@@ -15,6 +15,7 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+pub mod board;
 pub mod contact;
 mod facts;
 pub mod fetch;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod state;
 mod submission;
 mod sync;
+mod telling;
 pub mod upload;
 
 pub use owner::Account;
@@ -99,7 +101,7 @@ pub fn fresh_id(node: &Node, caller: AccountId, request_id: RequestId) -> Uuid {
     let mut name = [0; 32];
     name[..16].copy_from_slice(caller.0.as_bytes());
     name[16..].copy_from_slice(request_id.0.as_bytes());
-    node.derived_id("fresh", &name)
+    node.derived_id("own", &name)
 }
 
 /// The id that the dialog of two accounts has, or would have, after so many of theirs have become something else.

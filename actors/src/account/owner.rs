@@ -10,6 +10,7 @@ use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
+use super::board::record::NO_TEXTS;
 use super::contact;
 use super::fetch::Fetched;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
@@ -17,7 +18,7 @@ use super::orders::refuse_order;
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts};
 use super::state::{Change, Head, State};
-use super::sync::{Run, Step};
+use super::sync::{Page, Run, Step};
 use super::upload::{AskRoom, KeepUploads};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
@@ -47,6 +48,7 @@ pub(crate) enum Work {
     Submit(Submit),
     Introduce(Introduce),
     Sync(Sync),
+    Page(Page),
     Apply(OutboxEntry, Effect),
     Register(Register),
     Open(OpenSession),
@@ -116,8 +118,8 @@ impl Account {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
+            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
             Effect::Profile { .. }
-            | Effect::Assigned { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
             | Effect::Named { .. }
@@ -125,10 +127,11 @@ impl Account {
             | Effect::Spread { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
+        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
-        let telling = super::sync::Tell { step, issued: Some(issued) };
+        let telling = super::sync::Tell { step, issued: Some(issued.clone()) };
         let reply = Reply::Order(Box::new(move |ok| {
             if ok {
                 #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
@@ -137,7 +140,8 @@ impl Account {
                 node.carry_again(entry);
             }
         }));
-        self.write(&decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+        let departure = Departure { items, reply, settles, issued: Some(issued) };
+        self.write(&decision, Vec::new(), departure, ctx);
     }
 
     pub(super) fn take_in(&mut self, decision: &Decision) {
@@ -224,6 +228,7 @@ impl Owner for Account {
             Work::Submit(submit) => self.submit(submit, ctx),
             Work::Introduce(introduce) => self.introduce(introduce, ctx),
             Work::Sync(sync) => self.sync(sync, ctx),
+            Work::Page(page) => self.page(page, ctx),
             Work::Apply(entry, effect) => self.apply(entry, effect, ctx),
             Work::Activity(asked) => self.show_activity(asked),
             Work::Rest(rested) => self.rest(rested, ctx),
@@ -257,6 +262,7 @@ impl Owner for Account {
                 self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
             }
             Work::Sync(sync) => super::sync::turn_away(&self.desk.node, sync.lane),
+            Work::Page(page) => self.lose_page(page),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
             Work::Register(order) => refuse_order(order.reply),
             Work::Open(order) => refuse_order(order.reply),
@@ -290,6 +296,10 @@ impl Owner for Account {
                     .node
                     .to_account(self.id, sync)
                     .map_err(|_| super::sync::turn_away(&self.desk.node, lane))
+            }
+            Work::Page(page) => {
+                self.lose_page(page);
+                Ok(())
             }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);
