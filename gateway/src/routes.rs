@@ -15,7 +15,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::account::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
-    http::message::routes(config);
+    http::legacy::routes(config);
     http::sys::routes(config);
     config.default_service(web::to(unknown));
 }
