@@ -30,7 +30,13 @@ impl Table {
             }
             Line::Row(line.split('|').map(|cell| cell.trim().to_owned()).collect())
         };
-        Self { lines: text.lines().map(line).collect(), path }
+        let mut table = Self { lines: text.lines().map(line).collect(), path };
+        let width = table.head().len();
+        for cells in table.rows_mut() {
+            assert!(cells.len() <= width, "more cells than columns: {cells:?}");
+            cells.resize(width, String::new());
+        }
+        table
     }
 
     /// The names of the columns.
@@ -41,17 +47,11 @@ impl Table {
 
     /// The rows below the head.
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Vec<String>> {
-        let width = self.head().len();
         let rows = self.lines.iter_mut().filter_map(|line| match line {
             Line::Row(cells) => Some(cells),
             Line::Text(_) => None,
         });
         rows.skip(1)
-            .inspect(move |cells| assert!(cells.len() <= width, "more cells than columns: {cells:?}"))
-            .map(move |cells| {
-                cells.resize(width, String::new());
-                cells
-            })
     }
 
     /// Compares the table with its file, or writes it when that is wanted.
