@@ -121,7 +121,8 @@ fn encode(
             });
         }
         News::Message { message, flow } => {
-            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+            let lock = locks.get(&message.message_nr).copied();
+            Piece::Message(message.message_id, message_bytes(state, message, *flow, lock))
         }
         News::File(shown) => {
             let host = Host::Conversation {
@@ -417,6 +418,7 @@ fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<Ac
             MessageKind::Kick => MessageType::Kick,
             MessageKind::Leave => MessageType::Leave,
             MessageKind::Topic => MessageType::Topic,
+            MessageKind::Signin => MessageType::Signin,
         },
         mk_message_state: of.state,
         tags: message::tags(of.state),

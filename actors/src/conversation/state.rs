@@ -251,6 +251,8 @@ pub enum MessageKind {
     Leave,
     /// The topic was set.
     Topic,
+    /// The author, known by an e-mail address until then, registered.
+    Signin,
 }
 
 /// A slot of the flow.
