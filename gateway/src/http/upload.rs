@@ -55,37 +55,15 @@ struct Query {
     ticket: String,
 }
 
-#[derive(Deserialize)]
-struct External {
-    #[serde(default)]
-    file_url: String,
-    #[serde(default)]
-    file_name: String,
-    #[serde(default)]
-    conversation_id: Option<Uuid>,
-    #[serde(default)]
-    upload_id: Option<String>,
-    #[serde(default)]
-    client_req_id: Option<RequestId>,
-}
-
 /// The older form of the two events that have a file fetched.
 async fn external(call: Call) -> Result<HttpResponse, Refused> {
-    let params: External = call.params()?;
-    let client_req_id = params.client_req_id.unwrap_or_else(|| RequestId(Uuid::new_v4()));
-    let legacy = Legacy::admit(&call, Some(client_req_id)).await?;
-    let mut event = json!({ "file_url": params.file_url, "file_name": params.file_name });
-    if let Some(upload_id) = params.upload_id {
-        event["upload_id"] = upload_id.into();
-    }
-    let urn = match params.conversation_id {
-        Some(conversation_id) => {
-            event["conversation_id"] = conversation_id.to_string().into();
-            "urn:fleep:client:conv:upload_external"
-        }
-        None => "urn:fleep:client:account:upload_external",
-    };
-    match legacy.submit(urn, &event).await {
+    let given = call.given()?;
+    let client_req_id = RequestId(given.id("client_req_id")?.unwrap_or_else(Uuid::new_v4));
+    let legacy = Legacy::admit(&call, &given).await?;
+    let urn = if given.has("conversation_id") { "conv:upload_external" } else { "account:upload_external" };
+    let event = ["conversation_id", "file_url", "file_name", "upload_id"];
+    let event = event.iter().filter_map(|key| Some(((*key).to_owned(), given.value(key)?.clone())));
+    match legacy.submit(client_req_id, urn, &Value::Object(event.collect())).await {
         Ok(_) => {
             let request_id = fresh_id(&call.worker.shared.node, legacy.login.account_id, client_req_id);
             Ok(answer(json!({ "request_id": request_id }).to_string()))
