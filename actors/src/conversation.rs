@@ -15,6 +15,7 @@ use crate::store::Stamp;
 
 pub mod audience;
 pub mod counters;
+pub mod drawer;
 mod facts;
 pub mod fanout;
 pub mod open;

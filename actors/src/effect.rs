@@ -57,6 +57,15 @@ pub enum Effect {
         /// Which of its uploads.
         uploads: Vec<Uuid>,
     },
+    /// To an account: how many bytes of files it has in the conversation now.
+    Stored {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// All that it sees of it.
+        bytes: u64,
+        /// The stamp of the change, as in [`Effect::Joined`].
+        version: Stamp,
+    },
     /// To an account: the server is to fetch a file for it. Settled with the outcome.
     Fetch(Wanted),
     /// To a conversation: a member's profile changed.

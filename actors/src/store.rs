@@ -69,8 +69,12 @@ pub enum RowKey {
     Watcher(AccountId),
     /// Something that was mailed and waits for its answer, by the name of its secret.
     Notice(Uuid),
+    /// What a message of a conversation has of files.
+    Filed(u64),
     /// A file that an account has brought here.
     Upload(Uuid),
+    /// How much an account's files take in a conversation.
+    Stored(ConversationId),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -198,12 +198,12 @@ impl Picture {
         self.flows.entry(conversation_id).or_default().header(record, is_init, is_in_flow);
     }
 
-    /// Drops what an init refills: messages with their locks, and activity (protocol.md §3.1).
+    /// Drops what an init refills: messages with their locks and files, and activity (protocol.md §3.1).
     fn forget(&mut self, conversation_id: &str) {
         self.messages.retain(|(of, _), _| of != conversation_id);
         self.revisions.retain(|(of, _), _| of != conversation_id);
         self.records.retain(|(kind, _), record| {
-            !matches!(kind.as_str(), "activity" | "lock")
+            !matches!(kind.as_str(), "activity" | "lock" | "file")
                 || text(record, "conversation_id") != conversation_id
         });
     }

@@ -16,9 +16,6 @@ use crate::account::profile::Profile;
 use crate::account::state::Head;
 use crate::store::Stamp;
 
-/// What an account's attachments may take: 10 GiB, as clients have always been told.
-const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
-
 /// What the owner of a contact list says of one contact.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ContactRow {
@@ -180,9 +177,9 @@ impl Known {
     }
 }
 
-/// An account's own `contact` record.
+/// An account's own `contact` record. Of its files it says how many bytes they take, and how many they may.
 #[must_use]
-pub fn own(account_id: AccountId, head: &Head) -> Bytes {
+pub fn own(account_id: AccountId, head: &Head, (used, quota): (u64, u64)) -> Bytes {
     let Head { profile, registration, settings, .. } = head;
     record::complete(&contact::Own {
         account_id,
@@ -211,8 +208,8 @@ pub fn own(account_id: AccountId, head: &Head) -> Bytes {
         is_full_privacy: settings.is_full_privacy,
         is_newsletter_disabled: settings.is_newsletter_disabled,
         alias_account_ids: None,
-        storage_quota_bytes: STORAGE_QUOTA_BYTES,
-        storage_used_bytes: 0,
+        storage_quota_bytes: quota,
+        storage_used_bytes: used,
         export_progress: "1",
         export_files: &[],
     })
@@ -323,7 +320,7 @@ mod tests {
     fn the_own_record_has_the_defaults_of_a_registered_account() {
         let registration = Registration { fleep_autogen: Some("bob".to_owned()), ..Registration::default() };
         let head = Head { registration, ..Head::of(profile(), 1) };
-        let own: Value = serde_json::from_slice(&own(BOB, &head)).unwrap();
+        let own: Value = serde_json::from_slice(&own(BOB, &head, (7, 10_737_418_240))).unwrap();
         assert_eq!((&own["dialog_id"], &own["is_hidden_for_add"]), (&Value::Null, &Value::from(true)));
         let flags = serde_json::json!(["emoticons_old", "send_email_on_enter", "show_onboarding"]);
         assert_eq!((&own["client_flags"], &own["mk_email_interval"]), (&flags, &Value::from("hourly")));
@@ -331,7 +328,10 @@ mod tests {
             (&own["sleep_interval"], &own["is_automute_enabled"]),
             (&Value::from(1), &Value::from(true))
         );
-        assert_eq!(own["storage_quota_bytes"], 10_737_418_240_u64);
+        assert_eq!(
+            (&own["storage_used_bytes"], &own["storage_quota_bytes"]),
+            (&7.into(), &10_737_418_240_u64.into())
+        );
         assert_eq!((own.get("sort_rank"), own.get("activity_time")), (None, None));
     }
 

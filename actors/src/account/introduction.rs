@@ -58,7 +58,7 @@ impl Account {
             return self.refuse(submit, &Refusal::not_found("Account"));
         };
         let piece = if submit.lane.account_id() == self.id {
-            Piece::Shared(contact::own(self.id, head))
+            Piece::Shared(self.own_record(head))
         } else {
             let known = Known::new(self.id, &head.profile);
             match &found {

@@ -19,7 +19,7 @@ use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts};
 use super::state::{Change, Head, State};
 use super::sync::{Page, Run, Step};
-use super::upload::{AskRoom, KeepUploads};
+use super::upload::{self, AskRoom, KeepUploads};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
 use crate::effect::{Apply, Effect};
@@ -79,7 +79,7 @@ impl Account {
         let facts = Facts {
             now: self.desk.node.now_s(),
             stamp: issued.stamp(),
-            storage_quota: self.desk.node.settings.storage_quota,
+            storage_quota: self.storage_quota(),
             ..Facts::default()
         };
         (issued, facts)
@@ -116,6 +116,7 @@ impl Account {
         self.take_in(&decision);
         let step = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
+            Effect::Stored { .. } => Step::Own,
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
             Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
@@ -178,6 +179,18 @@ impl Account {
         }
     }
 
+    /// How many bytes of files it may have: a member of an organisation ten times as many.
+    fn storage_quota(&self) -> u64 {
+        let head = self.state.head.as_ref();
+        let is_in_org = head.is_some_and(|head| head.profile.organisation_id.is_some());
+        let quota = self.desk.node.settings.storage_quota;
+        if is_in_org { quota.saturating_mul(10) } else { quota }
+    }
+
+    pub(super) fn own_record(&self, head: &Head) -> Bytes {
+        contact::own(self.id, head, (upload::used(&self.state), self.storage_quota()))
+    }
+
     pub(super) fn own_contact(&self) -> Option<OwnContact> {
         let head = self.state.head.as_ref()?;
         let Head { profile, .. } = head;
@@ -185,7 +198,7 @@ impl Account {
             account_id: self.id,
             display_name: profile.display_name.clone(),
             email: profile.email.clone(),
-            record: contact::own(self.id, head),
+            record: self.own_record(head),
         })
     }
 

@@ -26,6 +26,7 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Text(id, None) => remove.push(RowKey::Text(*id)),
             Change::Watcher(id) => put.push((RowKey::Watcher(*id), Bytes::new())),
             Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
+            Change::Stored(id, stored) => put.push((RowKey::Stored(*id), encode(stored))),
             Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
         }
     }
@@ -45,10 +46,16 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
             RowKey::Watcher(id) => Change::Watcher(*id),
+            RowKey::Stored(id) => Change::Stored(*id, decode(bytes)?),
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
-            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) | RowKey::Notice(_) => {
+            RowKey::Member(_)
+            | RowKey::Run(_)
+            | RowKey::Slot(_)
+            | RowKey::Text(_)
+            | RowKey::Notice(_)
+            | RowKey::Filed(_) => {
                 continue;
             }
         };

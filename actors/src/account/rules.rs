@@ -428,6 +428,9 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
             };
             task::assigned(&state.board, said, facts)
         }
+        Effect::Stored { conversation_id, bytes, version } => {
+            upload::stored(state, *conversation_id, *bytes, *version, facts)
+        }
         // Its owner sees to a file that is to be fetched.
         Effect::Fetch(_) => Decision::default(),
         // These are for conversations.

@@ -71,6 +71,17 @@ pub struct Membership {
     pub stamp: Stamp,
 }
 
+/// How much an account's files take in one conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// Of all files that it sees there.
+    pub bytes: u64,
+    /// The conversation's version then.
+    pub version: Stamp,
+    /// When this became known here.
+    pub stamp: Stamp,
+}
+
 /// One new row value, or (`None`) a row that goes.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Change {
@@ -92,6 +103,8 @@ pub enum Change {
     Watcher(AccountId),
     /// A file that it brought here.
     Upload(Uuid, Option<Upload>),
+    /// How much its files take in a conversation.
+    Stored(ConversationId, Stored),
 }
 
 /// Everything that an active account holds in memory.
@@ -113,6 +126,8 @@ pub struct State {
     pub watchers: BTreeSet<AccountId>,
     /// Files that it brought here, by what their urls name.
     pub uploads: BTreeMap<Uuid, Upload>,
+    /// How much its files take, by conversation.
+    pub stored: BTreeMap<ConversationId, Stored>,
 }
 
 impl State {
@@ -128,6 +143,7 @@ impl State {
             board: Board::new(account_id),
             watchers: BTreeSet::new(),
             uploads: BTreeMap::new(),
+            stored: BTreeMap::new(),
         }
     }
 
@@ -155,6 +171,9 @@ impl State {
             }
             Change::Upload(id, Some(upload)) => {
                 self.uploads.insert(*id, upload.clone());
+            }
+            Change::Stored(id, stored) => {
+                self.stored.insert(*id, *stored);
             }
             Change::Upload(id, None) => {
                 self.uploads.remove(id);

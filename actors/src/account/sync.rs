@@ -16,7 +16,7 @@ use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
 use super::facts::read_texts;
 use super::label::SystemLabel;
 use super::owner::Work;
-use super::{Account, Sync};
+use super::{Account, Sync, upload};
 use crate::conversation::rows::decode;
 use crate::conversation::state::Head as ConversationHead;
 use crate::conversation::{Part, Token, Visit};
@@ -65,6 +65,8 @@ pub(super) enum Step {
     Visit(ConversationId),
     /// Their list says something else of an account.
     Show(AccountId),
+    /// The own record says something else.
+    Own,
     /// A file that the server fetches came nearer.
     Upload(Uuid),
     /// Tasks have other places on the own board.
@@ -124,7 +126,7 @@ impl Account {
         let covers = self.desk.node.watermark.current();
         let horizon = sync.horizon;
         let mut own = Vec::new();
-        if self.state.head.as_ref().is_some_and(|head| head.stamp > horizon) {
+        if upload::own_stamp(&self.state) > horizon {
             own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
         if horizon == 0 {
@@ -302,6 +304,13 @@ impl Account {
         let token: Token = Arc::new(Telling(tell.issued));
         match tell.step {
             Step::Nothing => {}
+            Step::Own => {
+                let own: Vec<Piece> =
+                    self.own_contact().map(|own| Piece::Shared(own.record)).into_iter().collect();
+                for lane in lanes {
+                    self.desk.node.inboxes.put(Item::Pieces(lane, own.clone()));
+                }
+            }
             Step::Upload(id) => self.tell_upload(id),
             Step::Tasks(told) => self.show(told.shows, told.is_whole, None, &lanes, &token),
             Step::Visit(id) => {

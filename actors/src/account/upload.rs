@@ -5,13 +5,15 @@
 //! Pure. Not here: the bytes (`blobs`), and what an url names (`file`).
 
 use actix::Message;
+use rill_proto::id::ConversationId;
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::login::OrderReply;
 use super::rules::{Decision, Facts};
-use super::state::{Change, State};
+use super::state::{Change, State, Stored};
 use crate::file::{Content, Upload};
+use crate::store::Stamp;
 
 /// How many uploads an account may have at a time: many albums of pictures within a week, and few enough for memory.
 pub const UPLOADS_MAX: usize = 1_000;
@@ -55,10 +57,40 @@ pub fn waiting(state: &State) -> u64 {
     waiting.filter_map(|upload| upload.content.as_ref()).map(|content| content.size).sum()
 }
 
+/// How many bytes the files take that the account sees.
+#[must_use]
+pub fn used(state: &State) -> u64 {
+    state.stored.values().map(|stored| stored.bytes).sum()
+}
+
+/// When the own record last changed.
+#[must_use]
+pub fn own_stamp(state: &State) -> Stamp {
+    let stored = state.stored.values().map(|stored| stored.stamp).max();
+    state.head.as_ref().map_or(0, |head| head.stamp).max(stored.unwrap_or(0))
+}
+
+/// The account's files take more or less in a conversation than they did.
+#[must_use]
+pub fn stored(
+    state: &State,
+    conversation_id: ConversationId,
+    bytes: u64,
+    version: Stamp,
+    facts: &Facts,
+) -> Decision {
+    let known = state.stored.get(&conversation_id);
+    if known.is_some_and(|known| known.version >= version) {
+        return Decision::default();
+    }
+    let stored = Stored { bytes, version, stamp: facts.stamp };
+    Decision { changes: vec![Change::Stored(conversation_id, stored)], ..Decision::default() }
+}
+
 /// How many more bytes the account may bring.
 #[must_use]
 pub fn room(state: &State, facts: &Facts) -> u64 {
-    facts.storage_quota.saturating_sub(waiting(state))
+    facts.storage_quota.saturating_sub(used(state)).saturating_sub(waiting(state))
 }
 
 /// Uploads come in.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, MessageType, SectionSubtype};
 use rill_proto::id::{AccountId, SectionId};
-use rill_proto::record::conv::{Facts, Full, Init, Links, Named, Shared, View};
+use rill_proto::record::conv::{Facts, FilesEdge, Full, Init, Links, Named, Shared, View};
 use rill_proto::record::{self, activity, lock, message, section};
 use uuid::Uuid;
 
 use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::{Header, Keys, News, Shown, dialog};
+use crate::conversation::rules::{DrawerEdge, Header, Keys, News, Shown, dialog};
 use crate::conversation::state;
 use crate::conversation::state::{Frozen, Head, Member, Message, MessageKind, Standing, State};
 use crate::file::Host;
@@ -124,6 +124,12 @@ fn encode(
             let lock = locks.get(&message.message_nr).copied();
             Piece::Message(message.message_id, message_bytes(state, message, *flow, lock))
         }
+        News::Drawer(edge) => {
+            let mut open = shared(state, site, Keys::Update, frozen)?.to_vec();
+            drawer_edge(state, *edge).append(&mut open);
+            let header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+            return Some(Template::PerViewer { shared: open.into(), header, named: None });
+        }
         News::File(shown) => {
             let host = Host::Conversation {
                 conversation_id,
@@ -157,6 +163,14 @@ fn encode(
     Some(Template::Same(piece))
 }
 
+fn drawer_edge(state: &State, edge: DrawerEdge) -> FilesEdge {
+    let conversation_id = state.conversation_id;
+    match edge {
+        DrawerEdge::Cursor(rest) => FilesEdge::Cursor { conversation_id, rest },
+        DrawerEdge::State { newest, rest } => FilesEdge::State { conversation_id, newest, rest },
+    }
+}
+
 /// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
 #[must_use]
 pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
@@ -172,7 +186,7 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
         return false;
     };
     match news {
-        News::Header(_) => true,
+        News::Header(_) | News::Drawer(_) => true,
         News::Message { message, flow } => {
             let is_shared = message::is_shared(message.state);
             may_see_message(head, member, message.message_nr, is_shared, *flow)
@@ -198,6 +212,7 @@ pub fn files_of(news: &News) -> impl Iterator<Item = News> + '_ {
         News::Message { message, flow } => Some((message, *flow)),
         News::Header(_)
         | News::File(_)
+        | News::Drawer(_)
         | News::Activity(_)
         | News::Contact(_)
         | News::Section(_)

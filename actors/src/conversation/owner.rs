@@ -153,7 +153,8 @@ impl Conversation {
                 | Effect::Shown { .. }
                 | Effect::Spread { .. }
                 | Effect::Detached { .. }
-                | Effect::Fetch(_),
+                | Effect::Fetch(_)
+                | Effect::Stored { .. },
             ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
@@ -259,7 +260,8 @@ impl Conversation {
             | Effect::Shown { .. }
             | Effect::Spread { .. }
             | Effect::Detached { .. }
-            | Effect::Fetch(_) => NOBODY,
+            | Effect::Fetch(_)
+            | Effect::Stored { .. } => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);

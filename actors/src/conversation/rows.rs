@@ -28,6 +28,7 @@ fn row(change: &Change) -> (RowKey, Bytes) {
         Change::Member(account_id, member) => (RowKey::Member(*account_id), encode(member)),
         Change::Run(run) => (RowKey::Run(run.inbox_nr), encode(&run.message_nr)),
         Change::Slot(nr, slot) => (RowKey::Slot(*nr), encode(slot)),
+        Change::Filed(nr, filed) => (RowKey::Filed(*nr), encode(filed)),
         Change::Section(section_id, section) => (RowKey::Section(section_id.0), encode(section)),
     }
 }
@@ -53,6 +54,7 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             RowKey::Head => Change::Head(decode(bytes)?),
             RowKey::Member(account_id) => Change::Member(*account_id, decode(bytes)?),
             RowKey::Run(inbox_nr) => Change::Run(Run { inbox_nr: *inbox_nr, message_nr: decode(bytes)? }),
+            RowKey::Filed(nr) => Change::Filed(*nr, decode(bytes)?),
             RowKey::Section(section_id) => Change::Section(SectionId(*section_id), decode(bytes)?),
             RowKey::Slot(_)
             | RowKey::Token(_)
@@ -62,7 +64,8 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Text(_)
             | RowKey::Watcher(_)
             | RowKey::Notice(_)
-            | RowKey::Upload(_) => continue,
+            | RowKey::Upload(_)
+            | RowKey::Stored(_) => continue,
         };
         state.fold(&change);
     }

@@ -240,6 +240,8 @@ pub enum News {
     },
     /// A file of a message. Wherever a message goes its files follow it; no rule need say so.
     File(Box<Shown>),
+    /// The viewer's header, in the answer that brings a batch of the file drawer.
+    Drawer(DrawerEdge),
     /// What others may see of a member: pen, read mark, join.
     Activity(AccountId),
     /// A member's `contact` record.
@@ -252,6 +254,20 @@ pub enum News {
         message_nr: u64,
         /// Who edits it.
         holder: Option<AccountId>,
+    },
+}
+
+/// Where the file drawer goes on, in the form of the event that asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DrawerEdge {
+    /// Below this message; `None` when that was all.
+    Cursor(Option<u64>),
+    /// The same, and the newest message whose files the client holds now.
+    State {
+        /// The newest.
+        newest: u64,
+        /// As the cursor.
+        rest: Option<u64>,
     },
 }
 

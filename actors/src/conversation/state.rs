@@ -11,6 +11,7 @@ use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, Organisation
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::conversation::drawer::{Drawer, Filed};
 use crate::file::File;
 use crate::store::Stamp;
 
@@ -335,6 +336,8 @@ pub enum Change {
     Slot(u64, Slot),
     /// A section.
     Section(SectionId, Section),
+    /// What a message has of files.
+    Filed(u64, Filed),
 }
 
 /// Everything that an active conversation holds in memory. `None` of it before the first `create`.
@@ -352,6 +355,8 @@ pub struct State {
     pub sections: BTreeMap<SectionId, Section>,
     /// The newest slots, ascending and without a hole up to `last_message_nr`; at most [`RECENT_SLOTS_MAX`].
     pub recent: VecDeque<(u64, Slot)>,
+    /// Which messages have files.
+    pub drawer: Drawer,
 }
 
 impl State {
@@ -365,6 +370,7 @@ impl State {
             runs: Vec::new(),
             sections: BTreeMap::new(),
             recent: VecDeque::new(),
+            drawer: Drawer::default(),
         }
     }
 
@@ -380,6 +386,7 @@ impl State {
                 self.sections.insert(*section_id, section.clone());
             }
             Change::Slot(nr, slot) => self.fold_slot(*nr, slot),
+            Change::Filed(nr, filed) => self.drawer.put(*nr, *filed),
         }
     }
 

@@ -46,7 +46,7 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     let is_extra = what == "only in the first picture";
     match kind {
         // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
-        "message" => {
+        "message" | "file" => {
             what.contains(" in the first picture, ")
                 && !is_member(live, key.split_once('/').map_or(key, |(id, _)| id))
         }

@@ -82,7 +82,8 @@ const EDGES: &str = "bw_message_nr fw_message_nr";
 const PINS: &str = "pin_cursor pin_sync_state";
 
 const WHEN_SET: &str = "default_topic labels hide_message_nr my_message_nr is_reset is_deleted is_autojoin is_disclose \
-    is_url_preview_disabled is_admin_write_only no_notifications default_call_room delete_message_nr disclose_message_nr assignees";
+    is_url_preview_disabled is_admin_write_only no_notifications default_call_room delete_message_nr disclose_message_nr assignees \
+    file_cursor file_sync_state";
 
 /// In the set, yet left out while it is null.
 const NULLED: &str = "is_mark_unread";

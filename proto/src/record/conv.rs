@@ -291,6 +291,54 @@ fn default_topic(names: &[&str]) -> String {
     }
 }
 
+/// Where the file drawer goes on: what the answer to a batch of it adds to a [`Shared`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FilesEdge {
+    /// `file_cursor`, as `conv:sync_files` takes it.
+    Cursor {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// The last message of the batch; `None` when there are no files below.
+        rest: Option<u64>,
+    },
+    /// `file_sync_state`, as `conv:sync_files:2` takes it.
+    State {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// The newest message whose files the client holds now.
+        newest: u64,
+        /// As the cursor.
+        rest: Option<u64>,
+    },
+}
+
+impl FilesEdge {
+    /// Goes on with a record that was left open.
+    pub fn append(self, open: &mut Vec<u8>) {
+        /// What a cursor is made of.
+        #[derive(Serialize)]
+        struct At {
+            conversation_id: ConversationId,
+            message_nr: u64,
+        }
+        let text = |at: At| serde_json::to_string(&at).expect("ids and numbers are always JSON");
+        let mut fields = Fields::new(open);
+        match self {
+            Self::Cursor { conversation_id, rest } => match rest {
+                Some(message_nr) => fields.value("file_cursor", &text(At { conversation_id, message_nr })),
+                None => fields.null("file_cursor"),
+            },
+            Self::State { conversation_id, newest, rest } => {
+                let rest = rest.map(|message_nr| text(At { conversation_id, message_nr }));
+                // An empty cursor can be given back as it is.
+                let cursor = rest.unwrap_or_else(|| "{}".to_owned());
+                let state = serde_json::json!({ "limit": { "message_nr": newest }, "sync_cursor": cursor });
+                fields.value("file_sync_state", &state);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

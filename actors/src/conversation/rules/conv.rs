@@ -27,6 +27,8 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::MarkRead(event) => marks::conv_mark_read(state, caller, event, facts),
         Event::MarkUnread(event) => marks::conv_mark_unread(state, caller, event, facts),
         Event::SetReadMessageNr(event) => marks::set_read_message_nr(state, caller, event, facts),
+        Event::SyncFiles(event) => files::sync_files(state, caller, event, facts),
+        Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
         Event::AddAdmins(_)
         | Event::AddTeam(_)
@@ -63,8 +65,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::SetSnooze(_)
         | Event::SetType(_)
         | Event::SetUnmanaged(_)
-        | Event::SyncFiles(_)
-        | Event::SyncFiles2(_)
         | Event::Unarchive(_)
         | Event::Unmute(_) => Err(Refusal::not_supported(event.urn()).into()),
     }

@@ -21,6 +21,8 @@ use crate::effect::Effect;
 use crate::file::Attached;
 use crate::store::Aggregate;
 
+mod stored;
+
 /// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
 /// hardly any answer waits for the store; who is further behind sees it by `fw_message_nr` and syncs forward.
 const ANSWER_SLOTS_MAX: usize = crate::conversation::state::RECENT_SLOTS_MAX;
@@ -349,7 +351,8 @@ impl<'a> Draft<'a> {
         }
         news.extend(self.aside.iter().cloned());
         let identifier = json!({ "conversation_id": self.state.conversation_id });
-        let (effects, soft) = (self.effects.clone(), self.soft.clone());
+        let effects = self.effects.iter().cloned().chain(self.stored()).collect();
+        let soft = self.soft.clone();
         Decision { changes: self.into_changes(), effects, soft, identifier, answer, news }
     }
 
@@ -358,11 +361,13 @@ impl<'a> Draft<'a> {
             return Vec::new();
         }
         self.head.stamp = self.facts.stamp;
+        let filed = self.filed();
         let mut changes = vec![Change::Head(self.head)];
         changes.extend(self.members.into_iter().map(|(id, member)| Change::Member(id, member)));
         changes.extend(self.runs.into_iter().map(Change::Run));
         changes.extend(self.slots.into_iter().map(|(nr, slot)| Change::Slot(nr, slot)));
         changes.extend(self.sections.into_iter().map(|(id, section)| Change::Section(id, section)));
+        changes.extend(filed);
         changes
     }
 

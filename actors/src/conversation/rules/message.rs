@@ -168,6 +168,7 @@ mod tests {
             Change::Run(_) => "run",
             Change::Slot(..) => "slot",
             Change::Section(..) => "section",
+            Change::Filed(..) => "filed",
         });
         assert_eq!(rows.collect::<Vec<_>>(), ["head", "author", "run", "slot"]);
         assert_eq!(replay.ask(BOB, add_plain("hi")).unwrap().changes.len(), 3, "the run goes on");

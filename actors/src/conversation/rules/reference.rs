@@ -229,6 +229,7 @@ impl Client {
                     }
                 }
                 News::File(_)
+                | News::Drawer(_)
                 | News::Activity(_)
                 | News::Contact(_)
                 | News::Section(_)

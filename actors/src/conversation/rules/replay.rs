@@ -12,8 +12,10 @@ use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::counters::{Counters, counters};
+use crate::conversation::drawer::Filed;
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Need, News, Reach, Soft, Stop, decide, dialog, profile, sync, visit,
+    Decision, DrawerEdge, Facts, Header, Judged, Need, News, Reach, Soft, Stop, decide, dialog, profile,
+    sync, visit,
 };
 use crate::conversation::state::{
     Change, Head, Member, Message, RECENT_SLOTS_MAX, Run, Section, Slot, State,
@@ -51,6 +53,7 @@ struct Rows {
     runs: BTreeMap<u64, Run>,
     sections: BTreeMap<SectionId, Section>,
     slots: BTreeMap<u64, Slot>,
+    filed: BTreeMap<u64, Filed>,
 }
 
 /// A conversation, its store, and the clock.
@@ -228,6 +231,7 @@ impl Replay {
             Change::Member(id, member) => drop(self.rows.members.insert(*id, stored(member))),
             Change::Run(run) => drop(self.rows.runs.insert(run.inbox_nr, *run)),
             Change::Slot(nr, slot) => drop(self.rows.slots.insert(*nr, stored(slot))),
+            Change::Filed(nr, filed) => drop(self.rows.filed.insert(*nr, stored(filed))),
             Change::Section(id, section) => drop(self.rows.sections.insert(*id, stored(section))),
         }
     }
@@ -239,6 +243,7 @@ impl Replay {
         reloaded.members.clone_from(&self.rows.members);
         reloaded.runs = self.rows.runs.values().copied().collect();
         reloaded.sections.clone_from(&self.rows.sections);
+        self.rows.filed.iter().for_each(|(nr, filed)| reloaded.drawer.put(*nr, *filed));
         let surplus = self.rows.slots.len().saturating_sub(RECENT_SLOTS_MAX);
         reloaded.recent =
             self.rows.slots.iter().skip(surplus).map(|(nr, slot)| (*nr, slot.clone())).collect();
@@ -315,6 +320,13 @@ pub(super) fn line(news: &News) -> String {
             format!("message {}{flow}", message.message_nr)
         }
         News::File(shown) => format!("file {} {}", shown.message_nr, shown.file.name),
+        News::Drawer(edge) => {
+            let at = |nr: &Option<u64>| nr.map_or("-".to_owned(), |nr| nr.to_string());
+            match edge {
+                DrawerEdge::Cursor(rest) => format!("drawer cursor {}", at(rest)),
+                DrawerEdge::State { newest, rest } => format!("drawer state {newest} {}", at(rest)),
+            }
+        }
         News::Activity(id) => format!("activity {}", name(id)),
         News::Contact(id) => format!("contact {}", name(id)),
         News::Section(_) => "section".to_owned(),
@@ -343,6 +355,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))
             }
+            Effect::Stored { bytes, .. } => format!("{} stored {bytes}", name(target)),
             Effect::Fetch(wanted) => format!("{} fetches {}", name(target), wanted.name),
             Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {

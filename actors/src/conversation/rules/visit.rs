@@ -8,7 +8,7 @@ use rill_proto::id::AccountId;
 
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::flow::Flow;
-use crate::conversation::rules::{Facts, Header, Judged, Keys, News, presence, standing, sync};
+use crate::conversation::rules::{Facts, Header, Judged, Keys, News, files, presence, standing, sync};
 use crate::conversation::state::{Head, Member, Message, Slot, State};
 use crate::store::Stamp;
 
@@ -101,9 +101,13 @@ pub(super) fn init_form(
             (window.messages, Some(window.fw), Some(window.bw))
         }
     };
+    let told = messages.iter().map(|message| message.message_nr).collect();
     let mut news = people(state, viewer, &messages);
     news.push(News::Header(Header { keys: Keys::Init(mode), fw, bw, is_reset: false }));
     news.extend(sync::plain(messages));
+    if mode == InitMode::Full {
+        news.extend(files::first_batch(state, member, &told, facts)?);
+    }
     if mode == InitMode::Full && member.is_present() {
         news.extend(sections(state, 0));
         news.extend(presence::activities(state, viewer, facts));

@@ -167,7 +167,9 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Task(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
-        | RowKey::Upload(_) => Space::Rows,
+        | RowKey::Filed(_)
+        | RowKey::Upload(_)
+        | RowKey::Stored(_) => Space::Rows,
     }
 }
 

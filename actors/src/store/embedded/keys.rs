@@ -103,7 +103,9 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
         RowKey::Watcher(AccountId(id)) => put(11, id.as_bytes()),
         RowKey::Notice(id) => put(12, id.as_bytes()),
+        RowKey::Filed(number) => put(20, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
+        RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
     }
     key
 }
@@ -125,7 +127,9 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
             11 => split_uuid(rest).map(|(id, rest)| (RowKey::Watcher(AccountId(id)), rest))?,
             12 => split_uuid(rest).map(|(id, rest)| (RowKey::Notice(id), rest))?,
+            20 => split_u64(rest).map(|(number, rest)| (RowKey::Filed(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
+            22 => split_uuid(rest).map(|(id, rest)| (RowKey::Stored(ConversationId(id)), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -148,7 +152,9 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Text(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
-        | RowKey::Upload(_) => Err(unreadable("slot key", key)),
+        | RowKey::Filed(_)
+        | RowKey::Upload(_)
+        | RowKey::Stored(_) => Err(unreadable("slot key", key)),
     }
 }
 
@@ -248,7 +254,9 @@ mod tests {
             RowKey::Text(MessageId(ID)),
             RowKey::Watcher(AccountId(ID)),
             RowKey::Notice(ID),
+            RowKey::Filed(7),
             RowKey::Upload(ID),
+            RowKey::Stored(ConversationId(ID)),
         ]
     }
 
@@ -278,7 +286,9 @@ mod tests {
         assert_eq!(row(CHAT, RowKey::Membership(ConversationId(ID))), [&id[..], &[1, 8], &id].concat());
         assert_eq!(row(account, RowKey::Task(MessageId(ID))), [&id[..], &[2, 9], &id].concat());
         assert_eq!(row(account, RowKey::Text(MessageId(ID))), [&id[..], &[2, 10], &id].concat());
+        assert_eq!(row(CHAT, RowKey::Filed(258)), [&id[..], &[1, 20, 0, 0, 0, 0, 0, 0, 1, 2]].concat());
         assert_eq!(row(account, RowKey::Upload(ID)), [&id[..], &[2, 21], &id].concat());
+        assert_eq!(row(account, RowKey::Stored(ConversationId(ID))), [&id[..], &[2, 22], &id].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());
