@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]) -> Result<(), Complaint> {
     person.connect()?;
     person.settle(conversation_ids)?;
+    person.settle_account()?;
     Picture::complete(person.session()?)?;
     if person.has_dropped {
         // The events that answer with an init form bring no activity (conversations.md §7); activating does.

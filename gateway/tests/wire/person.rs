@@ -250,6 +250,16 @@ impl Person {
         Ok(())
     }
 
+    /// Takes in what conversations have told the account, which tells its sessions: the first question is answered when it
+    /// has taken that in, the second when it has told it.
+    pub(crate) fn settle_account(&mut self) -> Result<(), Complaint> {
+        let path = "/api/account/sync";
+        for _ in 0..2 {
+            self.user.http_post(path, json!({}))?.ok(path)?;
+        }
+        self.settle(&[])
+    }
+
     fn poll_at_once(&mut self) -> Result<Vec<Record>, Complaint> {
         match &mut self.line {
             Some(Line::Poll(poll)) => Ok(poll.poll(false)?),
