@@ -184,6 +184,8 @@ pub enum MessageType {
     Leave,
     /// The topic was set.
     Topic,
+    /// A task was done, where that is told.
+    TaskCompleted,
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).

@@ -21,6 +21,7 @@ pub mod message;
 pub mod poke;
 pub mod request;
 pub mod section;
+pub mod weight;
 mod write;
 
 /// Bytes that [`close_for_profile`] adds to an open record.
