@@ -13,6 +13,7 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+mod attempt;
 pub mod contact;
 pub mod label;
 pub mod login;

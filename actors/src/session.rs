@@ -101,7 +101,13 @@ impl Submit {
     /// The request record of an outcome of this event.
     #[must_use]
     pub fn record(&self, outcome: Result<&serde_json::Value, &Refusal>) -> Bytes {
-        record(Some(self.request_id), None, self.event.urn(), outcome)
+        record(Some(self.request_id), None, self.event.urn(), outcome, None)
+    }
+
+    /// The request record of a page of a list: `sync_cursor` is JSON text, or null after the last page.
+    #[must_use]
+    pub fn page_record(&self, identifier: &serde_json::Value, sync_cursor: &serde_json::Value) -> Bytes {
+        record(Some(self.request_id), None, self.event.urn(), Ok(identifier), Some(sync_cursor))
     }
 
     /// The answer to this event.
@@ -123,6 +129,7 @@ fn record(
     echo: Option<&str>,
     urn: &str,
     outcome: Result<&serde_json::Value, &Refusal>,
+    sync_cursor: Option<&serde_json::Value>,
 ) -> Bytes {
     let id = id.map(|id| id.to_string());
     let refusal = outcome.err();
@@ -133,6 +140,7 @@ fn record(
         error_id: refusal.map(|refusal| refusal.error_id),
         error_message: refusal.map(|refusal| refusal.error_message.as_str()),
         identifier: outcome.ok(),
+        sync_cursor,
         conversation_id: None,
         result_message_nr: None,
     })
@@ -311,7 +319,7 @@ impl Session {
             self.node.metrics.events_refused.add(1);
             let urn = event.as_deref().unwrap_or(&submission.mk_event_type);
             let echo = submission.client_req_id_echo.as_deref();
-            let request = record(submission.client_req_id, echo, urn, Err(&refused));
+            let request = record(submission.client_req_id, echo, urn, Err(&refused), None);
             let lane = self.lane.clone();
             self.node.inboxes.put_on_worker(Item::Answer { lane, frame, index, request, pieces: Vec::new() });
         }

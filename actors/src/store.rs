@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + S
 /// short and must not block.
 pub type Appended = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 
-/// The largest number of rows that one [`Store::range`] call answers with; a caller that wants more asks again.
+/// The largest number of rows that one [`Store::slots`] call answers with; a caller that wants more asks again.
 pub const RANGE_ROWS_MAX: usize = 10_000;
 
 /// For how long a `client_req_id` is remembered: 24 h (websocket.md, promise 5), in microseconds of stamps.
@@ -61,6 +61,10 @@ pub enum RowKey {
     Contact(AccountId),
     /// A conversation that an account can see.
     Membership(ConversationId),
+    /// A task on an account's own board, or a canned response: where it stands.
+    Task(MessageId),
+    /// What a private task or a canned response says. As slots, it is read when it is wanted and not with its aggregate.
+    Text(MessageId),
 }
 
 /// A key that at most one row in the whole store may hold.
@@ -121,7 +125,8 @@ pub struct Append {
     pub outbox: Vec<(Aggregate, Bytes)>,
 }
 
-/// An aggregate as it stands: its version and all of its rows but the slots (they are read by [`Store::range`]).
+/// An aggregate as it stands: its version and all of its rows but slots and texts (they are read by [`Store::slots`] and
+/// [`Store::row`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loaded {
     /// The number of appends that it has seen.
@@ -130,7 +135,7 @@ pub struct Loaded {
     pub rows: Vec<(RowKey, Bytes)>,
 }
 
-/// In which order [`Store::range`] reads.
+/// In which order [`Store::slots`] reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     /// From the lower bound upwards.

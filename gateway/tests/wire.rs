@@ -14,7 +14,9 @@
 //! | `people alice bob alice.phone` | who is there, each a fresh account and connected; `alice.phone` is one more login of alice |
 //! | `alice> conv:create {…}` | submits an event and waits for its answer |
 //! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
+//! | `alice> POST team/sync/${t} {…}` | makes the HTTP call below `/api/`, with alice's token and ticket, and waits for its answer |
 //! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
+//! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body; `alice<` lines take its `header` and its `stream` |
 //! | `→ 431 has_left` | the same for a refusal: its `error_id`, and perhaps a part of its message in backticks |
 //! | `alice< conv F {…} has a b lacks c` | the next record of the answer |
 //! | `alice< nothing` | the answer holds no further record |

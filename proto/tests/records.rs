@@ -277,6 +277,7 @@ fn request_says_what_came_of_an_event() {
         error_message: None,
         identifier: Some(&identifier),
         conversation_id: None,
+        sync_cursor: None,
         result_message_nr: None,
     };
     assert_eq!(
@@ -301,6 +302,7 @@ fn request_says_what_came_of_an_event() {
         status_code: None,
         identifier: None,
         conversation_id: Some(conversation()),
+        sync_cursor: None,
         result_message_nr: Some(2),
         ..done
     };

@@ -3,6 +3,7 @@
 use actix::Context;
 use bytes::Bytes;
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
 use super::Account;
 use super::login::{
@@ -16,7 +17,7 @@ use crate::store::UniqueKey;
 
 impl Account {
     pub(super) fn register(&mut self, order: Register, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given();
+        let (issued, given) = self.given(Uuid::nil());
         let entry = rules::Entry {
             email: &order.email,
             password_hash: &order.password_hash,
@@ -42,7 +43,7 @@ impl Account {
     }
 
     pub(super) fn open(&mut self, order: OpenSession, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given();
+        let (issued, given) = self.given(Uuid::nil());
         let token = token_name(&self.desk.node, order.token_id);
         let ticket = ticket_name(&self.desk.node, &order.ticket);
         let login = Login { account_id: self.id, token, ticket };
@@ -60,7 +61,7 @@ impl Account {
     }
 
     pub(super) fn close(&mut self, order: CloseSession, ctx: &mut Context<Self>) {
-        let (issued, _) = self.given();
+        let (issued, _) = self.given(Uuid::nil());
         let decision = rules::close_session(&self.state, order.token);
         self.take_in(&decision);
         let lanes =

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::contact::{self, Known};
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
@@ -23,6 +24,7 @@ use crate::effect::{Apply, Effect};
 use crate::hub::Item;
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
+use crate::outcomes::{Outcome, Outcomes};
 use crate::owner::{Appended, Desk, Owner};
 use crate::piece::Piece;
 use crate::session::Submit;
@@ -35,6 +37,7 @@ pub struct Account {
     pub(super) id: AccountId,
     pub(super) state: State,
     pub(super) runs: HashMap<u64, Run>,
+    pub(super) outcomes: Outcomes,
 }
 
 /// One thing to do.
@@ -78,44 +81,39 @@ impl Account {
             id,
             state: State::new(id),
             runs: HashMap::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
-    pub(super) fn given(&self) -> (Issued, Given) {
+    /// What a rule is given. `fresh` is the id of what an event makes, nil where none asks.
+    pub(super) fn given(&self, fresh: Uuid) -> (Issued, Given) {
         let issued = self.desk.node.issue();
-        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp() };
+        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh };
         (issued, given)
     }
 
-    fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given();
-        let refusal = match rules::decide(&self.state, &submit.event, given) {
-            Ok(Task::Decided(decision)) => return self.effect(submit, &decision, issued, ctx),
-            Ok(Task::Gather(ids, mode)) => return self.gather(submit, ids, mode),
-            Ok(Task::OpenDialog(other, mk_conv_type)) => {
+    /// Does what a rule said about an event.
+    pub(super) fn perform(&mut self, submit: Submit, task: Task, issued: Issued, ctx: &mut Context<Self>) {
+        match task {
+            Task::Decided(decision) => self.effect(submit, &decision, issued, ctx),
+            Task::Gather(ids, mode) => self.gather(submit, ids, mode),
+            Task::OpenDialog(other, mk_conv_type) => {
                 let known = self.state.contacts.row(other).and_then(|row| row.dialog_id);
                 let id = known.unwrap_or_else(|| dialog_id(&self.desk.node, self.id, other, 0));
                 let attempt = u32::from(known.is_none());
                 let fault = submit.answer(Err(&Refusal::unavailable()));
-                if self
-                    .desk
-                    .node
-                    .to_conversation(id, OpenDialog { submit, other, mk_conv_type, attempt })
-                    .is_err()
-                {
+                let open = OpenDialog { submit, other, mk_conv_type, attempt };
+                if self.desk.node.to_conversation(id, open).is_err() {
                     self.desk.node.inboxes.put(fault);
                 }
-                return;
             }
-            Ok(Task::IntroduceById(id)) => {
+            Task::IntroduceById(id) => {
                 let is_listed = id == self.id || self.state.contacts.row(id).is_some();
                 let through = Arc::new(self.state.memberships.keys().copied().collect());
-                return self.ask(id, Introduce { submit, found: Found::ById { is_listed, through } }, ctx);
+                self.ask(id, Introduce { submit, found: Found::ById { is_listed, through } }, ctx);
             }
-            Ok(Task::IntroduceByEmail(email)) => return self.look_up(submit, email, ctx),
-            Err(refusal) => refusal,
-        };
-        self.refuse(submit, &refusal);
+            Task::IntroduceByEmail(email) => self.look_up(submit, email, ctx),
+        }
     }
 
     /// Finds the account of an address and asks it to show itself.
@@ -141,7 +139,7 @@ impl Account {
     /// Shows this account to whoever asked, in the form that fits.
     fn introduce(&mut self, introduce: Introduce, ctx: &mut Context<Self>) {
         let Introduce { submit, found } = introduce;
-        let (issued, given) = self.given();
+        let (issued, given) = self.given(Uuid::nil());
         let decision = match &found {
             Found::ByEmail(email) => rules::become_known(&self.state, email, given),
             Found::ById { .. } => Decision::default(),
@@ -193,7 +191,13 @@ impl Account {
     }
 
     /// Carries out what an event decided.
-    fn effect(&mut self, submit: Submit, decision: &Decision, issued: Issued, ctx: &mut Context<Self>) {
+    pub(super) fn effect(
+        &mut self,
+        submit: Submit,
+        decision: &Decision,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
         self.take_in(decision);
         self.desk.node.metrics.events_done.add(1);
         let own: Vec<Piece> = self.own_contact().map(|own| Piece::Shared(own.record)).into_iter().collect();
@@ -203,19 +207,31 @@ impl Account {
             items.extend(lanes.map(|lane| Item::Pieces(lane, own.clone())));
         }
         let pieces = if decision.tells_own { own } else { Vec::new() };
+        let mut claim = Vec::new();
+        if !decision.changes.is_empty() {
+            let outcome = Outcome { identifier: decision.identifier.clone() };
+            claim.push((UniqueKey::Request(self.id, submit.request_id.0), encode(&outcome)));
+            self.outcomes.put((self.id, submit.request_id), outcome);
+        }
         let reply = answer(submit, &decision.identifier, pieces);
         let departure = Departure { items, reply, settles: None, issued: Some(issued) };
-        self.write(decision, Vec::new(), departure, ctx);
+        self.write(decision, claim, departure, ctx);
     }
 
-    fn refuse(&mut self, submit: Submit, refusal: &Refusal) {
+    /// Answers an event that changed nothing.
+    pub(super) fn answer(&mut self, submit: Submit, identifier: &serde_json::Value, pieces: Vec<Piece>) {
+        self.desk.node.metrics.events_done.add(1);
+        self.desk.journal.pass(Departure::reply(answer(submit, identifier, pieces)));
+    }
+
+    pub(super) fn refuse(&mut self, submit: Submit, refusal: &Refusal) {
         self.desk.node.metrics.events_refused.add(1);
         let request = submit.record(Err(refusal));
         self.desk.journal.pass(Departure::reply(event_reply(submit, request, Vec::new())));
     }
 
     fn apply(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
-        let (issued, given) = self.given();
+        let (issued, given) = self.given(Uuid::nil());
         let decision = rules::apply(&self.state, effect, given);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
@@ -306,7 +322,7 @@ impl Account {
         Ok(pieces)
     }
 
-    fn meet(&mut self, fault: &StoreFault, work: Work) {
+    pub(super) fn meet(&mut self, fault: &StoreFault, work: Work) {
         tracing::error!(account_id = %self.id, %fault, "a fact cannot be fetched");
         self.fail(work);
     }
@@ -370,6 +386,7 @@ impl Owner for Account {
 
     fn forget(&mut self) {
         self.state = State::new(self.id);
+        self.outcomes = Outcomes::default();
     }
 
     fn leave_directory(&self, ctx: &Context<Self>) {

@@ -35,7 +35,12 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Token(name) => Change::Token(*name, Some(decode(bytes)?)),
             RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
-            RowKey::Member(_) | RowKey::Run(_) | RowKey::Section(_) | RowKey::Slot(_) => continue,
+            RowKey::Member(_)
+            | RowKey::Run(_)
+            | RowKey::Section(_)
+            | RowKey::Slot(_)
+            | RowKey::Task(_)
+            | RowKey::Text(_) => continue,
         };
         state.fold(&change);
     }

@@ -24,6 +24,8 @@ pub struct Given {
     pub now: i64,
     /// The stamp that this change will carry.
     pub stamp: Stamp,
+    /// The id of what the event makes, if it makes something; the same for every repeat of it.
+    pub fresh: Uuid,
 }
 
 /// What a rule decided.

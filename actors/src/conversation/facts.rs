@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId};
 
-use super::repeat::Outcome;
 use super::rows::decode;
 use super::rules::{Facts, Need, Stretch};
 use super::state::Slot;
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
+use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
 
 /// A fact that was fetched.

@@ -3,7 +3,6 @@
 //! It takes one thing at a time: look whether it is a repeat, gather facts, decide, fold, append, and let go what is
 //! durable. It owns its state alone, keeps deciding while appends are under way, and holds no future per request.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -11,12 +10,12 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use rill_proto::classificator::ConvType;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
 
 use super::facts::{fetch, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
-use super::repeat::{Outcome, repeat};
+use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
 use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
 use super::soft::SoftState;
@@ -26,14 +25,12 @@ use crate::effect::{Apply, Effect};
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
+use crate::outcomes::{Outcome, Outcomes};
 use crate::owner::{Appended, Desk, Owner};
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::{Aggregate, Direction, OutboxEntry, StoreFault, UniqueKey};
 use crate::watermark::Issued;
-
-/// How many outcomes are remembered in memory, so that a retry that follows at once costs no read. The store has all.
-const OUTCOMES_MAX: usize = 256;
 
 /// Who asked, where nobody did.
 const NOBODY: AccountId = AccountId(uuid::Uuid::nil());
@@ -64,23 +61,6 @@ enum Verdict {
     Told(Vec<News>),
     /// The dialog is none any more.
     NotADialog,
-}
-
-/// Outcomes of the newest requests.
-#[derive(Default)]
-struct Outcomes {
-    known: HashMap<(AccountId, RequestId), Outcome>,
-    order: VecDeque<(AccountId, RequestId)>,
-}
-
-impl Outcomes {
-    fn put(&mut self, key: (AccountId, RequestId), outcome: Outcome) {
-        self.known.insert(key, outcome);
-        self.order.push_back(key);
-        if self.order.len() > OUTCOMES_MAX {
-            self.order.pop_front().map(|oldest| self.known.remove(&oldest));
-        }
-    }
 }
 
 impl Conversation {
@@ -163,7 +143,7 @@ impl Conversation {
     /// The outcome of an earlier event with the same `client_req_id`.
     fn first_outcome(&self, submit: &Submit, facts: &Facts) -> Judged<Option<Outcome>> {
         let key = (submit.lane.account_id(), submit.request_id);
-        if let Some(outcome) = self.outcomes.known.get(&key) {
+        if let Some(outcome) = self.outcomes.get(key) {
             return Ok(Some(outcome.clone()));
         }
         match &facts.outcome {

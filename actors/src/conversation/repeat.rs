@@ -3,18 +3,11 @@
 
 use rill_proto::classificator::InitMode;
 use rill_proto::id::AccountId;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rules::{Decision, Facts, Header, Judged, Keys, News, sync};
 use super::state::{Slot, State};
-
-/// What is kept under a `client_req_id`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Outcome {
-    /// `identifier` of the first answer.
-    pub identifier: Value,
-}
+use crate::outcomes::Outcome;
 
 /// The answer to a repeat. One that names another conversation (the client used the id twice) is answered with the first
 /// outcome alone.

@@ -54,7 +54,12 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             RowKey::Member(account_id) => Change::Member(*account_id, decode(bytes)?),
             RowKey::Run(inbox_nr) => Change::Run(Run { inbox_nr: *inbox_nr, message_nr: decode(bytes)? }),
             RowKey::Section(section_id) => Change::Section(SectionId(*section_id), decode(bytes)?),
-            RowKey::Slot(_) | RowKey::Token(_) | RowKey::Contact(_) | RowKey::Membership(_) => continue,
+            RowKey::Slot(_)
+            | RowKey::Token(_)
+            | RowKey::Contact(_)
+            | RowKey::Membership(_)
+            | RowKey::Task(_)
+            | RowKey::Text(_) => continue,
         };
         state.fold(&change);
     }

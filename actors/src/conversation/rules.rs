@@ -12,9 +12,9 @@ use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
-use crate::conversation::repeat::Outcome;
 use crate::conversation::state::{Change, Message, Slot, State};
 use crate::effect::Effect;
+use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 
 mod body;

@@ -44,7 +44,7 @@ macro_rules! contract_tests {
             claims::requests_are_forgotten_in_portions_and_others_kept,
             rows::consequences_wait_until_they_are_settled,
             rows::slots_are_read_in_both_directions_within_limits,
-            rows::loading_gives_all_rows_but_slots_in_key_order,
+            rows::loading_gives_all_rows_but_slots_and_texts_in_key_order,
             rows::what_does_not_exist_is_not_found,
             rows::reopening_finds_everything,
             rows::the_last_stamp_is_the_highest_one,

@@ -15,6 +15,9 @@ use std::path::Path;
 /// An id that belongs to nothing.
 const NOBODYS_ID: &str = "00000000-0000-4000-8000-000000000000";
 
+/// Folders of scenarios that belong to no single event: the documents' traces, and the HTTP calls that no event twins.
+const NO_EVENTS: [&str; 2] = ["traces/", "calls/"];
+
 /// Every event of the catalogue is either pending or has a scenario; the list is sorted and names nothing else.
 pub(crate) fn is_divided(list: &Path, stems: &[String]) -> Result<(), Complaint> {
     let pending = read(list)?;
@@ -37,7 +40,8 @@ pub(crate) fn is_divided(list: &Path, stems: &[String]) -> Result<(), Complaint>
         wrong.push("a line stands twice".into());
     }
     let stray = stems.iter().filter(|scenario| {
-        !scenario.starts_with("traces/") && !known.iter().any(|urn| stem(urn) == **scenario)
+        !NO_EVENTS.iter().any(|folder| scenario.starts_with(folder))
+            && !known.iter().any(|urn| stem(urn) == **scenario)
     });
     wrong.extend(stray.map(|scenario| format!("{scenario}.txt belongs to no event")));
     if wrong.is_empty() {

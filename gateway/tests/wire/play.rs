@@ -59,8 +59,10 @@ pub(crate) fn register(server: &Server, name: &str) -> Result<User, Complaint> {
 struct Scene {
     names: Names,
     people: BTreeMap<String, Person>,
-    /// The last answer, and what nobody has asked of it yet.
+    /// The last answer, and what nobody has asked of it yet. An HTTP call's outcome stands in the place of a request record.
     answer: Answer,
+    /// The body of the last answer, when a call was made.
+    body: Option<Record>,
     asker: String,
     rest: VecDeque<Record>,
     /// Every conversation that an answer has named.
@@ -73,6 +75,7 @@ impl Scene {
             names: Names::default(),
             people: BTreeMap::new(),
             answer: Answer::default(),
+            body: None,
             asker: String::new(),
             rest: VecDeque::new(),
             conversation_ids: Vec::new(),
@@ -101,6 +104,7 @@ impl Scene {
     fn act(&mut self, step: &Step) -> Result<(), Complaint> {
         match &step.deed {
             Deed::Ask { who, urn, params, is_repeat } => self.ask(who, urn, params, *is_repeat),
+            Deed::Call { who, path, body } => self.call(who, path, body),
             Deed::Done { status, identifier } => self.done(*status, identifier),
             Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
             Deed::Answered(who, wanted) => self.answered(who, wanted),
@@ -120,6 +124,7 @@ impl Scene {
     fn ask(&mut self, who: &str, urn: &str, params: &Value, is_repeat: bool) -> Result<(), Complaint> {
         let params = self.names.fill(params)?;
         self.answer = self.person(who)?.ask(urn, params, is_repeat)?;
+        self.body = None;
         who.clone_into(&mut self.asker);
         self.rest = self.answer.stream.iter().cloned().collect();
         let conversation_id = self.answer.conversation_id().to_owned();
@@ -132,6 +137,34 @@ impl Scene {
         Ok(())
     }
 
+    /// Makes an HTTP call and waits for its answer. What it brings is not put into the picture: what changed is pushed.
+    fn call(&mut self, who: &str, path: &str, body: &Value) -> Result<(), Complaint> {
+        let (path, body) = (format!("/api/{}", self.names.text(path)?), self.names.fill(body)?);
+        let answer = self.person(who)?.user.http_post(&path, body)?;
+        let Value::Object(mut body) = answer.json else {
+            return Err(Complaint::new("a body of JSON", answer.body));
+        };
+        let mut request = Map::from_iter([("status_code".to_owned(), answer.status.into())]);
+        let texts = ["error_id", "error_message"].map(|key| (key, body.get(key).cloned()));
+        request.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
+        let mut stream: Vec<Record> = Vec::new();
+        if let Some(Value::Object(header)) = body.remove("header") {
+            stream.push(header);
+        }
+        match body.remove("stream") {
+            Some(Value::Array(records)) => {
+                stream.extend(records.into_iter().filter_map(|record| record.as_object().cloned()));
+            }
+            Some(_) | None if body.contains_key("mk_rec_type") => stream.push(body.clone()),
+            Some(_) | None => {}
+        }
+        who.clone_into(&mut self.asker);
+        self.rest = stream.iter().cloned().collect();
+        self.answer = Answer { request, stream };
+        self.body = Some(body);
+        Ok(())
+    }
+
     fn outcome(&self) -> String {
         Value::Object(self.answer.request.clone()).to_string()
     }
@@ -139,6 +172,12 @@ impl Scene {
     fn done(&mut self, status: u64, identifier: &Value) -> Result<(), Complaint> {
         if self.answer.status_code() != status {
             return Err(Complaint::new(format!("status {status}"), self.outcome()));
+        }
+        if let Some(body) = &self.body {
+            return self.names.record(identifier, body);
+        }
+        if identifier.is_null() {
+            return Err(Complaint::new("the identifier of an event", "no word of it"));
         }
         let got = self.answer.request.get("identifier").cloned().unwrap_or(Value::Null);
         self.names.whole(identifier, &got)

@@ -32,9 +32,27 @@ pub(crate) struct Step {
 /// What a line says.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    Ask { who: String, urn: String, params: Value, is_repeat: bool },
-    Done { status: u64, identifier: Value },
-    Refused { status: u64, error_id: String, part: String },
+    Ask {
+        who: String,
+        urn: String,
+        params: Value,
+        is_repeat: bool,
+    },
+    /// An HTTP call: the path below `/api/`, and its body.
+    Call {
+        who: String,
+        path: String,
+        body: Value,
+    },
+    Done {
+        status: u64,
+        identifier: Value,
+    },
+    Refused {
+        status: u64,
+        error_id: String,
+        part: String,
+    },
     Answered(String, Wanted),
     AnsweredNothing(String),
     Pushed(String, Wanted),
@@ -112,7 +130,7 @@ impl Script {
     }
 
     fn lacks_outcome(&self) -> bool {
-        matches!(self.steps.last().map(|step| &step.deed), Some(Deed::Ask { .. }))
+        matches!(self.steps.last().map(|step| &step.deed), Some(Deed::Ask { .. } | Deed::Call { .. }))
     }
 
     fn deed(&self, text: &str) -> Result<Deed, String> {
@@ -140,7 +158,11 @@ impl Script {
             });
         }
         if let Some(name) = head.strip_suffix('>') {
-            return ask(self.known(name)?, rest, false);
+            let who = self.known(name)?;
+            return match rest.strip_prefix("POST ") {
+                Some(call) => post(who, call),
+                None => ask(who, rest, false),
+            };
         }
         let who = self.known(head)?;
         if let Some(event) = rest.strip_prefix("again> ") {
@@ -199,11 +221,18 @@ fn ask(who: String, event: &str, is_repeat: bool) -> Result<Deed, String> {
     Ok(Deed::Ask { who, urn: urn.to_owned(), params, is_repeat })
 }
 
+fn post(who: String, call: &str) -> Result<Deed, String> {
+    let (path, body) = call.split_once(' ').ok_or("a path and a body")?;
+    Ok(Deed::Call { who, path: path.to_owned(), body: object(body)? })
+}
+
 fn outcome_of(text: &str) -> Result<Deed, String> {
     let (status, rest) = text.split_once(' ').unwrap_or((text, ""));
     let status = status.parse().map_err(|_| "a status")?;
     if status == 200 {
-        return Ok(Deed::Done { status, identifier: object(rest)? });
+        // A call's body may go without a word; what an event's outcome names is always said.
+        let identifier = if rest.is_empty() { Value::Null } else { object(rest)? };
+        return Ok(Deed::Done { status, identifier });
     }
     let (error_id, part) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok(Deed::Refused {

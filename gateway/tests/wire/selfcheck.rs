@@ -39,6 +39,8 @@ fn nonsense_is_refused() -> Result<(), Complaint> {
         "alice> conv:create {} x",
         "alice> conv:create {\"topic\": \"}",
         "alice> conv:create {}\nalice> conv:create {}",
+        "alice> POST team/create",
+        "alice> POST team/create {}\nalice> POST team/create {}",
         "→ two hundred",
         "alice dances",
         "alice header $c wide 3",

@@ -27,6 +27,10 @@ pub struct Request<'a> {
     /// The object that the event changed, by its key (conversations.md §5.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identifier: Option<&'a Value>,
+    /// JSON text from which a list that has no record of its own goes on; `null` when there is no more of it. Missing
+    /// on the outcome of anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_cursor: Option<&'a Value>,
     /// The conversation, on the echo of an older HTTP call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,

@@ -1,7 +1,7 @@
 //! Promises about what is read: rows, slots, the outbox, and all of it again after reopening.
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 use uuid::Uuid;
 
 use super::{Place, account, append, chat, claim, email, head, moved, request, row, start, step};
@@ -69,7 +69,7 @@ pub(crate) async fn slots_are_read_in_both_directions_within_limits(place: &impl
     assert!(read(301, u64::MAX, 10, up).await.is_empty());
 }
 
-pub(crate) async fn loading_gives_all_rows_but_slots_in_key_order(place: &impl Place) {
+pub(crate) async fn loading_gives_all_rows_but_slots_and_texts_in_key_order(place: &impl Place) {
     let store = place.open();
     let id = Uuid::from_u128;
     let rows = vec![
@@ -82,14 +82,17 @@ pub(crate) async fn loading_gives_all_rows_but_slots_in_key_order(place: &impl P
         (RowKey::Token(id(4)), "t".into()),
         (RowKey::Contact(AccountId(id(5))), "".into()),
         (RowKey::Membership(ConversationId(id(6))), "c".into()),
+        (RowKey::Task(MessageId(id(7))), "p".into()),
     ];
     let mut put: Vec<_> = rows.iter().rev().cloned().collect();
     put.insert(3, (RowKey::Slot(1), "slot".into()));
+    put.insert(5, (RowKey::Text(MessageId(id(7))), "text".into()));
     append(&*store, Append { put, ..step(chat(1), 0) }).await.unwrap();
     append(&*store, head(chat(2), 0, "another")).await.unwrap();
     append(&*store, head(account(1), 0, "another")).await.unwrap();
     assert!(rows.is_sorted());
     assert_eq!(store.load(chat(1)).await.unwrap().unwrap(), Loaded { version: 1, rows });
+    assert_eq!(row(&*store, chat(1), RowKey::Text(MessageId(id(7)))).await.unwrap(), "text");
     let remove_all = Append { remove: vec![RowKey::Head], ..step(account(1), 1) };
     append(&*store, remove_all).await.unwrap();
     assert_eq!(store.load(account(1)).await.unwrap().unwrap(), Loaded { version: 2, rows: vec![] });

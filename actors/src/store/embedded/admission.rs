@@ -156,14 +156,15 @@ pub(super) fn stored_version(engine: &Engine, aggregate: Aggregate) -> Result<u6
 /// The keyspace of a row.
 pub(super) fn space_of(key: RowKey) -> Space {
     match key {
-        RowKey::Slot(_) => Space::Slots,
+        RowKey::Slot(_) | RowKey::Text(_) => Space::Slots,
         RowKey::Head
         | RowKey::Member(_)
         | RowKey::Run(_)
         | RowKey::Section(_)
         | RowKey::Token(_)
         | RowKey::Contact(_)
-        | RowKey::Membership(_) => Space::Rows,
+        | RowKey::Membership(_)
+        | RowKey::Task(_) => Space::Rows,
     }
 }
 

@@ -7,7 +7,7 @@
 //! byte order is the order that [`RowKey`] promises.
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 use uuid::Uuid;
 
 use crate::store::{Aggregate, EffectId, OutboxEntry, RowKey, Stamp, StoreFault, UniqueKey};
@@ -82,7 +82,7 @@ pub(super) fn parse_number(value: &[u8]) -> Result<u64, StoreFault> {
     }
 }
 
-/// The key of a row other than a slot.
+/// The key of a row.
 pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
     let mut key = Vec::with_capacity(AGGREGATE_BYTES + 17);
     key.extend_from_slice(&aggregate(owner));
@@ -99,6 +99,8 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Token(id) => put(6, id.as_bytes()),
         RowKey::Contact(AccountId(id)) => put(7, id.as_bytes()),
         RowKey::Membership(ConversationId(id)) => put(8, id.as_bytes()),
+        RowKey::Task(MessageId(id)) => put(9, id.as_bytes()),
+        RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
     }
     key
 }
@@ -116,6 +118,8 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             6 => split_uuid(rest).map(|(id, rest)| (RowKey::Token(id), rest))?,
             7 => split_uuid(rest).map(|(id, rest)| (RowKey::Contact(AccountId(id)), rest))?,
             8 => split_uuid(rest).map(|(id, rest)| (RowKey::Membership(ConversationId(id)), rest))?,
+            9 => split_uuid(rest).map(|(id, rest)| (RowKey::Task(MessageId(id)), rest))?,
+            10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -133,7 +137,9 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Section(_)
         | RowKey::Token(_)
         | RowKey::Contact(_)
-        | RowKey::Membership(_) => Err(unreadable("slot key", key)),
+        | RowKey::Membership(_)
+        | RowKey::Task(_)
+        | RowKey::Text(_) => Err(unreadable("slot key", key)),
     }
 }
 
@@ -228,6 +234,8 @@ mod tests {
             RowKey::Token(ID),
             RowKey::Contact(AccountId(ID)),
             RowKey::Membership(ConversationId(ID)),
+            RowKey::Task(MessageId(ID)),
+            RowKey::Text(MessageId(ID)),
         ]
     }
 
@@ -255,6 +263,8 @@ mod tests {
         assert_eq!(version(account), [&id[..], &[2, 0]].concat());
         assert_eq!(row(CHAT, RowKey::Slot(258)), [&id[..], &[1, 5, 0, 0, 0, 0, 0, 0, 1, 2]].concat());
         assert_eq!(row(CHAT, RowKey::Membership(ConversationId(ID))), [&id[..], &[1, 8], &id].concat());
+        assert_eq!(row(account, RowKey::Task(MessageId(ID))), [&id[..], &[2, 9], &id].concat());
+        assert_eq!(row(account, RowKey::Text(MessageId(ID))), [&id[..], &[2, 10], &id].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());
@@ -267,7 +277,7 @@ mod tests {
     #[test]
     fn mangled_bytes_are_a_fault_and_no_panic() {
         for len in 0..AGGREGATE_BYTES + 20 {
-            let bytes = vec![9; len];
+            let bytes = vec![u8::MAX; len];
             assert!(parse_row(&bytes).is_err());
             assert!(parse_outbox(&bytes, &bytes).is_err());
         }
