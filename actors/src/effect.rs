@@ -4,7 +4,7 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
@@ -50,6 +50,17 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
         version: Stamp,
     },
+    /// To a conversation, from itself: tasks that an event on a section moves, as long as there are more than one decision takes.
+    Sweep {
+        /// The section that they leave.
+        section_id: SectionId,
+        /// Which ones, and where to.
+        what: Sweep,
+        /// Those that came into the section by a later slot are not meant.
+        until: u64,
+        /// Who asked for it.
+        by: AccountId,
+    },
     /// To a conversation: a member's profile changed.
     Profile {
         /// The member.
@@ -57,6 +68,18 @@ pub enum Effect {
         /// What it is now; its version tells old from new.
         profile: Profile,
     },
+}
+
+/// Which tasks leave a section.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sweep {
+    /// All of them, for the archive.
+    ArchiveAll,
+    /// Those that are done, for the archive.
+    ArchiveDone,
+    /// All of them, for the default section: theirs is deleted.
+    Vacate,
 }
 
 /// What an assigned task is to its assignee.

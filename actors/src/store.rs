@@ -65,6 +65,8 @@ pub enum RowKey {
     Task(MessageId),
     /// What a private task or a canned response says. As slots, it is read when it is wanted and not with its aggregate.
     Text(MessageId),
+    /// Where a message of a conversation stands on the conversation's boards.
+    Place(u64),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -241,7 +241,7 @@ impl Account {
         let news = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
-            Effect::Profile { .. } | Effect::Assigned { .. } => Step::Nothing,
+            Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Sweep { .. } => Step::Nothing,
         };
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);

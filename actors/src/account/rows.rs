@@ -40,7 +40,8 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             | RowKey::Section(_)
             | RowKey::Slot(_)
             | RowKey::Task(_)
-            | RowKey::Text(_) => continue,
+            | RowKey::Text(_)
+            | RowKey::Place(_) => continue,
         };
         state.fold(&change);
     }

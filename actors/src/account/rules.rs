@@ -256,7 +256,7 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
         // Nor is there a board yet that an assigned task could lie on.
-        Effect::Profile { .. } | Effect::Assigned { .. } => Decision::default(),
+        Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Sweep { .. } => Decision::default(),
     }
 }
 

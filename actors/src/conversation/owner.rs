@@ -17,7 +17,9 @@ use super::facts::{fetch, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
-use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
+use super::rules::{
+    Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, section, sync, visit,
+};
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
 use super::{OpenDialog, Peek, Visit};
@@ -134,6 +136,9 @@ impl Conversation {
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
                 Ok(Verdict::Decided(profile::profile_changed(&self.state, *account_id, now, facts)))
             }
+            Work::Apply(_, Effect::Sweep { section_id, what, until, by }) => {
+                section::go_on(&self.state, *by, *section_id, *what, *until, facts).map(Verdict::Decided)
+            }
             Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. }) => {
                 Ok(Verdict::Decided(Decision::default()))
             }
@@ -230,6 +235,7 @@ impl Conversation {
     ) {
         let caller = match effect {
             Effect::Profile { account_id, .. } => *account_id,
+            Effect::Sweep { by, .. } => *by,
             // These are for accounts, and decide nothing here.
             Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. } => NOBODY,
         };
@@ -286,7 +292,8 @@ impl Conversation {
         ctx: &mut Context<Self>,
     ) {
         let outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
-        let rows = Rows { put: rows(&decision.changes), claim, outbox, ..Rows::default() };
+        let (put, remove) = rows(&decision.changes);
+        let rows = Rows { put, remove, claim, outbox, ..Rows::default() };
         self.append(rows, departure, ctx);
     }
 

@@ -25,6 +25,13 @@ pub(super) struct Topic {
     pub(super) topic: String,
 }
 
+/// `task_completed`: which one.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TaskCompleted {
+    pub(super) task_message_nr: u64,
+    pub(super) sysmsg_text: String,
+}
+
 /// The text of a body.
 pub(super) fn text(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("strings, ids and lists of ids are always JSON")

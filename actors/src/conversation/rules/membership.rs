@@ -85,7 +85,11 @@ fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
             add.members.extend(added);
             Some(body::text(&add))
         }
-        MessageKind::Text | MessageKind::Kick | MessageKind::Leave | MessageKind::Topic => None,
+        MessageKind::Text
+        | MessageKind::Kick
+        | MessageKind::Leave
+        | MessageKind::Topic
+        | MessageKind::TaskCompleted => None,
     }
 }
 
@@ -129,6 +133,7 @@ pub(super) fn enter(
         *changed = stamp;
     }
     disclose(draft, &mut member);
+    draft.tell_tasks(account_id, true);
     let effect = Effect::Joined {
         conversation_id: draft.state.conversation_id,
         by: draft.caller,

@@ -49,7 +49,11 @@ fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
             Some(body::text(&create))
         }
         MessageKind::Topic => Some(body::text(&body::Topic { topic: topic.to_owned() })),
-        MessageKind::Text | MessageKind::Add | MessageKind::Kick | MessageKind::Leave => None,
+        MessageKind::Text
+        | MessageKind::Add
+        | MessageKind::Kick
+        | MessageKind::Leave
+        | MessageKind::TaskCompleted => None,
     }
 }
 

@@ -164,7 +164,8 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Token(_)
         | RowKey::Contact(_)
         | RowKey::Membership(_)
-        | RowKey::Task(_) => Space::Rows,
+        | RowKey::Task(_)
+        | RowKey::Place(_) => Space::Rows,
     }
 }
 

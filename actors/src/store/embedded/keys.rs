@@ -101,6 +101,7 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Membership(ConversationId(id)) => put(8, id.as_bytes()),
         RowKey::Task(MessageId(id)) => put(9, id.as_bytes()),
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
+        RowKey::Place(number) => put(15, &number.to_be_bytes()),
     }
     key
 }
@@ -120,6 +121,7 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             8 => split_uuid(rest).map(|(id, rest)| (RowKey::Membership(ConversationId(id)), rest))?,
             9 => split_uuid(rest).map(|(id, rest)| (RowKey::Task(MessageId(id)), rest))?,
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
+            15 => split_u64(rest).map(|(number, rest)| (RowKey::Place(number), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -139,7 +141,8 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Contact(_)
         | RowKey::Membership(_)
         | RowKey::Task(_)
-        | RowKey::Text(_) => Err(unreadable("slot key", key)),
+        | RowKey::Text(_)
+        | RowKey::Place(_) => Err(unreadable("slot key", key)),
     }
 }
 
@@ -236,6 +239,7 @@ mod tests {
             RowKey::Membership(ConversationId(ID)),
             RowKey::Task(MessageId(ID)),
             RowKey::Text(MessageId(ID)),
+            RowKey::Place(7),
         ]
     }
 
