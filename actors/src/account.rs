@@ -24,6 +24,7 @@ pub mod rows;
 pub mod rules;
 pub mod state;
 mod sync;
+pub mod upload;
 
 pub use owner::Account;
 

@@ -18,6 +18,7 @@ pub mod board;
 pub mod counters;
 mod facts;
 pub mod fanout;
+pub mod open;
 mod owner;
 pub mod repeat;
 pub mod rows;

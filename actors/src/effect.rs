@@ -6,6 +6,7 @@
 use actix::Message;
 use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::store::{OutboxEntry, Stamp};
@@ -60,6 +61,11 @@ pub enum Effect {
         until: u64,
         /// Who asked for it.
         by: AccountId,
+    },
+    /// To an account: its uploads are attached to a message now, which counts their bytes.
+    Attached {
+        /// Which of its uploads.
+        uploads: Vec<Uuid>,
     },
     /// To a conversation: a member's profile changed.
     Profile {

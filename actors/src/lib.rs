@@ -16,8 +16,10 @@
 //! names the engine.
 
 pub mod account;
+pub mod blobs;
 pub mod conversation;
 pub mod effect;
+pub mod file;
 pub mod hub;
 pub mod journal;
 pub mod metrics;

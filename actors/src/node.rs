@@ -14,6 +14,7 @@ use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::hub::Inboxes;
@@ -34,12 +35,17 @@ const CARRY_AGAIN: Duration = Duration::from_millis(200);
 pub struct Settings {
     /// After how long without work an owner gives its memory back.
     pub idle: Duration,
+    /// How many bytes of files an account may have.
+    pub storage_quota: u64,
 }
+
+/// What an account's files may take: 10 GiB, as clients have always been told.
+pub const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60) }
+        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES }
     }
 }
 
@@ -47,6 +53,8 @@ impl Default for Settings {
 pub struct Node {
     /// Where appends last.
     pub store: Arc<dyn Store>,
+    /// Where the bytes of files lie.
+    pub blobs: Arc<dyn Blobs>,
     /// Stamps.
     pub watermark: Arc<Watermark>,
     /// The hubs' inboxes.
@@ -79,6 +87,7 @@ impl Node {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
+        blobs: Arc<dyn Blobs>,
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
@@ -88,6 +97,7 @@ impl Node {
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
             store,
+            blobs,
             inboxes,
             presence: Presence::default(),
             site,

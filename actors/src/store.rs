@@ -67,6 +67,8 @@ pub enum RowKey {
     Text(MessageId),
     /// Where a message of a conversation stands on the conversation's boards.
     Place(u64),
+    /// A file that an account has brought here.
+    Upload(Uuid),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rill_actors::node::STORAGE_QUOTA_BYTES;
 use serde::Deserialize;
 
 macro_rules! settings {
@@ -52,6 +53,8 @@ settings! {
     "RILL_MAIL_HOST" mail_host: String = String::new();
     /// Folder of the store; made when it is missing [default: ./data]
     "RILL_DATA" data: PathBuf = PathBuf::from("data");
+    /// MiB of memory for what the store has read from disk; fills up with use, whatever the store's size [default: 64]
+    "RILL_STORE_CACHE_MIB" store_cache_mib: u32 = 64;
     /// Whether anybody may register an account [default: true]
     "RILL_OPEN_REGISTRATION" open_registration: bool = true;
     /// User name of the provisioning call POST /sys/account/register; off without one [default: none]
@@ -66,6 +69,10 @@ settings! {
     "RILL_WORKERS" workers: u16 = 0;
     /// How many sockets may be open at once; each needs an open file (ulimit -n) [default: 15000]
     "RILL_CONNECTIONS_MAX" connections_max: usize = 15_000;
+    /// How many bytes of files an account may have [default: 10737418240]
+    "RILL_STORAGE_QUOTA_BYTES" storage_quota_bytes: u64 = STORAGE_QUOTA_BYTES;
+    /// How many bytes a file may have [default: 1073741824]
+    "RILL_FILE_BYTES_MAX" file_bytes_max: u64 = 1024 * 1024 * 1024;
     /// Milliseconds after which a conversation that nobody touches leaves memory [default: 60000]
     "RILL_IDLE_MS" idle_ms: u64 = 60_000;
     /// Milliseconds in which a new socket must say hello [default: 10000]

@@ -28,11 +28,14 @@ use crate::worker::{HttpSession, Worker};
 pub(crate) mod account;
 pub(crate) mod conversation;
 pub(crate) mod event;
+pub(crate) mod file;
 mod legacy;
 pub(crate) mod message;
 pub(crate) mod page;
+mod range;
 mod registration;
 pub(crate) mod sys;
+pub(crate) mod upload;
 
 /// How many turns an owner or a session gets whose actor ended just when it was asked.
 const TRIES_MAX: u32 = 3;
@@ -87,10 +90,7 @@ impl Call {
 
     /// Who asks: the token must be valid, and the ticket must be its own.
     pub(crate) async fn admit(&self, ticket: &str) -> Result<Login, Refused> {
-        let token_id = credentials::token(self.request.headers()).ok_or_else(Refused::expired_token)?;
-        let node = &self.worker.shared.node;
-        let login = login_of(node, token_id).await?.ok_or_else(Refused::expired_token)?;
-        if login.admits(node, ticket) { Ok(login) } else { Err(Refused::expired_token()) }
+        admit(&self.worker, &self.request, ticket).await
     }
 
     /// Who asks, by the ticket in the body.
@@ -130,6 +130,18 @@ impl Call {
         }
         Err(Refusal::unavailable().into())
     }
+}
+
+/// Whose token a request carries. Enough to read what an address names; whatever changes something needs the ticket too.
+pub(crate) async fn whose(worker: &Worker, request: &HttpRequest) -> Result<Login, Refused> {
+    let token_id = credentials::token(request.headers()).ok_or_else(Refused::expired_token)?;
+    login_of(&worker.shared.node, token_id).await?.ok_or_else(Refused::expired_token)
+}
+
+/// Who asks: the token must be valid, and the ticket must be its own.
+pub(crate) async fn admit(worker: &Worker, request: &HttpRequest, ticket: &str) -> Result<Login, Refused> {
+    let login = whose(worker, request).await?;
+    if login.admits(&worker.shared.node, ticket) { Ok(login) } else { Err(Refused::expired_token()) }
 }
 
 /// Gives an order to an account, and waits for what becomes of it.

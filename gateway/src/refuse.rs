@@ -68,6 +68,16 @@ impl Refused {
         )
     }
 
+    /// 408: the client stopped sending in the middle of a body.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(408, "too_slow", "The rest of the body did not come in time.")
+    }
+
+    /// 413: the file is above the limit.
+    pub(crate) fn file_too_large(bytes_max: u64) -> Self {
+        Self::new(413, "too_large", format!("A file has at most {bytes_max} bytes."))
+    }
+
     /// 426: a socket without the request for one.
     pub(crate) fn upgrade_required() -> Self {
         Self::new(426, "upgrade_required", "This is a WebSocket; ask for an upgrade.")
@@ -81,6 +91,16 @@ impl Refused {
     /// 431: a value that the caller can correct.
     pub(crate) fn invalid_value(text: impl Into<String>) -> Self {
         Self::new(431, "business_logic", text)
+    }
+
+    /// 507: the files of the account take as much as they may.
+    pub(crate) fn quota_full() -> Self {
+        Self(Refusal::quota_full())
+    }
+
+    /// 404: there is no such file, or it is not for the caller; which of the two is not told.
+    pub(crate) fn no_file() -> Self {
+        Self::new(404, "not_found", "File not found.")
     }
 
     /// 503: not now.

@@ -16,6 +16,8 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::event::routes(config);
     http::conversation::routes(config);
     http::message::routes(config);
+    http::file::routes(config);
+    http::upload::routes(config);
     http::sys::routes(config);
     config.default_service(web::to(unknown));
 }
@@ -40,7 +42,8 @@ where
     only(path).route(web::get().to(page))
 }
 
-fn only(path: &str) -> Resource {
+/// A path that is refused to every verb that no route of its takes.
+pub(crate) fn only(path: &str) -> Resource {
     web::resource(path).default_service(web::to(async || Err::<String, _>(Refused::wrong_verb())))
 }
 

@@ -15,6 +15,7 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::NormalizePath;
+use rill_actors::blobs::Folder;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
@@ -33,6 +34,9 @@ use crate::{backup, routes};
 /// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
 /// back after a restart, within what kernels allow.
 const BACKLOG: i32 = 4_096;
+
+/// Bytes of a MiB, for settings that an operator gives in those.
+const MIB: u64 = 1024 * 1024;
 
 /// How long an idle HTTP connection stays. Longer than the pause between two polls, and than what usual load balancers
 /// keep, which must not send a call into a connection that is being closed.
@@ -84,12 +88,14 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // The address first: a second server must not make a store before it finds that it cannot serve.
     let socket = bind_any(&config.listen)?;
-    let store = Embedded::open(&config.data)?;
+    let store = Embedded::open_caching(&config.data, u64::from(config.store_cache_mib) * MIB)?;
+    let unusable = |source| OpenError::Unusable { path: config.data.clone(), source };
+    let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
     let listener = listen(socket, &config.listen)?;
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
-    actix_rt::System::new().block_on(run(config, Arc::clone(&store), listener, hasher))?;
+    actix_rt::System::new().block_on(run(config, Arc::clone(&store), blobs, listener, hasher))?;
     close(store);
     tracing::info!("stopped");
     Ok(())
@@ -98,6 +104,7 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 async fn run(
     config: Config,
     store: Arc<Embedded>,
+    blobs: Arc<Folder>,
     listener: TcpListener,
     hasher: Hasher,
 ) -> Result<(), ServeError> {
@@ -105,9 +112,10 @@ async fn run(
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
     let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
-    let settings = Settings { idle: Duration::from_millis(config.idle_ms) };
+    let settings =
+        Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let node = Node::new(store, inboxes, site, settings, handles);
+    let node = Node::new(store, blobs, inboxes, site, settings, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::http::upload::Uploading;
 use crate::password::Hasher;
 use crate::socket::Sockets;
 
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) hasher: Hasher,
     /// Open sockets.
     pub(crate) seats: Arc<Seats>,
+    /// Uploads under way.
+    pub(crate) uploading: Arc<Uploading>,
     /// The sessions of HTTP clients, by the name of their token.
     http_sessions: Mutex<HttpSessions>,
     /// Cloned by every poll for as long as it waits, so that they are counted.
@@ -77,6 +80,7 @@ impl Shared {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
         Arc::new(Self {
             seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
+            uploading: Arc::default(),
             node,
             config,
             hasher,

@@ -15,6 +15,8 @@ mod backup;
 mod crash;
 #[path = "server/ends.rs"]
 mod ends;
+#[path = "server/files.rs"]
+mod files;
 #[path = "server/malformed.rs"]
 mod malformed;
 #[path = "server/once.rs"]

@@ -45,8 +45,10 @@ pub struct HttpAnswer {
     pub headers: Vec<(String, String)>,
     /// The body, null when it is not JSON.
     pub json: Value,
-    /// The body as it came.
+    /// The body as text; what is no UTF-8 is replaced.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl HttpAnswer {
@@ -105,7 +107,11 @@ pub(crate) fn post_with(
         }
         Failure::Io(format!("{path}: {error}"))
     };
-    let mut response = request.config().timeout_global(Some(wait)).build().send(body).map_err(failed)?;
+    let response = request.config().timeout_global(Some(wait)).build().send(body).map_err(failed)?;
+    answer_of(response).map_err(failed)
+}
+
+fn answer_of(mut response: ureq::http::Response<ureq::Body>) -> Result<HttpAnswer, ureq::Error> {
     let headers = response.headers().iter();
     let headers = headers
         .map(|(name, value)| {
@@ -113,8 +119,15 @@ pub(crate) fn post_with(
         })
         .collect();
     let status = response.status().as_u16();
-    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string().map_err(failed)?;
-    Ok(HttpAnswer { status, headers, json: serde_json::from_str(&body).unwrap_or(Value::Null), body })
+    let bytes = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec()?;
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(HttpAnswer {
+        status,
+        headers,
+        json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        body,
+        bytes,
+    })
 }
 
 /// The value of an `Authorization` header for HTTP Basic (RFC 7617).
@@ -221,6 +234,40 @@ impl User {
         post_with(&self.agent, &self.base_url, path, &[("Cookie", &cookie)], body, wait)
     }
 
+    /// Uploads a file as a raw body.
+    pub fn upload(&self, name: &str, bytes: &[u8]) -> Result<HttpAnswer, Failure> {
+        let disposition = format!("attachment; filename=\"{name}\"");
+        let headers = [("Content-Type", "application/octet-stream"), ("Content-Disposition", &disposition)];
+        self.send("PUT", &format!("/api/file/upload?ticket={}", self.ticket), &headers, bytes)
+    }
+
+    /// A GET of this session's cookie.
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<HttpAnswer, Failure> {
+        self.send("GET", path, headers, &[])
+    }
+
+    /// A call of this session's cookie, whatever its verb and its body.
+    pub fn send(
+        &self,
+        verb: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Result<HttpAnswer, Failure> {
+        let broken = |error: &dyn std::fmt::Display| Failure::Io(format!("{path}: {error}"));
+        let request = ureq::http::Request::builder().method(verb).uri(format!("{}{path}", self.base_url));
+        let request = request.header("Cookie", format!("token_id={}", self.token_id));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = if bytes.is_empty() {
+            let request = request.body(()).map_err(|error| broken(&error))?;
+            self.agent.run(self.agent.configure_request(request).timeout_global(Some(HTTP_WAIT)).build())
+        } else {
+            let request = request.body(bytes).map_err(|error| broken(&error))?;
+            self.agent.run(self.agent.configure_request(request).timeout_global(Some(HTTP_WAIT)).build())
+        };
+        answer.and_then(answer_of).map_err(|error| broken(&error))
+    }
+
     /// Connects by WebSocket, says hello with `horizon` and reads until the sync is complete. The picture begins empty.
     pub fn connect(&self, horizon: i64) -> Result<Socket, Failure> {
         self.reconnect(Picture::at(horizon))
@@ -260,7 +307,8 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_its_attributes() {
         let headers = vec![("set-cookie".into(), "token_id=abc; HttpOnly; Path=/".into())];
-        let answer = HttpAnswer { status: 200, headers, json: Value::Null, body: String::new() };
+        let answer =
+            HttpAnswer { status: 200, headers, json: Value::Null, body: String::new(), bytes: Vec::new() };
         assert_eq!(answer.cookie("token_id"), Some("abc"));
         assert_eq!(answer.cookie("ticket"), None);
     }

@@ -307,3 +307,15 @@ pub enum MessageState {
     #[serde(rename = "urn:fleep:message:mk_message_state:done")]
     Done,
 }
+
+/// `status` of an upload (protocol.md §4.14).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadStatus {
+    /// The server is fetching it, or is about to.
+    Pending,
+    /// It can be attached.
+    Success,
+    /// It could not be fetched; `error` says why.
+    Failure,
+}

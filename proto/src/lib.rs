@@ -3,6 +3,7 @@
 //! Pure data: no I/O, no clock, no actors. Everything here can be used by a server, a client and a load generator alike.
 
 pub mod classificator;
+pub mod compact;
 pub mod envelope;
 pub mod event;
 pub mod field;

@@ -25,7 +25,7 @@ pub use plain::plain_text;
 pub struct FileRef<'a> {
     /// The attachment id.
     pub key: &'a str,
-    /// The file name, shown as the text of the element.
+    /// The file name, shown as the text of the element while the file is there.
     pub name: &'a str,
     /// Whether the file has been deleted since.
     pub is_deleted: bool,
@@ -38,6 +38,26 @@ pub struct Rendered {
     pub xml: String,
     /// The names typed after `@`, without the `@`, in order and without duplicates, as typed.
     pub mentions: Vec<String>,
+}
+
+/// A message with nothing left in it.
+const EMPTY: &str = "<msg/>";
+
+/// A message body with other files at its end; the text before them stays as it is.
+#[must_use]
+pub fn with_files(xml: &str, files: &[FileRef<'_>]) -> String {
+    let body = if xml == EMPTY { "<msg>" } else { xml.strip_suffix("</msg>").unwrap_or(xml) };
+    // Typed text has no `<` left in it, so this is where the files begin.
+    let text = body.find("<file ").map_or(body, |end| &body[..end]);
+    if text == "<msg>" && files.is_empty() {
+        return EMPTY.to_owned();
+    }
+    let mut out = text.to_owned();
+    for file in files {
+        append_file(&mut out, file);
+    }
+    out.push_str("</msg>");
+    out
 }
 
 /// Converts typed text and appends the files. The text is never taken for XML.
@@ -63,6 +83,8 @@ fn append_file(out: &mut String, file: &FileRef<'_>) {
     xml::push_attribute(out, "key", &without_dropped(file.key));
     if file.is_deleted {
         xml::push_attribute(out, "is_deleted", "true");
+        out.push_str("/>");
+        return;
     }
     out.push('>');
     xml::push_text(out, &without_dropped(file.name));

@@ -15,12 +15,14 @@ use crate::record::write::Fields;
 pub mod activity;
 pub mod contact;
 pub mod conv;
+pub mod file;
 pub mod label;
 pub mod lock;
 pub mod message;
 pub mod poke;
 pub mod request;
 pub mod section;
+pub mod upload;
 pub mod weight;
 mod write;
 

@@ -88,6 +88,11 @@ impl Refusal {
         Self::new(429, "rate_limited", "Too many events in a short time; try again later.")
     }
 
+    /// 507: the files of the account take as much as they may.
+    pub fn quota_full() -> Self {
+        Self::new(507, "quota_full", "Storage quota is full.")
+    }
+
     /// 501: a known event that this server does not carry out.
     pub fn not_supported(urn: &str) -> Self {
         Self::new(501, "not_supported", format!("{urn} is not supported by this server."))

@@ -9,7 +9,7 @@ mod promises;
 #[path = "markup/well_formed.rs"]
 mod well_formed;
 
-use rill_proto::markup::{FileRef, plain_text, render};
+use rill_proto::markup::{FileRef, plain_text, render, with_files};
 use well_formed::check;
 
 fn xml(text: &str) -> String {
@@ -64,9 +64,22 @@ fn files_stand_after_the_last_paragraph() {
         r#"<msg><p>two</p><file key="K1">a.txt</file><file key="K2">b.txt</file></msg>"#
     );
     let gone = [FileRef { is_deleted: true, ..file("K1", "a.txt") }];
-    assert_eq!(render("", &gone).xml, r#"<msg><file key="K1" is_deleted="true">a.txt</file></msg>"#);
+    assert_eq!(render("", &gone).xml, r#"<msg><file key="K1" is_deleted="true"/></msg>"#);
+    assert_eq!(plain_text(&render("two", &gone).xml), "two");
     assert_eq!(plain_text(&render("two", &two).xml), "two");
     assert_eq!(plain_text(&render("", &two).xml), "");
+}
+
+#[test]
+fn other_files_leave_the_text_alone() {
+    let (before, after) = ([file("K1", "a.txt")], [file("K2", "b <file x")]);
+    for text in ["", "one\n\ntwo <file > & *b*"] {
+        let told = with_files(&render(text, &before).xml, &after);
+        assert_eq!(told, render(text, &after).xml);
+        assert_eq!(with_files(&told, &before), render(text, &before).xml);
+    }
+    assert_eq!(with_files(&render("", &before).xml, &[]), "<msg/>");
+    assert_eq!(with_files("<msg/>", &after), render("", &after).xml);
 }
 
 #[test]
@@ -96,12 +109,12 @@ fn nothing_typed_becomes_markup() {
         ("*<b>*", r#"<b flp="*" fls="*">&lt;b&gt;</b>"#),
         (":::\n</pre>&\n:::", "<pre flp=\":::&#10;\" fls=\":::\">&lt;/pre&gt;&amp;\n</pre>"),
     ]);
-    let files = [FileRef { is_deleted: true, ..file("\"><x a='\n&", "</file><&\">") }];
+    let files = [file("\"><x a='\n&", "</file><&\">")];
     let with_file = render("", &files).xml;
     check(&with_file).expect("a file name is text");
     assert_eq!(
         with_file,
-        r#"<msg><file key="&quot;&gt;&lt;x a='&#10;&amp;" is_deleted="true">&lt;/file&gt;&lt;&amp;"&gt;</file></msg>"#
+        r#"<msg><file key="&quot;&gt;&lt;x a='&#10;&amp;">&lt;/file&gt;&lt;&amp;"&gt;</file></msg>"#
     );
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use rill_proto::classificator::{
     AccountStatus, EmailInterval, LabelStatus, LabelSubtype, LabelType, MessageState, MessageType,
-    SectionSubtype,
+    SectionSubtype, UploadStatus,
 };
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::record::{
-    activity, close_for_profile, complete, contact, label, lock, message, open, poke, request, section,
-    weight::Weight,
+    activity, close_for_profile, complete, contact, file, label, lock, message, open, poke, request, section,
+    upload, weight::Weight,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -425,4 +425,77 @@ fn contact_of_oneself_and_of_a_stranger() {
             "mk_account_status": "active", "organisation_id": null, "is_in_org": false, "avatar_urls": null,
         })
     );
+}
+
+#[test]
+fn file_has_explicit_nulls_where_it_is_no_picture() {
+    let record = file::File {
+        conversation_id: Some(conversation()),
+        message_nr: Some(2),
+        message_id: MessageId(Uuid::from_u128(0xE)),
+        attachment_id: "AAAAAAAAAAAAAAAAAAAAAA",
+        account_id: account(1),
+        file_url: "/file/C/2/A/a.txt",
+        file_name: "a.txt",
+        file_type: "text/plain",
+        file_size: 3,
+        file_sha256: "00",
+        width: None,
+        height: None,
+        orientation: None,
+        is_animated: None,
+        thumbs: file::Thumbs::default(),
+        posted_time: 1_500_000_000,
+        sender_name: None,
+        is_deleted: false,
+        is_hidden: false,
+        deleter_id: "",
+    };
+    let expected = json!({
+        "mk_rec_type": "file", "conversation_id": id(0xC), "message_nr": 2, "message_id": id(0xE),
+        "attachment_id": "AAAAAAAAAAAAAAAAAAAAAA", "account_id": id(1), "file_url": "/file/C/2/A/a.txt",
+        "file_name": "a.txt", "file_type": "text/plain", "file_size": 3, "file_sha256": "00", "width": null,
+        "height": null, "orientation": null, "is_animated": null, "posted_time": 1_500_000_000,
+        "sender_name": null, "is_deleted": false, "is_hidden": false, "deleter_id": "",
+    });
+    assert_eq!(parse(&complete(&record)), expected);
+    let thumbs = file::Thumbs { thumb_url_50: Some("/thumb/C/2/A/thumb50"), ..file::Thumbs::default() };
+    let smaller = parse(&complete(&file::File { thumbs, ..record }));
+    assert_eq!(smaller["thumb_url_50"], "/thumb/C/2/A/thumb50");
+    assert_eq!(smaller.get("thumb_url_100"), None);
+}
+
+#[test]
+fn upload_says_where_it_can_be_attached_from() {
+    let record = upload::Upload {
+        conversation_id: Some(conversation()),
+        upload_id: Some("mine"),
+        request_id: Uuid::from_u128(0xF),
+        status: UploadStatus::Pending,
+        progress: Some(0),
+        name: "a.txt",
+        file: None,
+        error: "",
+    };
+    let pending = json!({
+        "mk_rec_type": "upload", "conversation_id": id(0xC), "upload_id": "mine", "request_id": id(0xF),
+        "status": "pending", "progress": 0, "name": "a.txt", "error": "",
+    });
+    assert_eq!(parse(&complete(&record)), pending);
+    let file = upload::Fetched {
+        upload_url: "/upload/A/a.txt",
+        size: 3,
+        file_type: "text/plain",
+        file_sha256: "00",
+        width: None,
+        height: None,
+        is_animated: None,
+    };
+    let done = upload::Upload { status: UploadStatus::Success, progress: None, file: Some(file), ..record };
+    let success = json!({
+        "mk_rec_type": "upload", "conversation_id": id(0xC), "upload_id": "mine", "request_id": id(0xF),
+        "status": "success", "name": "a.txt", "error": "", "upload_url": "/upload/A/a.txt", "size": 3,
+        "file_type": "text/plain", "file_sha256": "00", "width": null, "height": null, "is_animated": null,
+    });
+    assert_eq!(parse(&complete(&done)), success);
 }

@@ -10,6 +10,7 @@ use super::login::{
     AskOwnContact, CloseSession, Login, OpenSession, OrderReply, Register, ticket_name, token_name,
 };
 use super::rules;
+use super::upload::{self, AskRoom, KeepUploads};
 use crate::conversation::rows::encode;
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
@@ -72,6 +73,25 @@ impl Account {
             Departure { items, reply: told(order.reply, Ok(())), settles: None, issued: Some(issued) };
         let rows = Rows { release: vec![UniqueKey::Token(order.token)], ..Rows::default() };
         self.write_rows(rows, &decision, departure, ctx);
+    }
+
+    pub(super) fn keep_uploads(&mut self, order: KeepUploads, ctx: &mut Context<Self>) {
+        let (issued, given) = self.given(Uuid::nil());
+        match upload::keep(&self.state, order.brought, given) {
+            Ok(decision) => {
+                self.take_in(&decision);
+                let reply = told(order.reply, Ok(()));
+                let departure = Departure { issued: Some(issued), ..Departure::reply(reply) };
+                self.write(&decision, Vec::new(), departure, ctx);
+            }
+            Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+        }
+    }
+
+    pub(super) fn show_room(&mut self, order: AskRoom) {
+        let (_, given) = self.given(Uuid::nil());
+        let room = upload::room(&self.state, given);
+        self.desk.journal.pass(Departure::reply(told(order.reply, Ok(room))));
     }
 
     pub(super) fn show_own(&mut self, order: AskOwnContact) {

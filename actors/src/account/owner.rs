@@ -17,6 +17,7 @@ use super::rows::{load, rows};
 use super::rules::{self, Decision, Given, Task};
 use super::state::{Change, Head, State};
 use super::sync::{Run, Step};
+use super::upload::{AskRoom, KeepUploads};
 use super::{Found, Introduce, Sync, dialog_id};
 use crate::conversation::rows::{decode, encode};
 use crate::conversation::{OpenDialog, Part, Peek};
@@ -50,6 +51,8 @@ pub(crate) enum Work {
     Open(OpenSession),
     Close(CloseSession),
     Own(AskOwnContact),
+    Keep(KeepUploads),
+    Room(AskRoom),
 }
 
 /// An answer whose records come from several conversations; it is complete when the last of them has done its part.
@@ -88,7 +91,8 @@ impl Account {
     /// What a rule is given. `fresh` is the id of what an event makes, nil where none asks.
     pub(super) fn given(&self, fresh: Uuid) -> (Issued, Given) {
         let issued = self.desk.node.issue();
-        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh };
+        let storage_quota = self.desk.node.settings.storage_quota;
+        let given = Given { now: self.desk.node.now_s(), stamp: issued.stamp(), fresh, storage_quota };
         (issued, given)
     }
 
@@ -241,7 +245,10 @@ impl Account {
         let news = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
-            Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Sweep { .. } => Step::Nothing,
+            Effect::Profile { .. }
+            | Effect::Assigned { .. }
+            | Effect::Sweep { .. }
+            | Effect::Attached { .. } => Step::Nothing,
         };
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
@@ -377,6 +384,8 @@ impl Owner for Account {
             Work::Open(order) => self.open(order, ctx),
             Work::Close(order) => self.close(order, ctx),
             Work::Own(order) => self.show_own(order),
+            Work::Keep(order) => self.keep_uploads(order, ctx),
+            Work::Room(order) => self.show_room(order),
         }
     }
 
@@ -405,6 +414,8 @@ impl Owner for Account {
             Work::Open(order) => refuse_order(order.reply),
             Work::Close(order) => refuse_order(order.reply),
             Work::Own(order) => refuse_order(order.reply),
+            Work::Keep(order) => refuse_order(order.reply),
+            Work::Room(order) => refuse_order(order.reply),
         }
     }
 
@@ -434,6 +445,8 @@ impl Owner for Account {
             Work::Open(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Close(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
         };
         let _: Result<(), ()> = sent;
     }
@@ -476,6 +489,8 @@ takes! {
     OpenSession as Open,
     CloseSession as Close,
     AskOwnContact as Own,
+    KeepUploads as Keep,
+    AskRoom as Room,
 }
 
 impl Handler<Apply> for Account {

@@ -18,6 +18,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Token(name, None) => remove.push(RowKey::Token(*name)),
             Change::Contact(id, row) => put.push((RowKey::Contact(*id), encode(row))),
             Change::Membership(id, membership) => put.push((RowKey::Membership(*id), encode(membership))),
+            Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
+            Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
         }
     }
     (put, remove)
@@ -35,6 +37,7 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Token(name) => Change::Token(*name, Some(decode(bytes)?)),
             RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
+            RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Member(_)
             | RowKey::Run(_)
             | RowKey::Section(_)

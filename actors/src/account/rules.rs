@@ -11,6 +11,7 @@ use super::contact::{ContactRow, Registration};
 use super::login::Login;
 use super::profile::Profile;
 use super::state::{Change, Head, Membership, State, Token};
+use super::upload;
 use crate::effect::Effect;
 use crate::store::{Aggregate, Stamp};
 
@@ -26,6 +27,8 @@ pub struct Given {
     pub stamp: Stamp,
     /// The id of what the event makes, if it makes something; the same for every repeat of it.
     pub fresh: Uuid,
+    /// How many bytes of files the account may have.
+    pub storage_quota: u64,
 }
 
 /// What a rule decided.
@@ -256,6 +259,7 @@ pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
             Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
         }
         // Nor is there a board yet that an assigned task could lie on.
+        Effect::Attached { uploads } => upload::attached(state, uploads, given),
         Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Sweep { .. } => Decision::default(),
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::account::contact::{ContactBook, ContactRow, Registration};
 use crate::account::profile::Profile;
+use crate::file::Upload;
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -55,6 +56,8 @@ pub enum Change {
     Contact(AccountId, ContactRow),
     /// A membership.
     Membership(ConversationId, Membership),
+    /// A file that it brought here.
+    Upload(Uuid, Option<Upload>),
 }
 
 /// Everything that an active account holds in memory.
@@ -70,6 +73,8 @@ pub struct State {
     pub contacts: ContactBook,
     /// Conversations that it can see.
     pub memberships: BTreeMap<ConversationId, Membership>,
+    /// Files that it brought here, by what their urls name.
+    pub uploads: BTreeMap<Uuid, Upload>,
 }
 
 impl State {
@@ -82,6 +87,7 @@ impl State {
             tokens: BTreeMap::new(),
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
+            uploads: BTreeMap::new(),
         }
     }
 
@@ -100,6 +106,12 @@ impl State {
             }
             Change::Membership(id, membership) => {
                 self.memberships.insert(*id, membership.clone());
+            }
+            Change::Upload(id, Some(upload)) => {
+                self.uploads.insert(*id, upload.clone());
+            }
+            Change::Upload(id, None) => {
+                self.uploads.remove(id);
             }
         }
     }

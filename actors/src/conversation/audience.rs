@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, SectionSubtype};
 use rill_proto::id::{AccountId, SectionId};
 use rill_proto::record::conv::{Facts, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
+use rill_proto::record::message::is_shared;
 use rill_proto::record::{self, activity, lock, section};
 use serde::Serialize;
 use uuid::Uuid;
@@ -18,9 +19,11 @@ use uuid::Uuid;
 use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::{Header, Keys, News, board, dialog};
+use crate::conversation::open;
+use crate::conversation::rules::{Header, Keys, News, Shown, board, dialog};
 use crate::conversation::state;
 use crate::conversation::state::{Frozen, Head, Member, Standing, State};
+use crate::file::Host;
 use crate::piece::Piece;
 use crate::weight::Weight;
 
@@ -137,6 +140,14 @@ fn encode(
             let gone = message::gone(message);
             Piece::ForProfile(message::bytes(state, &gone, Some(*flow), None))
         }
+        News::File(shown) => {
+            let host = Host::Conversation {
+                conversation_id,
+                message_nr: shown.message_nr,
+                message_id: shown.message_id,
+            };
+            Piece::Shared(shown.file.record(host).into())
+        }
         News::Activity(account_id) => {
             let member = state.members.get(account_id)?;
             let record = activity::Activity {
@@ -180,16 +191,47 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
     match news {
         News::Header(_) => true,
         News::Message { message, flow } => {
-            // What was revised after somebody left is as closed to him as what was written then.
-            let is_in_time = flow.is_none_or(|flow| flow <= member.top(head));
-            is_in_time && member.may_have(message)
+            let is_shared = is_shared(message.state);
+            may_see_message(head, member, message.message_nr, is_shared, *flow)
         }
-        News::Withdrawn { message, .. } => member.is_present() && !member.may_have(message),
+        News::Withdrawn { message, .. } => member.is_present() && !open::is_open(member, message),
+        News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
         News::Activity(account_id) => member.is_present() && *account_id != viewer,
         News::Contact(account_id) => *account_id != viewer,
         News::Section(_) | News::Tasks { .. } | News::Pins { .. } => member.is_present(),
         News::Lock { message_nr, .. } => member.is_present() && state.shows(member, *message_nr),
     }
+}
+
+fn may_see_message(head: &Head, member: &Member, nr: u64, is_shared: bool, flow: Option<u64>) -> bool {
+    let is_open = member.is_present() && is_shared;
+    // What was revised after somebody left is as closed to him as what was written then.
+    let is_in_time = flow.is_none_or(|flow| flow <= member.top(head));
+    is_in_time && (is_open || member.sees(nr))
+}
+
+/// The files of a message that is told of: they follow it wherever it goes.
+pub fn files_of(news: &News) -> impl Iterator<Item = News> + '_ {
+    let told = match news {
+        News::Message { message, flow } => Some((message, *flow, false)),
+        News::Withdrawn { message, flow } => Some((message, Some(*flow), true)),
+        News::Header(_)
+        | News::File(_)
+        | News::Activity(_)
+        | News::Contact(_)
+        | News::Section(_)
+        | News::Tasks { .. }
+        | News::Pins { .. }
+        | News::Lock { .. } => None,
+    };
+    told.into_iter().flat_map(|(message, flow, is_gone)| {
+        message.files.iter().cloned().map(move |mut file| {
+            if is_gone {
+                file.delete(None);
+            }
+            News::File(Box::new(Shown::of(message, flow, file)))
+        })
+    })
 }
 
 /// A viewer's own piece of a template. Whether he may see it has been asked before; `None` when he never was a member.

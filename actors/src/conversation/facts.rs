@@ -10,6 +10,7 @@ use super::rules::{Elsewhere, Facts, Foreign, Need, Stretch};
 use super::state::Slot;
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
+use crate::file::{self, Found};
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
 
@@ -20,6 +21,7 @@ pub(super) enum Fact {
     Profiles(Vec<(AccountId, Option<Profile>)>),
     Foreign(Foreign, Elsewhere),
     Outcome(Option<Outcome>),
+    Files(Vec<(String, Option<Found>)>),
 }
 
 /// Fetches a fact of a conversation.
@@ -52,6 +54,7 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                 let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
                 Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
             }
+            Need::Files(caller, urls) => Ok(Fact::Files(file::gather(store, caller, urls).await?)),
         }
     })
 }
@@ -87,5 +90,6 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Profiles(found) => facts.profiles.extend(found),
         Fact::Foreign(wanted, found) => drop(facts.foreign.insert(wanted, found)),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
+        Fact::Files(found) => facts.files.extend(found),
     }
 }

@@ -117,9 +117,12 @@ impl Stage<'_> {
     #[must_use]
     pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
         let locks = self.soft.locks();
-        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
-        let templates = seen.filter_map(|news| {
+        let encoded = |news: &News| {
             audience::template_for(viewer, self.state, self.soft.pens(), &locks, self.site, news)
+        };
+        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
+        let templates = seen.flat_map(|news| {
+            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
         });
         templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
     }
@@ -161,9 +164,11 @@ impl Stage<'_> {
             return;
         }
         let locks = self.soft.locks();
-        let templates = news
-            .iter()
-            .filter_map(|news| audience::template(self.state, self.soft.pens(), &locks, self.site, news));
+        let encoded = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
+        // Who sees a message sees its files.
+        let templates = news.iter().flat_map(|news| {
+            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
+        });
         let batch: Arc<[Template]> = templates.collect();
         // A run of news has at most one header, so one view completes the batch for a viewer.
         let header = batch.iter().find(|template| matches!(template, Template::PerViewer { .. }));

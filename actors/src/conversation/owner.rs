@@ -139,9 +139,13 @@ impl Conversation {
             Work::Apply(_, Effect::Sweep { section_id, what, until, by }) => {
                 section::go_on(&self.state, *by, *section_id, *what, *until, facts).map(Verdict::Decided)
             }
-            Work::Apply(_, Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. }) => {
-                Ok(Verdict::Decided(Decision::default()))
-            }
+            Work::Apply(
+                _,
+                Effect::Joined { .. }
+                | Effect::Dialog { .. }
+                | Effect::Assigned { .. }
+                | Effect::Attached { .. },
+            ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
 
@@ -237,7 +241,10 @@ impl Conversation {
             Effect::Profile { account_id, .. } => *account_id,
             Effect::Sweep { by, .. } => *by,
             // These are for accounts, and decide nothing here.
-            Effect::Joined { .. } | Effect::Dialog { .. } | Effect::Assigned { .. } => NOBODY,
+            Effect::Joined { .. }
+            | Effect::Dialog { .. }
+            | Effect::Assigned { .. }
+            | Effect::Attached { .. } => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);

@@ -64,7 +64,8 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Contact(_)
             | RowKey::Membership(_)
             | RowKey::Task(_)
-            | RowKey::Text(_) => continue,
+            | RowKey::Text(_)
+            | RowKey::Upload(_) => continue,
         };
         state.fold(&change);
     }

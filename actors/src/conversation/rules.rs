@@ -7,17 +7,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId, RequestId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, RequestId, SectionId};
+use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::account::profile::Profile;
 use crate::conversation::state::{Change, Member, Message, Slot, State};
 use crate::effect::Effect;
+use crate::file::{File, Found};
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 use crate::weight::Weight;
 
+mod attach;
 pub(in crate::conversation) mod board;
 mod body;
 mod conv;
@@ -103,6 +106,8 @@ pub enum Need {
     Foreign(Foreign),
     /// What an earlier event with the same `client_req_id` came to.
     Outcome(AccountId, RequestId),
+    /// What urls name for an account: its uploads, and files of other conversations.
+    Files(AccountId, Vec<String>),
 }
 
 /// A message of another conversation in the eyes of an account.
@@ -165,6 +170,8 @@ pub struct Facts {
     pub profiles: HashMap<AccountId, Option<Profile>>,
     /// Messages of other conversations that were fetched.
     pub foreign: BTreeMap<Foreign, Elsewhere>,
+    /// Files that were looked up by their urls; `None` for an url that names none.
+    pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -267,6 +274,8 @@ pub enum News {
         /// The slot that took it off the board.
         flow: u64,
     },
+    /// A file of a message. Wherever a message goes its files follow it; no rule need say so.
+    File(Box<Shown>),
     /// What others may see of a member: pen, read mark, join.
     Activity(AccountId),
     /// A member's `contact` record.
@@ -292,6 +301,35 @@ pub enum News {
         /// Who edits it.
         holder: Option<AccountId>,
     },
+}
+
+/// A file, and what is needed to say who sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown {
+    /// Its message's number.
+    pub message_nr: u64,
+    /// Its message's global id.
+    pub message_id: MessageId,
+    /// Its message lies on a board, open to every present member.
+    pub is_shared: bool,
+    /// The slot of the revision that told of it, where one did.
+    pub flow: Option<u64>,
+    /// The file.
+    pub file: File,
+}
+
+impl Shown {
+    /// A file of a message.
+    #[must_use]
+    pub fn of(message: &Message, flow: Option<u64>, file: File) -> Self {
+        Self {
+            message_nr: message.message_nr,
+            message_id: message.message_id,
+            is_shared: is_shared(message.state),
+            flow,
+            file,
+        }
+    }
 }
 
 /// Which form of the `conv` record, and what it says beside the state.

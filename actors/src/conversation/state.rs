@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rill_proto::classificator::{AlertLevel, ConvType, MessageState};
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
-use rill_proto::record::message::is_shared;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::board::{Board, List, Place};
+use crate::file::File;
 use crate::store::Stamp;
 use crate::weight::Weight;
 
@@ -251,6 +251,9 @@ pub struct Message {
     /// What most messages never have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras: Option<Box<Extras>>,
+    /// Its files, those that are gone included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
     /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
     pub stamp: Stamp,
 }
@@ -586,12 +589,6 @@ impl Member {
         }
         let open = self.is_present() && message_nr >= self.begin_message_nr;
         open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
-    }
-
-    /// Whether he sees the message: in the flow, or since it is on a board that is open to every present member.
-    #[must_use]
-    pub fn may_have(&self, message: &Message) -> bool {
-        self.sees(message.message_nr) || (self.is_present() && is_shared(message.state))
     }
 
     /// The newest slot that reaches him: the conversation's, or that at which he stands still.

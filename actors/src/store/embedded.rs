@@ -17,7 +17,7 @@ use bytes::Bytes;
 use fjall::Readable;
 use rill_proto::id::ConversationId;
 
-use self::engine::{Engine, EngineError, Space, fault};
+use self::engine::{BLOCK_CACHE_BYTES, Engine, EngineError, Space, fault};
 use self::migration::Step;
 use self::pending::Pending;
 use self::writer::{Order, Shared};
@@ -118,16 +118,21 @@ impl Embedded {
     /// Opens the store in a folder; makes one when the folder is missing or empty. Blocks: recovery after a crash reads
     /// the engine's journals.
     pub fn open(dir: &Path) -> Result<Arc<Self>, OpenError> {
-        Self::open_with(dir, migration::STEPS)
+        Self::open_caching(dir, BLOCK_CACHE_BYTES)
     }
 
-    fn open_with(dir: &Path, steps: &[Step]) -> Result<Arc<Self>, OpenError> {
+    /// The same, with so much memory for blocks read from disk: it fills up as the store is read and is not given back.
+    pub fn open_caching(dir: &Path, cache_bytes: u64) -> Result<Arc<Self>, OpenError> {
+        Self::open_with(dir, migration::STEPS, cache_bytes)
+    }
+
+    fn open_with(dir: &Path, steps: &[Step], cache_bytes: u64) -> Result<Arc<Self>, OpenError> {
         let lock = Arc::new(occupy(dir)?);
         let unusable = |source| OpenError::Unusable { path: dir.to_owned(), source };
         if !dir.join(ENGINE).try_exists().map_err(unusable)? {
             create(dir, steps)?;
         }
-        let engine = open_existing(dir, steps)?;
+        let engine = open_existing(dir, steps, cache_bytes)?;
         let damaged = |fault: StoreFault| OpenError::Damaged { path: dir.to_owned(), reason: fault.0 };
         let last_stamp = engine.get(Space::Meta, admission::LAST_STAMP_KEY).map_err(damaged)?;
         let last_stamp = last_stamp.map_or(Ok(0), |value| keys::parse_number(&value)).map_err(damaged)?;
@@ -326,7 +331,7 @@ fn make<E: From<OpenError>>(dir: &Path, fill: impl FnOnce(&Engine) -> Result<(),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error).into()),
         Ok(()) | Err(_) => {}
     }
-    let (engine, _) = Engine::open(&unfinished).map_err(|error| open_error(dir, error))?;
+    let (engine, _) = Engine::open(&unfinished, BLOCK_CACHE_BYTES).map_err(|error| open_error(dir, error))?;
     fill(&engine)?;
     drop(engine);
     std::fs::rename(&unfinished, dir.join(ENGINE)).and_then(|()| sync_folder(dir)).map_err(unusable)?;
@@ -334,7 +339,7 @@ fn make<E: From<OpenError>>(dir: &Path, fill: impl FnOnce(&Engine) -> Result<(),
 }
 
 /// Opens a complete engine, checks that it is one, and brings it to today's schema.
-fn open_existing(dir: &Path, steps: &[Step]) -> Result<Engine, OpenError> {
+fn open_existing(dir: &Path, steps: &[Step], cache_bytes: u64) -> Result<Engine, OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
     let folder = dir.join(ENGINE);
     // Without its marker the engine would take the folder for an empty one.
@@ -342,7 +347,7 @@ fn open_existing(dir: &Path, steps: &[Step]) -> Result<Engine, OpenError> {
         return Err(damaged("the engine's version file is missing".into()));
     }
     journal::inspect(&folder).map_err(|error| open_error(dir, error))?;
-    let (engine, found) = Engine::open(&folder).map_err(|error| open_error(dir, error))?;
+    let (engine, found) = Engine::open(&folder, cache_bytes).map_err(|error| open_error(dir, error))?;
     let schema = migration::schema(&engine).map_err(|fault| damaged(fault.0))?;
     let schema = schema.ok_or_else(|| damaged("its schema number is missing".into()))?;
     if schema == migration::newest(steps)

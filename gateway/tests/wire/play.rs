@@ -11,7 +11,7 @@ use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{self, Record};
 use rill_loadtest::server::Server;
 use rill_loadtest::session::Answer;
-use rill_loadtest::user::User;
+use rill_loadtest::user::{HttpAnswer, User};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,6 +105,8 @@ impl Scene {
         match &step.deed {
             Deed::Ask { who, urn, params, is_repeat } => self.ask(who, urn, params, *is_repeat),
             Deed::Call { who, path, body } => self.call(who, path, body),
+            Deed::Put { who, name, content } => self.put(who, name, content),
+            Deed::Get { who, path } => self.get(who, path),
             Deed::Done { status, identifier } => self.done(*status, identifier),
             Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
             Deed::Answered(who, wanted) => self.answered(who, wanted),
@@ -135,6 +137,39 @@ impl Scene {
             self.conversation_ids.push(conversation_id);
         }
         Ok(())
+    }
+
+    /// Uploads a file and waits for the answer.
+    fn put(&mut self, who: &str, name: &str, content: &Value) -> Result<(), Complaint> {
+        let content = self.names.fill(content)?;
+        let answer = self.person(who)?.user.upload(name, content.as_str().unwrap_or("").as_bytes())?;
+        let file = answer.json["files"][0].as_object().cloned();
+        self.read(who, &answer, file.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Reads a path and waits for the answer.
+    fn get(&mut self, who: &str, path: &str) -> Result<(), Complaint> {
+        let path = self.names.text(path)?;
+        let answer = self.person(who)?.user.get(&path, &[])?;
+        let mut fields = Map::from_iter([("body".to_owned(), Value::from(answer.body.clone()))]);
+        for (key, header) in [("content_type", "content-type"), ("disposition", "content-disposition")] {
+            fields.extend(answer.header(header).map(|value| (key.to_owned(), value.into())));
+        }
+        self.read(who, &answer, fields);
+        Ok(())
+    }
+
+    /// Takes in an answer without records.
+    fn read(&mut self, who: &str, answer: &HttpAnswer, fields: Record) {
+        let mut request = Map::from_iter([("status_code".to_owned(), answer.status.into())]);
+        for key in ["error_id", "error_message"] {
+            request.extend(answer.json.get(key).map(|text| (key.to_owned(), text.clone())));
+        }
+        who.clone_into(&mut self.asker);
+        self.rest.clear();
+        self.answer = Answer { request, stream: Vec::new() };
+        self.body = Some(fields);
     }
 
     /// Makes an HTTP call and waits for its answer. What it brings is not put into the picture: what changed is pushed.

@@ -44,6 +44,17 @@ pub(crate) enum Deed {
         path: String,
         body: Value,
     },
+    /// Uploads a file.
+    Put {
+        who: String,
+        name: String,
+        content: Value,
+    },
+    /// Reads a path.
+    Get {
+        who: String,
+        path: String,
+    },
     Done {
         status: u64,
         identifier: Value,
@@ -130,7 +141,11 @@ impl Script {
     }
 
     fn lacks_outcome(&self) -> bool {
-        matches!(self.steps.last().map(|step| &step.deed), Some(Deed::Ask { .. } | Deed::Call { .. }))
+        let last = self.steps.last().map(|step| &step.deed);
+        let asks = |deed: &Deed| {
+            matches!(deed, Deed::Ask { .. } | Deed::Call { .. } | Deed::Put { .. } | Deed::Get { .. })
+        };
+        last.is_some_and(asks)
     }
 
     fn deed(&self, text: &str) -> Result<Deed, String> {
@@ -159,9 +174,11 @@ impl Script {
         }
         if let Some(name) = head.strip_suffix('>') {
             let who = self.known(name)?;
-            return match rest.strip_prefix("POST ") {
-                Some(call) => post(who, call),
-                None => ask(who, rest, false),
+            return match rest.split_once(' ') {
+                Some(("POST", call)) => post(who, call),
+                Some(("PUT", file)) => put(who, file),
+                Some(("GET", path)) => Ok(Deed::Get { who, path: path.trim().to_owned() }),
+                Some(_) | None => ask(who, rest, false),
             };
         }
         let who = self.known(head)?;
@@ -219,6 +236,11 @@ fn ask(who: String, event: &str, is_repeat: bool) -> Result<Deed, String> {
     let (urn, params) = event.split_once(' ').ok_or("an event and its params")?;
     let params = object(params)?;
     Ok(Deed::Ask { who, urn: urn.to_owned(), params, is_repeat })
+}
+
+fn put(who: String, file: &str) -> Result<Deed, String> {
+    let (name, content) = file.split_once(' ').ok_or("a name and a content")?;
+    Ok(Deed::Put { who, name: name.to_owned(), content: single(content)? })
 }
 
 fn post(who: String, call: &str) -> Result<Deed, String> {

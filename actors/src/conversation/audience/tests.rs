@@ -154,6 +154,7 @@ fn text(message_nr: u64) -> Message {
         mention_ids: vec![],
         is_url_preview_disabled: false,
         extras: None,
+        files: Vec::new(),
         stamp: 1,
     }
 }

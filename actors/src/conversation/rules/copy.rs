@@ -8,10 +8,12 @@ use rill_proto::event::message;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
+use crate::conversation::open::is_open;
 use crate::conversation::rules::draft::{Draft, Post, number};
 use crate::conversation::rules::flow::Flow;
-use crate::conversation::rules::{Decision, Facts, Foreign, Judged, Need, Stop, standing};
+use crate::conversation::rules::{Decision, Facts, Foreign, Judged, Need, Stop, attach, standing};
 use crate::conversation::state::{Member, Message, State};
+use crate::file::{Attached, Attaching, File, Host};
 
 /// `message:copy`: a plain message of the caller's with the same words.
 pub(super) fn copy(
@@ -23,12 +25,28 @@ pub(super) fn copy(
     let (head, _) = standing::writer(state, caller)?;
     let original = original(state, caller, event, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let files = copied_files(&draft, &original.files);
     let is_here = |id: &AccountId| state.members.get(id).is_some_and(Member::is_present);
     let mention_ids = original.mention_ids.iter().copied().filter(is_here).collect();
-    let post =
-        Post { message: original.message, subject: original.subject, reply_to_message_nr: None, mention_ids };
+    let post = Post {
+        message: attach::with_copied(&original.message, &original.files, &files),
+        subject: original.subject,
+        reply_to_message_nr: None,
+        mention_ids,
+        attached: Attached { files, uploads: Vec::new() },
+    };
     draft.post_text(post)?;
     draft.finish(event.from_message_nr)
+}
+
+/// The files that are still there, as attachments of the caller's.
+fn copied_files(draft: &Draft<'_>, files: &[File]) -> Vec<File> {
+    let message_nr = draft.head.last_message_nr + 1;
+    let message_id = draft.state.message_id(message_nr);
+    let host = Host::Conversation { conversation_id: draft.state.conversation_id, message_nr, message_id };
+    let attaching = Attaching { host, earlier: &[], caller: draft.caller, now: draft.facts.now };
+    let there = files.iter().filter(|file| !file.is_deleted);
+    there.enumerate().map(|(place, file)| attaching.copy(place, file)).collect()
 }
 
 /// # Errors
@@ -42,7 +60,7 @@ fn original(state: &State, caller: AccountId, event: &message::Copy, facts: &Fac
         let wanted = Foreign { conversation_id: event.copy_conversation_id, message_nr, viewer: caller };
         let found = facts.foreign.get(&wanted).ok_or(Stop::Needs(Need::Foreign(wanted)))?;
         let member = found.member.as_ref().ok_or_else(Refusal::not_member)?;
-        found.message.clone().filter(|message| member.may_have(message))
+        found.message.clone().filter(|message| is_open(member, message))
     };
     let message = seen.ok_or_else(|| Refusal::not_found("Message"))?;
     match message.state {

@@ -10,6 +10,7 @@ use rill_proto::id::{AccountId, SectionId};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::conversation::board::Place;
 use crate::conversation::rules::dialog;
@@ -19,6 +20,7 @@ use crate::conversation::state::{
     Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
 };
 use crate::effect::Effect;
+use crate::file::Attached;
 use crate::store::Aggregate;
 
 mod places;
@@ -67,6 +69,7 @@ pub(super) struct Post {
     pub(super) subject: Option<String>,
     pub(super) reply_to_message_nr: Option<u64>,
     pub(super) mention_ids: Vec<AccountId>,
+    pub(super) attached: Attached,
 }
 
 impl<'a> Draft<'a> {
@@ -154,6 +157,7 @@ impl<'a> Draft<'a> {
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
         }
         let inbox_nr = i64::try_from(self.head.last_inbox_nr).unwrap_or(i64::MAX);
+        self.use_up(post.attached.uploads);
         let message = Message {
             message_nr: nr,
             message_id: self.state.message_id(nr),
@@ -173,6 +177,7 @@ impl<'a> Draft<'a> {
             mention_ids: post.mention_ids,
             is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
             extras: None,
+            files: post.attached.files,
             stamp: self.facts.stamp,
         };
         self.head.last_message_nr = nr;
@@ -195,6 +200,13 @@ impl<'a> Draft<'a> {
         self.soft.push(Soft::PenOff(self.caller));
         self.about = Some(nr);
         Ok(nr)
+    }
+
+    /// Tells the caller's account that uploads of its are attached now.
+    pub(super) fn use_up(&mut self, uploads: Vec<Uuid>) {
+        if !uploads.is_empty() {
+            self.effects.push((Aggregate::Account(self.caller), Effect::Attached { uploads }));
+        }
     }
 
     /// Moves the caller's read horizon and clears what reading clears. The caller keeps it within bounds and forward.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::conversation::open::is_open;
 use crate::conversation::rules::{Facts, Judged, News, Stretch};
 use crate::conversation::state::{Member, Message, Slot, State};
 
@@ -78,7 +79,7 @@ impl<'a> Flow<'a> {
         if !member.sees(nr) && !member.is_present() {
             return Ok(None);
         }
-        Ok(self.message(nr)?.filter(|message| member.may_have(message)))
+        Ok(self.message(nr)?.filter(|message| is_open(member, message)))
     }
 
     /// All slots above one, ascending, that the member may see; at most `limit` slots are covered.

@@ -2,15 +2,16 @@
 
 use rill_proto::event::message::{self, Event};
 use rill_proto::id::AccountId;
-use rill_proto::markup;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 
 use crate::conversation::rules::draft::{Draft, Post, number};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, copy, flag, marks, mention, pin, reaction, revision, standing, sync, task,
+    Decision, Facts, Judged, attach, copy, flag, marks, mention, pin, reaction, revision, standing, sync,
+    task,
 };
-use crate::conversation::state::State;
+use crate::conversation::state::{Message, State};
+use crate::file::Attached;
 
 /// Decides an event on a message.
 pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Facts) -> Judged<Decision> {
@@ -26,6 +27,8 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::DisablePreview(event) => flag::disable_preview(state, caller, event, facts),
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
+        Event::DeleteAttachments(event) => attach::delete_attachments(state, caller, event, facts),
+        Event::EditAttachments(event) => attach::edit_attachments(state, caller, event, facts),
         Event::EditSubject(event) => revision::edit_subject(state, caller, event, facts),
         Event::EndEditing(event) => {
             about(event.message_nr, revision::end_editing(state, caller, event, facts))
@@ -60,9 +63,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::TaskSetPosition(event) => task::set_position(state, caller, event, facts),
         Event::Unarchive(event) => task::unarchive(state, caller, event, facts),
         Event::UnmarkSpam(event) => flag::unmark_spam(state, caller, event, facts),
-        Event::DeleteAttachments(_) | Event::Disclose(_) | Event::EditAttachments(_) => {
-            Err(Refusal::not_supported(event.urn()).into())
-        }
+        Event::Disclose(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -78,21 +79,32 @@ fn about(message_nr: impl Into<Value>, judged: Judged<Decision>) -> Judged<Decis
 pub(super) struct Content {
     pub(super) xml: String,
     pub(super) names: Vec<String>,
+    pub(super) attached: Attached,
 }
 
-/// Renders a text.
+/// Renders a text with its files: of a message that there is, or (`None`) of the one that is posted next.
 ///
 /// # Errors
-/// 501 for attachments, which this server does not keep; 400 for a message without anything in it.
-pub(super) fn content(text: &str, attachment_urls: Option<&[String]>) -> Result<Content, Refusal> {
-    if attachment_urls.is_some_and(|urls| !urls.is_empty()) {
-        return Err(Refusal::not_supported("attachment_urls"));
+/// As [`attach::replace`], and 400 for a message without anything in it.
+pub(super) fn content(
+    draft: &Draft<'_>,
+    message: Option<&Message>,
+    text: &str,
+    attachment_urls: Option<&[String]>,
+) -> Judged<Content> {
+    let attached = attach::replace(draft, message, attachment_urls)?;
+    needs_something(text, attached.files.iter().all(|file| file.is_deleted))?;
+    let rendered = attach::render(text, &attached.files);
+    Ok(Content { xml: rendered.xml, names: rendered.mentions, attached })
+}
+
+/// # Errors
+/// 400 for a message without text and file.
+pub(super) fn needs_something(text: &str, has_no_file: bool) -> Result<(), Refusal> {
+    if has_no_file && text.trim().is_empty() {
+        return Err(Refusal::invalid_call("message", "a message needs a text or a file"));
     }
-    if text.trim().is_empty() {
-        return Err(Refusal::invalid_call("message", "a message needs a text"));
-    }
-    let rendered = markup::render(text, &[]);
-    Ok(Content { xml: rendered.xml, names: rendered.mentions })
+    Ok(())
 }
 
 /// A subject that says nothing is none.
@@ -119,8 +131,8 @@ pub(super) fn write<'a>(
     facts: &'a Facts,
 ) -> Judged<(Draft<'a>, u64)> {
     let (head, member) = standing::writer(state, caller)?;
-    let content = content(writing.message, writing.attachment_urls)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let content = content(&draft, None, writing.message, writing.attachment_urls)?;
     let reply_to_message_nr = writing.reply_to.map(number);
     if let Some(nr) = reply_to_message_nr
         && draft.flow().seen_message(member, nr)?.is_none()
@@ -128,8 +140,13 @@ pub(super) fn write<'a>(
         return Err(Refusal::not_found("Message").into());
     }
     let mention_ids = mention::resolve(&draft, &content.names, None);
-    let post =
-        Post { message: content.xml, subject: subject(writing.subject), reply_to_message_nr, mention_ids };
+    let post = Post {
+        message: content.xml,
+        subject: subject(writing.subject),
+        reply_to_message_nr,
+        mention_ids,
+        attached: content.attached,
+    };
     let nr = draft.post_text(post)?;
     Ok((draft, nr))
 }
@@ -261,9 +278,6 @@ mod tests {
         for empty in ["", " \n\t"] {
             assert_eq!(replay.ask(ALICE, add_plain(empty)).unwrap_err().status, 400);
         }
-        let urls = Some(vec!["https://example.com/file".to_owned()]);
-        let event = message::AddPlain { attachment_urls: urls, ..plain("hello") };
-        assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_supported("attachment_urls")));
         for nr in [-1, 0, 3, 99] {
             let event = message::AddPlain { reply_to_message_nr: Some(nr), ..plain("hello") };
             assert_eq!(replay.ask(ALICE, posting(event)), Err(Refusal::not_found("Message")));

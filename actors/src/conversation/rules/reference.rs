@@ -267,7 +267,8 @@ impl Client {
                         self.fw += 1;
                     }
                 }
-                News::Activity(_)
+                News::File(_)
+                | News::Activity(_)
                 | News::Contact(_)
                 | News::Section(_)
                 | News::Tasks { .. }

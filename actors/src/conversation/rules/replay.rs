@@ -21,6 +21,7 @@ use crate::conversation::state::{
     Change, Head, Member, Message, RECENT_SLOTS_MAX, Run, Section, Slot, State,
 };
 use crate::effect::Effect;
+use crate::file::{Content, Digest, Found, Reference};
 use crate::store::{Aggregate, Stamp};
 
 mod boards;
@@ -69,6 +70,7 @@ pub(super) struct Replay {
     pub(super) foreign: BTreeMap<Foreign, Elsewhere>,
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
+    uploads: BTreeMap<(AccountId, String), Found>,
     pub(super) now: i64,
     pub(super) stamp: Stamp,
 }
@@ -97,6 +99,7 @@ impl Replay {
             locks: BTreeMap::new(),
             foreign: BTreeMap::new(),
             slots_max: 1,
+            uploads: BTreeMap::new(),
             now: 1_000,
             stamp: 1_000_000,
         }
@@ -189,6 +192,10 @@ impl Replay {
                 assert!(facts.foreign.insert(wanted, found).is_none(), "asks for what it has: {wanted:?}");
             }
             Need::Outcome(..) => panic!("no rule asks for what came of an event"),
+            Need::Files(caller, urls) => {
+                let found = |url: &String| self.uploads.get(&(caller, url.clone())).cloned();
+                facts.files.extend(urls.iter().map(|url| (url.clone(), found(url))));
+            }
             Need::Profiles(wanted) => {
                 facts.profiles.extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
             }
@@ -305,6 +312,17 @@ impl Replay {
         present.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// An upload of somebody's, a hundred bytes long, and the url to attach it by.
+    pub(super) fn upload(&mut self, owner: AccountId, name: &str) -> String {
+        let id = Uuid::new_v5(&owner.0, name.as_bytes());
+        let content =
+            Content { sha256: Digest([1; 32]), size: 100, file_type: "text/plain".into(), picture: None };
+        let url = Reference::Upload(id).url(name);
+        let found = Found { name: name.to_owned(), content, upload_id: Some(id) };
+        self.uploads.insert((owner, url.clone()), found);
+        url
+    }
+
     pub(super) fn post(&mut self, author: AccountId, text: &str) -> u64 {
         let decision = self.ask(author, add_plain(text)).unwrap();
         decision.identifier["message_nr"].as_u64().unwrap()
@@ -325,6 +343,7 @@ pub(super) fn line(news: &News) -> String {
             let flow = flow.map_or(String::new(), |flow| format!(" flow {flow}"));
             format!("message {}{flow}", message.message_nr)
         }
+        News::File(shown) => format!("file {} {}", shown.message_nr, shown.file.name),
         News::Activity(id) => format!("activity {}", name(id)),
         News::Contact(id) => format!("contact {}", name(id)),
         News::Withdrawn { message, flow } => format!("withdrawn {} flow {flow}", message.message_nr),
@@ -360,6 +379,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))
             }
+            Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
             }

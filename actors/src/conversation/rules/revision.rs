@@ -6,9 +6,12 @@ use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
 use crate::conversation::rules::draft::{Draft, number};
-use crate::conversation::rules::message::{Content, content, subject};
-use crate::conversation::rules::{Decision, Facts, Judged, News, Reach, Soft, mention, presence, standing};
+use crate::conversation::rules::message::{Content, content, needs_something, subject};
+use crate::conversation::rules::{
+    Decision, Facts, Judged, News, Reach, Soft, attach, mention, presence, standing,
+};
 use crate::conversation::state::{Head, Member, Message, State};
+use crate::file::Attached;
 
 /// `message:edit`: everything that is not given is removed. A deleted message stays as it is.
 pub(super) fn edit(
@@ -25,7 +28,7 @@ pub(super) fn edit(
     }
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
-    let content = content(&event.message, event.attachment_urls.as_deref())?;
+    let content = content(&draft, Some(&message), &event.message, event.attachment_urls.as_deref())?;
     let subject = subject(event.subject.as_deref());
     rewrite(draft, &message, content, |message| message.subject = subject, event.from_message_nr)
 }
@@ -42,7 +45,10 @@ pub(super) fn edit_body(
     let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
-    let content = content(&event.message, None)?;
+    needs_something(&event.message, message.files.iter().all(|file| file.is_deleted))?;
+    let rendered = attach::render(&event.message, &message.files);
+    let attached = Attached { files: message.files.clone(), uploads: Vec::new() };
+    let content = Content { xml: rendered.xml, names: rendered.mentions, attached };
     rewrite(draft, &message, content, |_| {}, event.from_message_nr)
 }
 
@@ -76,8 +82,10 @@ fn rewrite(
     let nr = message.message_nr;
     let mention_ids = mention::resolve(&draft, &content.names, Some(nr));
     draft.mention(nr, &message.mention_ids, &mention_ids)?;
+    draft.use_up(content.attached.uploads);
     draft.revise(nr, |message| {
         message.message = content.xml;
+        message.files = content.attached.files;
         message.mention_ids = mention_ids;
         rest(message);
     })?;
@@ -114,6 +122,7 @@ pub(super) fn delete(
         if let Some(reactions) = message.extras.as_mut().and_then(|extras| extras.reactions.as_mut()) {
             reactions.clear();
         }
+        message.files.iter_mut().for_each(|file| file.delete(None));
     })?;
     draft.unlock(nr);
     draft.finish(event.from_message_nr)
@@ -191,7 +200,7 @@ pub(super) fn begin<'a>(
 
 /// # Errors
 /// 400 for a system message or a deleted one, `invalid_edit` for somebody else's that lies on no board.
-fn may_edit(message: &Message, caller: AccountId) -> Result<(), Refusal> {
+pub(super) fn may_edit(message: &Message, caller: AccountId) -> Result<(), Refusal> {
     match message.state {
         MessageState::System | MessageState::Deleted => Err(unchangeable()),
         MessageState::Pinned | MessageState::Todo | MessageState::Done => Ok(()),
@@ -202,14 +211,15 @@ fn may_edit(message: &Message, caller: AccountId) -> Result<(), Refusal> {
 
 /// # Errors
 /// `message_locked` while somebody else edits it.
-fn is_free(message: &Message, caller: AccountId, facts: &Facts) -> Result<(), Refusal> {
+pub(super) fn is_free(message: &Message, caller: AccountId, facts: &Facts) -> Result<(), Refusal> {
     match facts.locks.get(&message.message_nr) {
         Some(holder) if *holder != caller => Err(Refusal::message_locked()),
         Some(_) | None => Ok(()),
     }
 }
 
-fn unchangeable() -> Refusal {
+/// 400: there is nothing to change.
+pub(super) fn unchangeable() -> Refusal {
     Refusal::invalid_state("System messages and deleted messages cannot be changed.")
 }
 
@@ -378,13 +388,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_or_has_files_is_refused() {
+    fn what_is_empty_is_refused() {
         let mut replay = one_post();
         assert_eq!(replay.ask(ALICE, edit(2, "")).unwrap_err().status, 400);
         assert_eq!(replay.ask(ALICE, edit_body(2, " ")).unwrap_err().status, 400);
-        let urls = Some(vec!["https://example.com/file".to_owned()]);
-        let event = editing(message::Edit { attachment_urls: urls, ..with_subject() });
-        assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported("attachment_urls")));
     }
 
     #[test]

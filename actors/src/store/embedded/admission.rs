@@ -165,7 +165,8 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Contact(_)
         | RowKey::Membership(_)
         | RowKey::Task(_)
-        | RowKey::Place(_) => Space::Rows,
+        | RowKey::Place(_)
+        | RowKey::Upload(_) => Space::Rows,
     }
 }
 

@@ -11,8 +11,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use super::journal;
 use crate::store::StoreFault;
 
-/// Memory for blocks read from disk. A conversation's tail is a handful of blocks of 4 KiB: room for thousands.
-const BLOCK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Memory for blocks read from disk where nobody says otherwise. A conversation's tail is a handful of blocks of 4 KiB:
+/// room for thousands, and for the filters of a store of a few gigabytes.
+pub(super) const BLOCK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Recent writes of one busy keyspace in memory. Smaller means more and smaller files to merge, larger a longer start
 /// after a crash; four of them can wait for the disk at worst.
@@ -115,10 +116,10 @@ impl Engine {
     /// Opens the engine in `folder`, or makes it there. Says as well which keyspaces existed before.
     ///
     /// The engine asserts where its files are damaged: a panic on the way is an error like the others.
-    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Space>), EngineError> {
+    pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<(Self, Vec<Space>), EngineError> {
         calm(|| {
             let database = Database::builder(folder)
-                .cache_size(BLOCK_CACHE_BYTES)
+                .cache_size(cache_bytes)
                 .max_journaling_size(JOURNALS_BYTES_MAX)
                 .worker_threads(BACKGROUND_THREADS)
                 .open()?;

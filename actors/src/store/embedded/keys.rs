@@ -102,6 +102,7 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Task(MessageId(id)) => put(9, id.as_bytes()),
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
         RowKey::Place(number) => put(15, &number.to_be_bytes()),
+        RowKey::Upload(id) => put(21, id.as_bytes()),
     }
     key
 }
@@ -122,6 +123,7 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             9 => split_uuid(rest).map(|(id, rest)| (RowKey::Task(MessageId(id)), rest))?,
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
             15 => split_u64(rest).map(|(number, rest)| (RowKey::Place(number), rest))?,
+            21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -142,7 +144,8 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Membership(_)
         | RowKey::Task(_)
         | RowKey::Text(_)
-        | RowKey::Place(_) => Err(unreadable("slot key", key)),
+        | RowKey::Place(_)
+        | RowKey::Upload(_) => Err(unreadable("slot key", key)),
     }
 }
 
@@ -240,6 +243,7 @@ mod tests {
             RowKey::Task(MessageId(ID)),
             RowKey::Text(MessageId(ID)),
             RowKey::Place(7),
+            RowKey::Upload(ID),
         ]
     }
 
@@ -269,6 +273,7 @@ mod tests {
         assert_eq!(row(CHAT, RowKey::Membership(ConversationId(ID))), [&id[..], &[1, 8], &id].concat());
         assert_eq!(row(account, RowKey::Task(MessageId(ID))), [&id[..], &[2, 9], &id].concat());
         assert_eq!(row(account, RowKey::Text(MessageId(ID))), [&id[..], &[2, 10], &id].concat());
+        assert_eq!(row(account, RowKey::Upload(ID)), [&id[..], &[2, 21], &id].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());

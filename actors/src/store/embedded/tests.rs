@@ -118,35 +118,35 @@ fn badge(store: &Embedded) -> Option<Bytes> {
 #[test]
 fn an_older_schema_is_brought_forward_step_by_step_and_a_newer_one_refused() {
     let folder = Folder::new();
-    let store = Embedded::open_with(folder.path(), &[]).unwrap();
+    let store = Embedded::open_with(folder.path(), &[], BLOCK_CACHE_BYTES).unwrap();
     block_on(append(&*store, head(chat(1), 0, "kept"))).unwrap();
     drop(store);
-    drop(Embedded::open_with(folder.path(), &[put_marks]).unwrap());
-    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks]).unwrap();
+    drop(Embedded::open_with(folder.path(), &[put_marks], BLOCK_CACHE_BYTES).unwrap());
+    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks], BLOCK_CACHE_BYTES).unwrap();
     assert_eq!(badge(&store).unwrap(), "three");
     assert_eq!(block_on(store.row(chat(1), RowKey::Head)).unwrap().unwrap(), "kept");
     drop(store);
-    let old_binary = Embedded::open_with(folder.path(), &[put_marks]);
+    let old_binary = Embedded::open_with(folder.path(), &[put_marks], BLOCK_CACHE_BYTES);
     assert!(matches!(old_binary, Err(OpenError::Newer { found: 3, known: 2 })));
-    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks]).unwrap();
+    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks], BLOCK_CACHE_BYTES).unwrap();
     assert_eq!(badge(&store).unwrap(), "three");
 }
 
 #[test]
 fn both_steps_run_at_once_from_the_oldest_schema() {
     let folder = Folder::new();
-    drop(Embedded::open_with(folder.path(), &[]).unwrap());
-    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks]).unwrap();
+    drop(Embedded::open_with(folder.path(), &[], BLOCK_CACHE_BYTES).unwrap());
+    let store = Embedded::open_with(folder.path(), &[put_marks, rename_marks], BLOCK_CACHE_BYTES).unwrap();
     assert_eq!(badge(&store).unwrap(), "three");
 }
 
 #[test]
 fn a_step_that_fails_changes_nothing() {
     let folder = Folder::new();
-    drop(Embedded::open_with(folder.path(), &[]).unwrap());
-    let failed = Embedded::open_with(folder.path(), &[put_marks, fail]);
+    drop(Embedded::open_with(folder.path(), &[], BLOCK_CACHE_BYTES).unwrap());
+    let failed = Embedded::open_with(folder.path(), &[put_marks, fail], BLOCK_CACHE_BYTES);
     assert!(matches!(failed, Err(OpenError::Migration { schema: 3, .. })));
-    let store = Embedded::open_with(folder.path(), &[put_marks]).unwrap();
+    let store = Embedded::open_with(folder.path(), &[put_marks], BLOCK_CACHE_BYTES).unwrap();
     assert_eq!(badge(&store), None);
 }
 
