@@ -19,7 +19,7 @@ pub(super) enum Fact {
     Slots(Vec<u64>, Vec<(u64, Slot)>),
     Stretch(Stretch, Vec<(u64, Slot)>),
     Profiles(Vec<(AccountId, Option<Profile>)>),
-    Foreign(Foreign, Elsewhere),
+    Foreign(Foreign, Box<Elsewhere>),
     Outcome(Option<Outcome>),
     Files(Vec<(String, Option<Found>)>),
 }
@@ -49,7 +49,7 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                 }
                 Ok(Fact::Profiles(found))
             }
-            Need::Foreign(wanted) => Ok(Fact::Foreign(wanted, elsewhere(&*store, wanted).await?)),
+            Need::Foreign(wanted) => Ok(Fact::Foreign(wanted, Box::new(elsewhere(&*store, wanted).await?))),
             Need::Outcome(account_id, request_id) => {
                 let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
                 Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
@@ -88,7 +88,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
             facts.stretches.insert(stretch, found);
         }
         Fact::Profiles(found) => facts.profiles.extend(found),
-        Fact::Foreign(wanted, found) => drop(facts.foreign.insert(wanted, found)),
+        Fact::Foreign(wanted, found) => drop(facts.foreign.insert(wanted, *found)),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
     }

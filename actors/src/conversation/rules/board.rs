@@ -165,15 +165,16 @@ mod tests {
     /// What an answer brings, and the weight below which there is more.
     fn brought(replay: &mut Replay, name: &str, params: serde_json::Value) -> (Vec<u64>, Option<f64>) {
         let decision = replay.ask(ALICE, event(name, params)).unwrap();
-        let rest = decision.answer.iter().find_map(|news| match news {
-            News::Tasks { rest, .. } | News::Pins { rest } => Some(rest.map(|weight| weight.get())),
-            _ => None,
-        });
-        let messages = decision.answer.iter().filter_map(|news| match news {
-            News::Message { message, flow: None } => Some(message.message_nr),
-            _ => None,
-        });
-        (messages.collect(), rest.unwrap())
+        let (mut messages, mut found) = (Vec::new(), None);
+        for news in &decision.answer {
+            if let News::Tasks { rest, .. } | News::Pins { rest } = news {
+                found = Some(rest.map(|weight| weight.get()));
+            }
+            if let News::Message { message, flow: None } = news {
+                messages.push(message.message_nr);
+            }
+        }
+        (messages, found.unwrap())
     }
 
     #[test]

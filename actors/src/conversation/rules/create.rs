@@ -172,7 +172,7 @@ mod tests {
     fn two_sections_come_with_it() {
         let replay = Replay::with(&[]);
         let mut sections: Vec<_> = replay.state.sections.values().collect();
-        sections.sort_by(|one, other| other.weight.cmp(&one.weight));
+        sections.sort_by_key(|section| std::cmp::Reverse(section.weight));
         let found =
             sections.iter().map(|section| (section.name.as_str(), section.subtype, section.weight.get()));
         let to_do = ("To Do", SectionSubtype::Default, 4_294_967_296.0);

@@ -203,8 +203,8 @@ mod tests {
     use serde_json::json;
 
     use super::ASSIGNEES_MAX;
-    use crate::conversation::rules::Reach;
     use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{News, Reach};
 
     fn assign(nr: u64, whom: &[AccountId]) -> rill_proto::event::ClientEvent {
         event("message:set_assignees", json!({"message_nr": nr, "assignee_ids": whom}))
@@ -257,11 +257,9 @@ mod tests {
         assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3", "message 4"]);
         let others = ["conv Update", "message 2 flow 3", "message 4", "activity bob"];
         assert_eq!(told(&decision, Reach::Others), others);
-        let told = decision.answer.iter().find_map(|news| match news {
-            crate::conversation::rules::News::Message { message, flow: None } => Some(message.clone()),
-            _ => None,
-        });
-        let told = told.unwrap();
+        let Some(News::Message { message: told, flow: None }) = decision.answer.last() else {
+            panic!("the answer ends with the system message")
+        };
         let body = r#"{"task_message_nr":2,"sysmsg_text":"{author} completed a task."}"#;
         assert_eq!((told.message.as_str(), told.inbox_nr, told.state), (body, -1, MessageState::System));
         assert_eq!(decision.identifier["message_nr"], 2);

@@ -1,6 +1,7 @@
 //! What a session must be told of a conversation: the init form, and what it missed since a horizon (conversations.md
 //! §5.1, §7). First connection, reconnect and joining are the same code.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rill_proto::classificator::InitMode;
@@ -168,7 +169,7 @@ fn people<'a>(
 pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = News> {
     let mut changed: Vec<_> = state.sections.iter().filter(|(_, section)| section.stamp > horizon).collect();
     changed.retain(|(_, section)| horizon > 0 || !section.is_deleted);
-    changed.sort_by(|(_, one), (_, other)| other.weight.cmp(&one.weight));
+    changed.sort_by_key(|(_, section)| Reverse(section.weight));
     changed.into_iter().map(|(id, _)| News::Section(*id))
 }
 

@@ -84,7 +84,7 @@ impl Replay {
     /// Sections that are shown, first to last.
     pub(in crate::conversation::rules) fn sections(&self) -> Vec<(String, f64)> {
         let mut shown: Vec<_> = self.state.sections.values().filter(|section| !section.is_deleted).collect();
-        shown.sort_by(|one, other| other.weight.cmp(&one.weight));
+        shown.sort_by_key(|section| std::cmp::Reverse(section.weight));
         shown.into_iter().map(|section| (section.name.clone(), section.weight.get())).collect()
     }
 
