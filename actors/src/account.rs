@@ -8,13 +8,16 @@ use std::sync::Arc;
 use actix::Message;
 use rill_proto::id::{AccountId, ConversationId};
 
+use crate::conversation::Token;
 use crate::node::Node;
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
-mod attempt;
+pub mod board;
 pub mod contact;
+mod facts;
+mod introduction;
 pub mod label;
 pub mod login;
 mod orders;
@@ -22,8 +25,11 @@ mod owner;
 pub mod profile;
 pub mod rows;
 pub mod rules;
+pub mod settings;
 pub mod state;
+mod submission;
 mod sync;
+mod telling;
 pub mod upload;
 
 pub use owner::Account;
@@ -51,6 +57,27 @@ pub struct Introduce {
     /// How the asker found it.
     pub found: Found,
 }
+
+/// Asks an account when it was last active, as a part of an answer.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct AskActivity {
+    /// The session that asks.
+    pub lane: Lane,
+    /// The frame whose answer it is a part of.
+    pub frame: u64,
+    /// The asker has a row about it.
+    pub is_listed: bool,
+    /// The conversations that the asker can see.
+    pub through: Arc<BTreeSet<ConversationId>>,
+    /// Dropped when the record has been put in.
+    pub token: Token,
+}
+
+/// The account's last session has gone.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Rested;
 
 /// How somebody found an account.
 #[derive(Clone, Debug)]

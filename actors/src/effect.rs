@@ -74,6 +74,66 @@ pub enum Effect {
         /// What it is now; its version tells old from new.
         profile: Profile,
     },
+    /// To a conversation: a member calls somebody else by another name, so that what he is shown in place of a missing topic
+    /// may read otherwise.
+    Named {
+        /// The member.
+        viewer: AccountId,
+        /// Whom he calls so; `None` for several.
+        contact: Option<AccountId>,
+        /// The stamp of the change, as in [`Effect::Joined`].
+        version: Stamp,
+    },
+    /// To an account: another one has it in its contact list.
+    Watched {
+        /// The owner of the list.
+        by: AccountId,
+        /// The version of the profile that he has seen.
+        version: u64,
+        /// The address that he named, where nobody was known by it.
+        email: Option<String>,
+    },
+    /// To an account: the profile of somebody in its contact list changed.
+    Shown {
+        /// The contact.
+        account_id: AccountId,
+        /// The version of his profile.
+        version: u64,
+    },
+    /// To an account, from itself: there are more who must be told than one append tells.
+    Spread {
+        /// What they are told.
+        news: Spreading,
+        /// The last one who was.
+        after: Spot,
+    },
+    /// To an account: a device of one of its sessions is another session's now.
+    Detached {
+        /// The name of the session's token.
+        token: Uuid,
+        /// The name of the device.
+        device: Uuid,
+    },
+}
+
+/// What an account tells everybody who must know, in portions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spreading {
+    /// Its own profile changed.
+    Profile,
+    /// It calls somebody, or (`None`) several, by another name.
+    Name(Option<AccountId>),
+}
+
+/// A place in the order in which an account tells others: conversations first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spot {
+    /// A conversation that it can see.
+    Conversation(ConversationId),
+    /// An account that has it in its list.
+    Watcher(AccountId),
 }
 
 /// Which tasks leave a section.

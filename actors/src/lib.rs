@@ -25,6 +25,7 @@ pub mod journal;
 pub mod metrics;
 pub mod node;
 pub mod outcomes;
+pub mod outside;
 mod owner;
 pub mod piece;
 pub mod presence;

@@ -19,6 +19,7 @@ use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, Passwords};
 use crate::presence::Presence;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::watermark::{Issued, Watermark};
@@ -65,6 +66,8 @@ pub struct Node {
     pub site: Site,
     /// Settings.
     pub settings: Settings,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// What is counted.
     pub metrics: Metrics,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
@@ -87,21 +90,22 @@ impl Node {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        blobs: Arc<dyn Blobs>,
         inboxes: Arc<Inboxes>,
         site: Site,
         settings: Settings,
+        outside: Outside,
         arbiters: Vec<ArbiterHandle>,
     ) -> Arc<Self> {
         assert!(!arbiters.is_empty(), "owners need a thread");
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
             store,
-            blobs,
+            blobs: outside.blobs,
             inboxes,
             presence: Presence::default(),
             site,
             settings,
+            passwords: outside.passwords,
             metrics: Metrics::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),

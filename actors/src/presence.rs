@@ -120,6 +120,8 @@ impl Eq for Lane {}
 #[derive(Debug, Default)]
 pub struct Presence {
     lanes: DashMap<AccountId, Vec<Lane>>,
+    /// When those were last active whose accounts have not made it durable yet, in Unix seconds.
+    activity: DashMap<AccountId, i64>,
 }
 
 impl Presence {
@@ -144,6 +146,22 @@ impl Presence {
             .get(&account_id)
             .map(|lanes| lanes.iter().filter(|lane| lane.is_alive()).cloned().collect())
             .unwrap_or_default()
+    }
+
+    /// An account posts or reads.
+    pub fn note_activity(&self, account_id: AccountId, now: i64) {
+        self.activity.insert(account_id, now);
+    }
+
+    /// When an account was last active, as far as memory knows.
+    #[must_use]
+    pub fn activity(&self, account_id: AccountId) -> Option<i64> {
+        self.activity.get(&account_id).map(|time| *time)
+    }
+
+    /// It is durable that an account was active then.
+    pub fn forget_activity(&self, account_id: AccountId, time: i64) {
+        self.activity.remove_if(&account_id, |_, known| *known <= time);
     }
 
     /// How many accounts are online.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
 use bytes::Bytes;
 use rill_proto::envelope::Submission;
-use rill_proto::event::{self, ClientEvent, Owner};
+use rill_proto::event::{self, ClientEvent, Owner, my_section};
 use rill_proto::id::{ConversationId, RequestId};
 use rill_proto::record::{self, request::Request};
 use rill_proto::refusal::Refusal;
@@ -67,10 +67,34 @@ struct Frame {
 impl Frame {
     /// It has several events, or one whose answer comes from several owners.
     fn runs_alone(&self) -> bool {
-        let several_owners = |submission: &Submission| {
-            matches!(submission.event, Ok(ClientEvent::Account(event::account::Event::SyncConversations(_))))
-        };
+        let several_owners =
+            |submission: &Submission| submission.event.as_ref().is_ok_and(has_several_owners);
         self.events.len() > 1 || self.events.iter().any(several_owners)
+    }
+}
+
+/// Whether other owners have a part in the answer to an event of somebody's own account.
+fn has_several_owners(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Account(event) => matches!(event, event::account::Event::SyncConversations(_)),
+        ClientEvent::Contact(event) => matches!(event, event::contact::Event::SyncActivity(_)),
+        ClientEvent::MySection(event) => match event {
+            my_section::Event::TaskArchiveAll(_)
+            | my_section::Event::TaskArchiveDone(_)
+            | my_section::Event::TaskDelete(_)
+            | my_section::Event::TaskSync(_) => true,
+            my_section::Event::TaskAdd(_)
+            | my_section::Event::TaskRename(_)
+            | my_section::Event::TaskSetPosition(_) => false,
+        },
+        ClientEvent::Task(_) => true,
+        ClientEvent::Conv(_)
+        | ClientEvent::Label(_)
+        | ClientEvent::Message(_)
+        | ClientEvent::MyMessage(_)
+        | ClientEvent::Organisation(_)
+        | ClientEvent::Section(_)
+        | ClientEvent::Team(_) => false,
     }
 }
 
@@ -345,6 +369,9 @@ impl Session {
             return Err((Refusal::invalid_call("client_req_id", "a UUID is needed"), None));
         };
         let caller = self.lane.account_id();
+        if shows_activity(&event) {
+            self.node.presence.note_activity(caller, self.node.now_s());
+        }
         let owner = event.owner();
         let submit = Submit { lane: self.lane.clone(), frame, index, request_id, event };
         let sent = match owner {
@@ -367,6 +394,33 @@ impl Session {
     }
 }
 
+/// Whether whoever asks for this reads or writes just now (accounts.md §2.1, `activity_time`).
+fn shows_activity(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Message(event) => !matches!(
+            event,
+            event::message::Event::LoadContext(_)
+                | event::message::Event::LoadNext(_)
+                | event::message::Event::LoadPrevious(_)
+        ),
+        ClientEvent::Conv(event) => matches!(
+            event,
+            event::conv::Event::Create(_)
+                | event::conv::Event::MarkRead(_)
+                | event::conv::Event::SetReadMessageNr(_)
+        ),
+        ClientEvent::Account(_)
+        | ClientEvent::Contact(_)
+        | ClientEvent::Label(_)
+        | ClientEvent::MyMessage(_)
+        | ClientEvent::MySection(_)
+        | ClientEvent::Organisation(_)
+        | ClientEvent::Section(_)
+        | ClientEvent::Task(_)
+        | ClientEvent::Team(_) => false,
+    }
+}
+
 /// When a client that met an overloaded node may come back.
 const OVERLOADED_RETRY: Duration = Duration::from_secs(2);
 
@@ -385,7 +439,12 @@ impl Actor for Session {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        let account_id = self.lane.account_id();
         self.node.presence.depart(&self.lane);
+        if self.node.presence.activity(account_id).is_some() && self.node.presence.of(account_id).is_empty() {
+            // Who is too busy now is told when the next of its sessions goes.
+            let _busy = self.node.to_account(account_id, account::Rested);
+        }
         self.hub.borrow_mut().close(&self.lane);
     }
 }

@@ -65,6 +65,10 @@ pub enum RowKey {
     Task(MessageId),
     /// What a private task or a canned response says. As slots, it is read when it is wanted and not with its aggregate.
     Text(MessageId),
+    /// Another account that has this one in its contact list.
+    Watcher(AccountId),
+    /// Something that was mailed and waits for its answer, by the name of its secret.
+    Notice(Uuid),
     /// Where a message of a conversation stands on the conversation's boards.
     Place(u64),
     /// A file that an account has brought here.
@@ -82,6 +86,8 @@ pub enum UniqueKey {
     Address(String),
     /// A login token, by its hash. The value is what the owning account put there.
     Token(Uuid),
+    /// A device that is pushed to, by the name of its token. The value is what the owning account put there.
+    Device(Uuid),
 }
 
 /// A consequence for another aggregate, carried to it at least once and applied there once.

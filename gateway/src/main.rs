@@ -26,6 +26,10 @@ mod shutdown;
 mod socket;
 mod worker;
 
+/// Deliveries are many small allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Where the store is when nothing else is said; the same as of the setting `data`.
 const DATA: &str = "data";
 

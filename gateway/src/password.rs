@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::{Error, PasswordVerifier};
 use argon2::{Argon2, Block, Params};
+use rill_actors::outside::{Outcome, Passwords};
+use rill_proto::refusal::Refusal;
 use tokio::sync::oneshot;
 
 use crate::config::cores;
@@ -99,6 +101,18 @@ impl Hasher {
         });
         self.jobs.try_send(job).map_err(|_| busy())?;
         answered.await.map_err(|_| busy())
+    }
+}
+
+impl Passwords for Hasher {
+    fn hash(&self, password: String) -> Outcome<Result<String, Refusal>> {
+        let hasher = self.clone();
+        Box::pin(async move { Ok(Self::hash(&hasher, password).await?) })
+    }
+
+    fn verify(&self, password: String, hash: String) -> Outcome<Result<bool, Refusal>> {
+        let hasher = self.clone();
+        Box::pin(async move { Ok(Self::verify(&hasher, password, Some(hash)).await?) })
     }
 }
 

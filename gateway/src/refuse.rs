@@ -143,6 +143,12 @@ impl From<Refusal> for Refused {
     }
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        refused.0
+    }
+}
+
 impl From<BadFrame> for Refused {
     fn from(bad: BadFrame) -> Self {
         Self::bad_request(bad.to_string())

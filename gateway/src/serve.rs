@@ -19,6 +19,7 @@ use rill_actors::blobs::Folder;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
+use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
 use rill_actors::store::embedded::{Embedded, OpenError};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -115,7 +116,8 @@ async fn run(
     let settings =
         Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let node = Node::new(store, blobs, inboxes, site, settings, handles);
+    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs };
+    let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);

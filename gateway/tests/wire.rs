@@ -16,6 +16,7 @@
 //! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
 //! | `alice> POST team/sync/${t} {…}` | makes the HTTP call below `/api/`, with alice's token and ticket, and waits for its answer |
 //! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
+//! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |
 //! | `alice> PUT a.txt "…"` | uploads a file of that name and content |
 //! | `alice> GET ${url}` | reads a path |
 //! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its `header` and its `stream` |
@@ -26,6 +27,8 @@
 //! | `bob<< nothing` | nothing is left that bob was pushed: shown by a question to each conversation's owner that comes back behind it all |
 //! | `all settle` | everybody takes in what is under way, and forgets it |
 //! | `bob disconnects`, `bob connects`, `bob reconnects` | with the horizon that he has |
+//! | `bob is cut off` | his login has ended: his socket is closed with 1008, his polls are answered with 401 |
+//! | `bob is gone` | the same, and for good: his account is closed, and he has no picture in the end |
 //! | `bob header $c read 4 unread 0` | the header in bob's picture comes to say this; the words are those of [`keys::WORDS`] |
 //! | `bob holds $c 1 2 4` | bob's picture comes to hold exactly these messages |
 //! | `bob loads everything` | asks for what his picture lacks, forward and backward |

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use rill_proto::classificator::{
     AccountStatus, EmailInterval, LabelStatus, LabelSubtype, LabelType, MessageState, MessageType,
-    SectionSubtype, UploadStatus,
+    PushNewMessage, SectionSubtype, UploadStatus,
 };
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::record::{
-    activity, close_for_profile, complete, contact, file, label, lock, message, open, poke, request, section,
-    upload, weight::Weight,
+    activity, close_for_profile, complete, contact, file, label, lastseen, lock, message, open, poke,
+    request, section, upload, weight::Weight,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -317,6 +317,8 @@ fn known(status: AccountStatus) -> contact::Shared<'static> {
         fleep_address: (status == AccountStatus::Active).then_some("bob"),
         mk_account_status: status,
         organisation_id: None,
+        status_emoji: None,
+        status_message: None,
     }
 }
 
@@ -382,9 +384,12 @@ fn contact_of_oneself_and_of_a_stranger() {
         dialog_id: (),
         is_hidden_for_add: true,
         phone_nr: None,
-        client_flags: &["show_onboarding"],
+        status_emoji: None,
+        status_message: Some("away"),
+        client_flags: &BTreeSet::from(["show_onboarding".to_owned()]),
         client_settings: None,
         mk_email_interval: EmailInterval::Hourly,
+        mk_push_new_message: PushNewMessage::First,
         sleep_interval: 1,
         connected_email: "",
         activated_time: 1_500_000_000,
@@ -392,6 +397,9 @@ fn contact_of_oneself_and_of_a_stranger() {
         has_password: true,
         is_automute_enabled: true,
         is_premium: false,
+        is_full_privacy: None,
+        is_newsletter_disabled: Some(true),
+        alias_account_ids: None,
         storage_quota_bytes: 10_737_418_240,
         storage_used_bytes: 0,
         export_progress: "1",
@@ -404,6 +412,7 @@ fn contact_of_oneself_and_of_a_stranger() {
             "fleep_address": "alice", "fleep_autogen": "alice", "mk_account_status": "active",
             "organisation_id": null, "dialog_id": null, "is_hidden_for_add": true,
             "client_flags": ["show_onboarding"], "mk_email_interval": "hourly", "sleep_interval": 1,
+            "mk_push_new_message": "first", "status_message": "away", "is_newsletter_disabled": true,
             "connected_email": "", "activated_time": 1_500_000_000, "trial_end_time": 0, "has_password": true,
             "is_automute_enabled": true, "is_premium": false, "storage_quota_bytes": 10_737_418_240_u64,
             "storage_used_bytes": 0, "export_progress": "1", "export_files": [],
@@ -498,4 +507,11 @@ fn upload_says_where_it_can_be_attached_from() {
         "file_type": "text/plain", "file_sha256": "00", "width": null, "height": null, "is_animated": null,
     });
     assert_eq!(parse(&complete(&done)), success);
+}
+
+#[test]
+fn lastseen_has_two_keys() {
+    let seen = lastseen::Lastseen { account_id: account(2), activity_time: 1_500_000_000 };
+    let expected = json!({ "mk_rec_type": "lastseen", "account_id": id(2), "activity_time": 1_500_000_000 });
+    assert_eq!(parse(&complete(&seen)), expected);
 }

@@ -8,16 +8,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use rill_proto::classificator::EmailInterval;
 use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::record::{self, contact};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::account::state::Head;
 use crate::store::Stamp;
-
-/// `client_flags` of an account whose clients have set none.
-const CLIENT_FLAGS: &[&str] = &["emoticons_old", "send_email_on_enter", "show_onboarding"];
 
 /// What an account's attachments may take: 10 GiB, as clients have always been told.
 const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
@@ -40,7 +37,16 @@ pub struct ContactRow {
     /// The latest dialog of the two.
     #[serde(default)]
     pub dialog_id: Option<ConversationId>,
-    /// When the row last changed.
+    /// The address by which the owner named somebody whom nobody knew: his contact until he is known.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The contact has been told that it is in this list, so that it tells its owner what changes.
+    #[serde(default)]
+    pub is_watched: bool,
+    /// The newest version of the contact's profile that its owner was told of here.
+    #[serde(default)]
+    pub shown_version: u64,
+    /// When the row last changed, or what it is about did.
     pub stamp: Stamp,
 }
 
@@ -49,8 +55,14 @@ impl ContactRow {
         contact::Listed {
             dialog_id: self.dialog_id,
             is_hidden_for_add: self.is_hidden,
-            sort_rank: if self.is_hidden { 0 } else { self.sort_rank },
+            sort_rank: self.rank(),
         }
+    }
+
+    /// Its rank as clients see it.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        if self.is_hidden { 0 } else { self.sort_rank }
     }
 }
 
@@ -68,6 +80,18 @@ impl ContactBook {
     /// Puts a row in, in place of an earlier one.
     pub fn put(&mut self, account_id: AccountId, row: ContactRow) {
         self.0.insert(account_id, row);
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// All rows, by account.
@@ -109,6 +133,8 @@ impl Known {
             fleep_address: profile.fleep_address.as_deref(),
             mk_account_status: profile.status,
             organisation_id: profile.organisation_id,
+            status_emoji: profile.status_emoji.as_deref(),
+            status_message: profile.status_message.as_deref(),
         });
         Self {
             account_id,
@@ -126,11 +152,12 @@ impl Known {
         let private_name = row.contact_name.as_deref().filter(|name| !name.is_empty());
         let private_nr = row.phone_nr.as_deref().filter(|nr| !nr.is_empty());
         out.extend_from_slice(&self.open);
+        // Clients merge records by key: what stood there once is said again when it is another one, or empty.
         contact::View {
             display_name: private_name.unwrap_or(&self.display_name),
-            full_name: private_name.map(|_| self.display_name.as_str()),
+            full_name: row.contact_name.as_ref().map(|_| self.display_name.as_str()),
             contact_name: row.contact_name.as_deref(),
-            phone_nr: private_nr.or(self.phone_nr.as_deref()),
+            phone_nr: private_nr.or(self.phone_nr.as_deref()).or(row.phone_nr.as_deref()),
             listed: book.map(|_| row.listed()),
         }
         .write(out);
@@ -153,21 +180,10 @@ impl Known {
     }
 }
 
-/// What an account knows of itself beside its profile.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Registration {
-    /// The Fleep address that was made for it.
-    #[serde(default)]
-    pub fleep_autogen: Option<String>,
-    /// Unix seconds.
-    pub activated_time: i64,
-    /// It logs in with a password.
-    pub has_password: bool,
-}
-
-/// An account's own `contact` record. Settings that no event changes yet stand at their defaults (accounts.md §2.1).
+/// An account's own `contact` record.
 #[must_use]
-pub fn own(account_id: AccountId, profile: &Profile, registration: &Registration) -> Bytes {
+pub fn own(account_id: AccountId, head: &Head) -> Bytes {
+    let Head { profile, registration, settings, .. } = head;
     record::complete(&contact::Own {
         account_id,
         display_name: &profile.display_name,
@@ -179,16 +195,22 @@ pub fn own(account_id: AccountId, profile: &Profile, registration: &Registration
         dialog_id: (),
         is_hidden_for_add: true,
         phone_nr: profile.phone_nr.as_deref(),
-        client_flags: CLIENT_FLAGS,
-        client_settings: None,
-        mk_email_interval: EmailInterval::Hourly,
-        sleep_interval: 1,
+        status_emoji: profile.status_emoji.as_deref(),
+        status_message: profile.status_message.as_deref(),
+        client_flags: &settings.client_flags,
+        client_settings: settings.client_settings.as_deref(),
+        mk_email_interval: settings.mk_email_interval,
+        mk_push_new_message: settings.mk_push_new_message,
+        sleep_interval: settings.sleep_interval,
         connected_email: "",
         activated_time: registration.activated_time,
         trial_end_time: 0,
         has_password: registration.has_password,
-        is_automute_enabled: true,
+        is_automute_enabled: settings.is_automute_enabled,
         is_premium: false,
+        is_full_privacy: settings.is_full_privacy,
+        is_newsletter_disabled: settings.is_newsletter_disabled,
+        alias_account_ids: None,
         storage_quota_bytes: STORAGE_QUOTA_BYTES,
         storage_used_bytes: 0,
         export_progress: "1",
@@ -219,6 +241,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::account::settings::Registration;
 
     const BOB: AccountId = AccountId(Uuid::from_u128(2));
 
@@ -231,6 +254,8 @@ mod tests {
             status: AccountStatus::Active,
             organisation_id: None,
             phone_nr: Some("+1".to_owned()),
+            status_emoji: None,
+            status_message: None,
         }
     }
 
@@ -268,7 +293,10 @@ mod tests {
             (&record["display_name"], &record["phone_nr"]),
             (&Value::from("Bob Brown"), &Value::from("+1"))
         );
-        assert_eq!((&record["contact_name"], record.get("full_name")), (&Value::from(""), None));
+        assert_eq!(
+            (&record["contact_name"], &record["full_name"]),
+            (&Value::from(""), &Value::from("Bob Brown"))
+        );
     }
 
     #[test]
@@ -293,13 +321,16 @@ mod tests {
 
     #[test]
     fn the_own_record_has_the_defaults_of_a_registered_account() {
-        let registration = Registration {
-            fleep_autogen: Some("bob".to_owned()),
-            activated_time: 1_500_000_000,
-            has_password: true,
-        };
-        let own: Value = serde_json::from_slice(&own(BOB, &profile(), &registration)).unwrap();
+        let registration = Registration { fleep_autogen: Some("bob".to_owned()), ..Registration::default() };
+        let head = Head { registration, ..Head::of(profile(), 1) };
+        let own: Value = serde_json::from_slice(&own(BOB, &head)).unwrap();
         assert_eq!((&own["dialog_id"], &own["is_hidden_for_add"]), (&Value::Null, &Value::from(true)));
+        let flags = serde_json::json!(["emoticons_old", "send_email_on_enter", "show_onboarding"]);
+        assert_eq!((&own["client_flags"], &own["mk_email_interval"]), (&flags, &Value::from("hourly")));
+        assert_eq!(
+            (&own["sleep_interval"], &own["is_automute_enabled"]),
+            (&Value::from(1), &Value::from(true))
+        );
         assert_eq!(own["storage_quota_bytes"], 10_737_418_240_u64);
         assert_eq!((own.get("sort_rank"), own.get("activity_time")), (None, None));
     }

@@ -75,6 +75,8 @@ pub struct OpenSession {
     pub token_id: Uuid,
     /// The ticket as the client will present it.
     pub ticket: String,
+    /// The hash that a password was found to belong to; `None` where none was asked for.
+    pub verified: Option<String>,
     /// Told the own `contact` record when it is durable.
     pub reply: OrderReply<OwnContact>,
 }

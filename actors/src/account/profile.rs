@@ -25,4 +25,28 @@ pub struct Profile {
     /// Public phone number.
     #[serde(default)]
     pub phone_nr: Option<String>,
+    /// What it says of itself, as an emoji.
+    #[serde(default)]
+    pub status_emoji: Option<String>,
+    /// What it says of itself, in words.
+    #[serde(default)]
+    pub status_message: Option<String>,
+}
+
+impl Profile {
+    /// Of somebody who is known by his e-mail address only.
+    #[must_use]
+    pub fn of_address(email: &str) -> Self {
+        Self {
+            version: 1,
+            display_name: email.to_owned(),
+            email: email.to_owned(),
+            fleep_address: None,
+            status: AccountStatus::New,
+            organisation_id: None,
+            phone_nr: None,
+            status_emoji: None,
+            status_message: None,
+        }
+    }
 }

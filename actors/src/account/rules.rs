@@ -1,24 +1,87 @@
-//! What an account decides. Pure: no actor, no store, no clock, no randomness.
+//! What an account decides. Pure: no actor, no store, no clock, no randomness. One function per event lies in
+//! `rules/<topic>.rs`.
+//!
+//! A rule that lacks a fact says which ([`Stop::Needs`]); the owner fetches it and asks again.
 
-use rill_proto::classificator::AccountStatus;
-use rill_proto::event::{ClientEvent, account, contact};
-use rill_proto::id::{AccountId, ConversationId};
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use rill_proto::classificator::{DialogType, InitMode};
+use rill_proto::event::{self, ClientEvent, account, contact};
+use rill_proto::field::Text;
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use rill_proto::refusal::Refusal;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::contact::{ContactRow, Registration};
-use super::login::Login;
+use super::board::record::{Texts, Told};
 use super::profile::Profile;
-use super::state::{Change, Head, Membership, State, Token};
+use super::state::{Change, Membership, State};
 use super::upload;
 use crate::effect::Effect;
-use crate::store::{Aggregate, Stamp};
+use crate::outcomes::Outcome;
+use crate::store::{Aggregate, Stamp, UniqueKey};
 
-/// The rank of somebody who brought the owner of a list into a conversation (accounts.md §5.3).
-const RANK_BROUGHT_IN: u8 = 1;
+mod board;
+#[cfg(test)]
+mod board_replay;
+mod canned;
+mod my_message;
+mod my_section;
+mod people;
+pub mod registration;
+#[cfg(test)]
+mod replay;
+mod settings;
+pub mod spread;
+mod task;
 
-/// What is given to a rule besides the state.
+/// Why a rule did not come to a decision.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stop {
+    /// The event is refused; nothing changes.
+    Refused(Refusal),
+    /// The owner must fetch this first.
+    Needs(Need),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What a rule answers with.
+pub type Judged<T> = Result<T, Stop>;
+
+/// A fact that is not in the state.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Need {
+    /// What everybody may know of some accounts.
+    Profiles(Vec<AccountId>),
+    /// Which accounts some addresses belong to, or would belong to.
+    Accounts(Vec<String>),
+    /// Everybody with whom a conversation is shared.
+    Companions,
+    /// Which session has a device, by the device's name.
+    DeviceHolder(Uuid),
+    /// Whether a password belongs to a hash, and the hash of another one.
+    Password {
+        /// The password that is to be right.
+        given: Text<1024>,
+        /// What it should belong to; `None` when there is no password yet, and any is right.
+        hash: Option<String>,
+        /// The one that is to be hashed.
+        wanted: Text<128>,
+    },
+    /// What some private tasks and canned responses say.
+    Texts(Vec<MessageId>),
+    /// What came of an earlier event with the same `client_req_id`.
+    Outcome,
+}
+
+/// What every rule is given besides the state.
 #[derive(Clone, Copy, Debug)]
 pub struct Given {
     /// Unix seconds.
@@ -31,17 +94,169 @@ pub struct Given {
     pub storage_quota: u64,
 }
 
+/// What is given to a rule besides the state, fetched or not.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Unix seconds.
+    pub now: i64,
+    /// The stamp that this change will carry.
+    pub stamp: Stamp,
+    /// The id of what the event makes, if it makes something; the same for every repeat of it.
+    pub fresh: Uuid,
+    /// How many bytes of files the account may have.
+    pub storage_quota: u64,
+    /// The name of the login session that asks.
+    pub token: Uuid,
+    /// Profiles that were fetched; `None` when there is no such account.
+    pub profiles: HashMap<AccountId, Option<Profile>>,
+    /// Accounts of addresses that were looked up.
+    pub accounts: HashMap<String, AccountId>,
+    /// Everybody with whom a conversation is shared, once it was fetched.
+    pub companions: Option<BTreeSet<AccountId>>,
+    /// Who has a device, once it was looked up.
+    pub devices: HashMap<Uuid, Option<DeviceHolder>>,
+    /// A password that was checked.
+    pub password: Option<CheckedPassword>,
+    /// Texts of private tasks and canned responses that were read.
+    pub texts: Texts,
+    /// The first outcome of the same `client_req_id`, once it was looked up.
+    pub outcome: Option<Option<Outcome>>,
+}
+
+/// A password that was checked, and the hash of the one that replaces it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckedPassword {
+    /// It belongs to the hash.
+    pub is_right: bool,
+    /// As argon2 writes it; empty when the other one is wrong.
+    pub hash: String,
+}
+
+/// Which login session has a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeviceHolder {
+    /// The account.
+    pub account_id: AccountId,
+    /// The name of the session's token.
+    pub token: Uuid,
+}
+
+impl Facts {
+    /// What needs no fetching.
+    #[must_use]
+    pub fn given(&self) -> Given {
+        let Self { now, stamp, fresh, storage_quota, .. } = *self;
+        Given { now, stamp, fresh, storage_quota }
+    }
+
+    fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
+        let known = self.profiles.get(&account_id).map(Option::as_ref);
+        known.ok_or_else(|| Stop::Needs(Need::Profiles(vec![account_id])))
+    }
+
+    fn have_profiles(&self, wanted: &[AccountId]) -> Judged<()> {
+        let missing = wanted.iter().copied().filter(|id| !self.profiles.contains_key(id));
+        let missing: Vec<AccountId> = missing.collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Needs(Need::Profiles(missing))) }
+    }
+
+    fn account(&self, email: &str) -> Judged<AccountId> {
+        let known = self.accounts.get(email).copied();
+        known.ok_or_else(|| Stop::Needs(Need::Accounts(vec![email.to_owned()])))
+    }
+
+    fn have_accounts(&self, emails: &[String]) -> Judged<()> {
+        let missing: Vec<String> =
+            emails.iter().filter(|email| !self.accounts.contains_key(*email)).cloned().collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Needs(Need::Accounts(missing))) }
+    }
+
+    fn companions(&self) -> Judged<&BTreeSet<AccountId>> {
+        self.companions.as_ref().ok_or(Stop::Needs(Need::Companions))
+    }
+
+    fn device_holder(&self, name: Uuid) -> Judged<Option<DeviceHolder>> {
+        self.devices.get(&name).copied().ok_or(Stop::Needs(Need::DeviceHolder(name)))
+    }
+
+    fn password(
+        &self,
+        given: &Text<1024>,
+        wanted: &Text<128>,
+        hash: Option<&str>,
+    ) -> Judged<&CheckedPassword> {
+        self.password.as_ref().ok_or_else(|| {
+            let hash = hash.map(str::to_owned);
+            Stop::Needs(Need::Password { given: given.clone(), hash, wanted: wanted.clone() })
+        })
+    }
+}
+
+/// Login sessions that end, and why.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ends {
+    /// The names of their tokens.
+    pub tokens: Vec<Uuid>,
+    /// Told where the connection is closed.
+    pub reason: &'static str,
+}
+
 /// What a rule decided.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Decision {
     /// New row values; empty when nothing durable changes.
     pub changes: Vec<Change>,
-    /// Consequences for conversations.
+    /// Unique keys that the account takes.
+    pub claim: Vec<(UniqueKey, Bytes)>,
+    /// Unique keys that it gives up, before it takes any.
+    pub release: Vec<UniqueKey>,
+    /// Consequences for others.
     pub effects: Vec<(Aggregate, Effect)>,
+    /// Login sessions that end.
+    pub ends: Option<Ends>,
     /// `identifier` of the request record.
     pub identifier: Value,
-    /// The own `contact` record goes to all of the account's sessions, and into the answer.
-    pub tells_own: bool,
+    /// Where the list goes on of which the answer is a page: JSON text, or null at its end.
+    pub sync_cursor: Option<Value>,
+    /// What the session that asked is answered with, in order.
+    pub answer: Vec<News>,
+    /// What the account's other sessions are told, in order.
+    pub news: Vec<News>,
+    /// What of the own board is told behind that: in the answer, and to the other sessions when anything changes.
+    pub board: Vec<Told>,
+}
+
+impl Decision {
+    /// Whether there is anything to make durable.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        !(self.changes.is_empty()
+            && self.effects.is_empty()
+            && self.claim.is_empty()
+            && self.release.is_empty())
+    }
+
+    fn claim_email(&mut self, email: &str, id: AccountId) {
+        self.claim.push((UniqueKey::Email(email.to_owned()), Bytes::copy_from_slice(id.0.as_bytes())));
+    }
+
+    fn claim_address(&mut self, address: &str, id: AccountId) {
+        self.claim.push((UniqueKey::Address(address.to_owned()), Bytes::copy_from_slice(id.0.as_bytes())));
+    }
+
+    fn claim_device(&mut self, name: Uuid, account_id: AccountId, token: Uuid) {
+        let holder = crate::conversation::rows::encode(&DeviceHolder { account_id, token });
+        self.claim.push((UniqueKey::Device(name), holder));
+    }
+}
+
+/// Something to tell the account's own sessions.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    /// The own `contact` record.
+    Own,
+    /// Somebody's `contact` record, as the own list has him.
+    Contact(AccountId, Box<Profile>),
 }
 
 /// What the account's owner must do about an event.
@@ -53,10 +268,12 @@ pub enum Task {
     IntroduceByEmail(String),
     /// The other account shows itself.
     IntroduceById(AccountId),
-    /// The dialog with the other one is opened.
-    OpenDialog(AccountId, Option<rill_proto::classificator::DialogType>),
+    /// The dialog with the other one is opened, after this was made durable.
+    OpenDialog(AccountId, Option<DialogType>, Option<Decision>),
     /// These conversations are asked for their part.
-    Gather(Vec<ConversationId>, rill_proto::classificator::InitMode),
+    Gather(Vec<ConversationId>, InitMode),
+    /// These accounts are asked when they were last active.
+    AskActivity(Vec<AccountId>),
 }
 
 /// How many conversations one `account:sync_conversations` may name: a page of a list, several times over.
@@ -65,41 +282,125 @@ pub const SYNC_CONVERSATIONS_MAX: usize = 500;
 /// Decides an event of the account itself.
 ///
 /// # Errors
-/// What the request record says.
-pub fn decide(state: &State, event: &ClientEvent, given: Given) -> Result<Task, Refusal> {
+/// What the request record says, or what must be fetched first.
+pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task> {
     match event {
-        ClientEvent::Account(account::Event::SetName(event)) => {
-            set_name(state, &event.name, given).map(Task::Decided)
-        }
-        ClientEvent::Account(account::Event::SyncConversations(event)) => {
+        ClientEvent::Account(event) => decide_account(state, event, facts),
+        ClientEvent::Contact(event) => decide_contact(state, event, facts),
+        ClientEvent::MyMessage(event) => my_message::decide(&state.board, event, facts).map(Task::Decided),
+        ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
+        ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
+        ClientEvent::Conv(_)
+        | ClientEvent::Label(_)
+        | ClientEvent::Message(_)
+        | ClientEvent::Organisation(_)
+        | ClientEvent::Section(_)
+        | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn()).into()),
+    }
+}
+
+fn decide_account(state: &State, event: &account::Event, facts: &Facts) -> Judged<Task> {
+    use account::Event;
+    match event {
+        Event::SyncConversations(event) => {
             let mut ids = event.conversation_ids.clone();
-            if ids.len() > SYNC_CONVERSATIONS_MAX {
-                let what = format!("{} ids, at most {SYNC_CONVERSATIONS_MAX} are allowed", ids.len());
-                return Err(Refusal::invalid_call("params.conversation_ids", what));
-            }
-            let mut seen = std::collections::BTreeSet::new();
+            people::few_enough("conversation_ids", ids.len(), SYNC_CONVERSATIONS_MAX)?;
+            let mut seen = BTreeSet::new();
             ids.retain(|id| state.memberships.contains_key(id) && seen.insert(*id));
             Ok(Task::Gather(ids, event.mk_init_mode))
         }
-        ClientEvent::Contact(contact::Event::Get(event)) => Ok(Task::IntroduceById(event.account_id)),
-        ClientEvent::Contact(contact::Event::LookupByEmail(event)) => {
-            email(&event.email).map(Task::IntroduceByEmail)
+        Event::ChangePassword(event) => registration::change_password(state, event, facts).map(Task::Decided),
+        Event::AddFlag(_)
+        | Event::RemoveFlag(_)
+        | Event::ChangeSettings(_)
+        | Event::SetDeviceToken(_)
+        | Event::SetEmailInterval(_)
+        | Event::SetMkPushNewMessage(_)
+        | Event::SetName(_)
+        | Event::SetPhone(_)
+        | Event::SetSleepInterval(_)
+        | Event::UpdateStatusMessage(_) => settings::set(state, event, facts).map(Task::Decided),
+        Event::Delete(_) | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
+    }
+}
+
+fn decide_contact(state: &State, event: &contact::Event, facts: &Facts) -> Judged<Task> {
+    use contact::Event;
+    let decision = match event {
+        Event::Get(event) => return Ok(Task::IntroduceById(event.account_id)),
+        Event::LookupByEmail(event) => return Ok(Task::IntroduceByEmail(email(&event.email)?)),
+        Event::GetDialog(event) => {
+            let unhidden = people::unhidden(state, event.account_id, facts)?;
+            return Ok(Task::OpenDialog(event.account_id, event.mk_conv_type, unhidden));
         }
-        ClientEvent::Contact(contact::Event::GetDialog(event)) => {
-            Ok(Task::OpenDialog(event.account_id, event.mk_conv_type))
+        Event::SyncActivity(event) => {
+            let wanted: BTreeSet<AccountId> = event.account_ids.iter().copied().collect();
+            people::few_enough("account_ids", wanted.len(), people::ACCOUNTS_PER_CALL_MAX)?;
+            return Ok(Task::AskActivity(wanted.into_iter().collect()));
         }
-        ClientEvent::Account(_)
-        | ClientEvent::Contact(_)
-        | ClientEvent::Conv(_)
+        Event::Add(event) => people::add(state, event, facts),
+        Event::Hide(event) => people::hide(state, event, facts),
+        Event::HideContacts(event) => people::hide_contacts(state, event, facts),
+        Event::Import(event) => people::import(state, event, facts),
+        Event::SetName(event) => people::set_name(state, event, facts),
+        Event::SetPhone(event) => people::set_phone(state, event, facts),
+        Event::Sync(event) => people::sync(state, event, facts),
+        Event::SyncCanned(event) => Ok(canned::sync(state, event)),
+    };
+    decision.map(Task::Decided)
+}
+
+/// Whether an event may change something, so that it must not do so twice.
+#[must_use]
+pub fn is_remembered(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Account(event) => !matches!(event, account::Event::SyncConversations(_)),
+        ClientEvent::Contact(event) => match event {
+            contact::Event::Add(_)
+            | contact::Event::Hide(_)
+            | contact::Event::HideContacts(_)
+            | contact::Event::Import(_)
+            | contact::Event::SetName(_)
+            | contact::Event::SetPhone(_) => true,
+            contact::Event::Get(_)
+            | contact::Event::GetDialog(_)
+            | contact::Event::LookupByEmail(_)
+            | contact::Event::Sync(_)
+            | contact::Event::SyncActivity(_)
+            | contact::Event::SyncCanned(_) => false,
+        },
+        ClientEvent::MyMessage(_) | ClientEvent::Task(_) => true,
+        ClientEvent::MySection(event) => !matches!(event, event::my_section::Event::TaskSync(_)),
+        ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
-        | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn())),
+        | ClientEvent::Team(_) => false,
     }
+}
+
+/// What a repeat is answered with: the first outcome, and what it names as it is now.
+///
+/// # Errors
+/// What must be fetched first.
+pub fn repeat(state: &State, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
+    let identifier = outcome.identifier.clone();
+    let id = |key| identifier.get(key).and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+    let named = id("account_id");
+    let message = id("message_id").map(|id| Told::Task(MessageId(id)));
+    let section = id("section_id").map(|id| Told::section(SectionId(id)));
+    let board = message.into_iter().chain(section).collect();
+    let answer = match named.map(AccountId) {
+        Some(id) if id == state.account_id => vec![News::Own],
+        Some(id) => {
+            let email = || state.contacts.row(id).and_then(|row| row.email.as_deref());
+            let profile = facts.profile(id)?.cloned().or_else(|| email().map(Profile::of_address));
+            profile.map(|profile| News::Contact(id, Box::new(profile))).into_iter().collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Decision { answer, board, identifier, ..Decision::default() })
 }
 
 /// Whether a text can be an e-mail address; in lower case, as it is kept.
@@ -117,156 +418,75 @@ pub fn email(text: &str) -> Result<String, Refusal> {
     if is_fine {
         Ok(email)
     } else {
-        Err(Refusal::invalid_call("params.email", "this is no e-mail address: name@host is needed"))
-    }
-}
-
-fn set_name(state: &State, name: &str, given: Given) -> Result<Decision, Refusal> {
-    let head = state.head.as_ref().ok_or_else(|| Refusal::not_found("Account"))?;
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(Refusal::invalid_call("params.name", "a name is needed, blanks alone are none"));
-    }
-    let identifier = json!({ "account_id": state.account_id });
-    if head.profile.display_name == name {
-        return Ok(Decision { identifier, tells_own: true, ..Decision::default() });
-    }
-    let mut head = head.clone();
-    head.profile.display_name = name.to_owned();
-    head.profile.version += 1;
-    head.stamp = given.stamp;
-    let effects =
-        state.memberships.keys().map(|id| profile_effect(state.account_id, *id, &head.profile)).collect();
-    Ok(Decision { changes: vec![Change::Head(head)], effects, identifier, tells_own: true })
-}
-
-fn profile_effect(account_id: AccountId, id: ConversationId, profile: &Profile) -> (Aggregate, Effect) {
-    (Aggregate::Conversation(id), Effect::Profile { account_id, profile: profile.clone() })
-}
-
-/// Somebody looked an address up that nobody has registered: the account is known by it from now on.
-#[must_use]
-pub fn become_known(state: &State, email: &str, given: Given) -> Decision {
-    if state.head.is_some() {
-        return Decision::default();
-    }
-    let profile = Profile {
-        version: 1,
-        display_name: email.to_owned(),
-        email: email.to_owned(),
-        fleep_address: None,
-        status: AccountStatus::New,
-        organisation_id: None,
-        phone_nr: None,
-    };
-    let registration = Registration { fleep_autogen: None, activated_time: 0, has_password: false };
-    let head = Head { profile, password_hash: None, registration, stamp: given.stamp };
-    Decision { changes: vec![Change::Head(head)], ..Decision::default() }
-}
-
-/// What somebody registers with.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// Lower case.
-    pub email: &'a str,
-    /// As argon2 writes it.
-    pub password_hash: &'a str,
-    /// Not empty.
-    pub display_name: &'a str,
-    /// Lower case.
-    pub fleep_address: Option<&'a str>,
-}
-
-/// The account becomes active. One that was known by its address keeps its id and its memberships.
-///
-/// # Errors
-/// 431 when it is active already.
-pub fn register(state: &State, entry: Entry<'_>, given: Given) -> Result<Decision, Refusal> {
-    let known = state.head.as_ref();
-    if known.is_some_and(|head| head.profile.status != AccountStatus::New) {
-        return Err(Refusal::no_permission("Account already active"));
-    }
-    let profile = Profile {
-        version: known.map_or(1, |head| head.profile.version + 1),
-        display_name: entry.display_name.to_owned(),
-        email: entry.email.to_owned(),
-        fleep_address: entry.fleep_address.map(str::to_owned),
-        status: AccountStatus::Active,
-        organisation_id: None,
-        phone_nr: known.and_then(|head| head.profile.phone_nr.clone()),
-    };
-    let effects =
-        state.memberships.keys().map(|id| profile_effect(state.account_id, *id, &profile)).collect();
-    let registration = Registration { fleep_autogen: None, activated_time: given.now, has_password: true };
-    let password_hash = Some(entry.password_hash.to_owned());
-    let head = Head { profile, password_hash, registration, stamp: given.stamp };
-    Ok(Decision { changes: vec![Change::Head(head)], effects, ..Decision::default() })
-}
-
-/// A login session begins.
-///
-/// # Errors
-/// 431 when the account is not active.
-pub fn open_session(state: &State, login: &Login, given: Given) -> Result<Decision, Refusal> {
-    if state.head.as_ref().is_none_or(|head| head.profile.status != AccountStatus::Active) {
-        return Err(Refusal::no_permission("Incorrect email or password."));
-    }
-    let token = Token { ticket: login.ticket, opened_time: given.now };
-    Ok(Decision { changes: vec![Change::Token(login.token, Some(token))], ..Decision::default() })
-}
-
-/// A login session ends.
-#[must_use]
-pub fn close_session(state: &State, token: Uuid) -> Decision {
-    let known = state.tokens.contains_key(&token);
-    Decision {
-        changes: known.then_some(Change::Token(token, None)).into_iter().collect(),
-        ..Decision::default()
+        Err(Refusal::invalid_call("email", "this is no e-mail address: name@host is needed"))
     }
 }
 
 /// What another owner's effect means here.
 #[must_use]
-pub fn apply(state: &State, effect: &Effect, given: Given) -> Decision {
+pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
     match effect {
         Effect::Joined { conversation_id, by, profile_version, version } => {
-            let known = state.memberships.get(conversation_id);
-            if known.is_some_and(|known| known.version >= *version) {
-                return Decision::default();
-            }
-            let membership = Membership { by: *by, version: *version, stamp: given.stamp };
-            let mut changes = vec![Change::Membership(*conversation_id, membership)];
-            if *by != state.account_id {
-                changes.extend(ranked(state, *by, given));
-            }
-            let profile = state.head.as_ref().map(|head| &head.profile);
-            let stale = profile.filter(|profile| profile.version > *profile_version);
-            let effects = stale.map(|profile| profile_effect(state.account_id, *conversation_id, profile));
-            Decision { changes, effects: effects.into_iter().collect(), ..Decision::default() }
+            joined(state, *conversation_id, *by, (*profile_version, *version), facts)
         }
         Effect::Dialog { conversation_id, with, is_dialog, .. } => {
-            let mut row = state.contacts.row(*with).cloned().unwrap_or_default();
-            let dialog_id = match (*is_dialog, row.dialog_id) {
-                (true, _) => Some(*conversation_id),
-                (false, Some(known)) if known == *conversation_id => None,
-                (false, known) => known,
-            };
-            if dialog_id == row.dialog_id {
-                return Decision::default();
-            }
-            row.dialog_id = dialog_id;
-            row.stamp = given.stamp;
-            Decision { changes: vec![Change::Contact(*with, row)], ..Decision::default() }
+            people::dialog(state, *with, *conversation_id, *is_dialog, facts)
         }
-        // Nor is there a board yet that an assigned task could lie on.
-        Effect::Attached { uploads } => upload::attached(state, uploads, given),
-        Effect::Profile { .. } | Effect::Assigned { .. } | Effect::Sweep { .. } => Decision::default(),
+        Effect::Watched { by, version, email } => watched(state, *by, *version, email.as_deref(), facts),
+        Effect::Shown { account_id, version } => people::shown(state, *account_id, *version, facts),
+        Effect::Spread { news, after } => spread::go_on(state, *news, *after, facts),
+        Effect::Detached { token, device } => settings::detached(state, *token, *device),
+        Effect::Attached { uploads } => upload::attached(state, uploads, facts.given()),
+        Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
+            let said = task::Assigned {
+                conversation_id: *conversation_id,
+                message_nr: *message_nr,
+                message_id: *message_id,
+                state: *assignment,
+                version: *version,
+            };
+            task::assigned(&state.board, said, facts)
+        }
+        // These are for conversations.
+        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Decision::default(),
     }
 }
 
-fn ranked(state: &State, by: AccountId, given: Given) -> Option<Change> {
-    let row = state.contacts.row(by).cloned().unwrap_or_default();
-    let ranks = row.sort_rank < RANK_BROUGHT_IN && !row.is_hidden;
-    let row = ContactRow { sort_rank: RANK_BROUGHT_IN, stamp: given.stamp, ..row };
-    ranks.then_some(Change::Contact(by, row))
+/// The account became a member. `versions` are that of the profile that the conversation has, and that of the change.
+fn joined(
+    state: &State,
+    conversation_id: ConversationId,
+    by: AccountId,
+    versions: (u64, u64),
+    facts: &Facts,
+) -> Decision {
+    let (profile_version, version) = versions;
+    let known = state.memberships.get(&conversation_id);
+    if known.is_some_and(|known| known.version >= version) {
+        return Decision::default();
+    }
+    let mut decision =
+        if by == state.account_id { Decision::default() } else { people::brought_in(state, by, facts) };
+    let membership = Membership { by, version, stamp: facts.stamp };
+    decision.changes.insert(0, Change::Membership(conversation_id, membership));
+    let profile = state.head.as_ref().map(|head| &head.profile);
+    if let Some(profile) = profile.filter(|profile| profile.version > profile_version) {
+        let effect = Effect::Profile { account_id: state.account_id, profile: profile.clone() };
+        decision.effects.push((Aggregate::Conversation(conversation_id), effect));
+    }
+    decision
+}
+
+/// Another account has this one in its list, and has seen a version of its profile.
+fn watched(state: &State, by: AccountId, version: u64, email: Option<&str>, facts: &Facts) -> Decision {
+    let mut decision = email.map(|email| registration::become_known(state, email, facts)).unwrap_or_default();
+    if !state.watchers.contains(&by) {
+        decision.changes.push(Change::Watcher(by));
+    }
+    let now = state.head.as_ref().map_or(0, |head| head.profile.version);
+    if now > version {
+        let shown = Effect::Shown { account_id: state.account_id, version: now };
+        decision.effects.push((Aggregate::Account(by), shown));
+    }
+    decision
 }

@@ -1,13 +1,15 @@
 //! An account as its owner holds it: the rows, and `fold`, the only way in which they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::account::contact::{ContactBook, ContactRow, Registration};
+use crate::account::board::{self, Board};
+use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
+use crate::account::settings::{Device, Registration, Settings};
 use crate::file::Upload;
 use crate::store::Stamp;
 
@@ -21,8 +23,29 @@ pub struct Head {
     pub password_hash: Option<String>,
     /// What only it knows of itself.
     pub registration: Registration,
+    /// What its clients set.
+    #[serde(default)]
+    pub settings: Settings,
+    /// Unix seconds at which it last posted or read, as of the end of its last session; 0 for never.
+    #[serde(default)]
+    pub activity_time: i64,
     /// When anything of the own record last changed.
     pub stamp: Stamp,
+}
+
+impl Head {
+    /// With everything but the profile as it is in the beginning.
+    #[must_use]
+    pub fn of(profile: Profile, stamp: Stamp) -> Self {
+        Self {
+            profile,
+            password_hash: None,
+            registration: Registration::default(),
+            settings: Settings::default(),
+            activity_time: 0,
+            stamp,
+        }
+    }
 }
 
 /// A login session.
@@ -32,6 +55,9 @@ pub struct Token {
     pub ticket: Uuid,
     /// Unix seconds.
     pub opened_time: i64,
+    /// Where it can be pushed to.
+    #[serde(default)]
+    pub device: Option<Device>,
 }
 
 /// A conversation that the account can see.
@@ -56,6 +82,14 @@ pub enum Change {
     Contact(AccountId, ContactRow),
     /// A membership.
     Membership(ConversationId, Membership),
+    /// A section of the own board.
+    MySection(SectionId, Option<board::Section>),
+    /// A task on the own board, or a canned response.
+    Task(MessageId, Option<board::Task>),
+    /// What one of them says; not held in memory.
+    Text(MessageId, Option<board::Text>),
+    /// Another account has this one in its list.
+    Watcher(AccountId),
     /// A file that it brought here.
     Upload(Uuid, Option<Upload>),
 }
@@ -73,6 +107,10 @@ pub struct State {
     pub contacts: ContactBook,
     /// Conversations that it can see.
     pub memberships: BTreeMap<ConversationId, Membership>,
+    /// Its own board, without what the tasks say.
+    pub board: Board,
+    /// Accounts that have it in their lists: they are told what changes of its profile.
+    pub watchers: BTreeSet<AccountId>,
     /// Files that it brought here, by what their urls name.
     pub uploads: BTreeMap<Uuid, Upload>,
 }
@@ -87,6 +125,8 @@ impl State {
             tokens: BTreeMap::new(),
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
+            board: Board::new(account_id),
+            watchers: BTreeSet::new(),
             uploads: BTreeMap::new(),
         }
     }
@@ -106,6 +146,12 @@ impl State {
             }
             Change::Membership(id, membership) => {
                 self.memberships.insert(*id, membership.clone());
+            }
+            Change::MySection(id, section) => self.board.fold_section(*id, section.as_ref()),
+            Change::Task(id, task) => self.board.fold_task(*id, task.as_ref()),
+            Change::Text(..) => {}
+            Change::Watcher(id) => {
+                self.watchers.insert(*id);
             }
             Change::Upload(id, Some(upload)) => {
                 self.uploads.insert(*id, upload.clone());

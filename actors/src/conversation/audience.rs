@@ -134,11 +134,12 @@ fn encode(
             return Some(Template::PerViewer { shared, header, named: None });
         }
         News::Message { message, flow } => {
-            Piece::ForProfile(message::bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+            let lock = locks.get(&message.message_nr).copied();
+            Piece::Message(message.message_id, message::bytes(state, message, *flow, lock))
         }
         News::Withdrawn { message, flow } => {
             let gone = message::gone(message);
-            Piece::ForProfile(message::bytes(state, &gone, Some(*flow), None))
+            Piece::Message(message.message_id, message::bytes(state, &gone, Some(*flow), None))
         }
         News::File(shown) => {
             let host = Host::Conversation {

@@ -65,6 +65,8 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Membership(_)
             | RowKey::Task(_)
             | RowKey::Text(_)
+            | RowKey::Watcher(_)
+            | RowKey::Notice(_)
             | RowKey::Upload(_) => continue,
         };
         state.fold(&change);

@@ -263,6 +263,8 @@ pub enum MessageKind {
     Leave,
     /// The topic was set.
     Topic,
+    /// The author, known by an e-mail address until then, registered.
+    Signin,
     /// A task was done, where that is told.
     TaskCompleted,
 }
@@ -273,7 +275,7 @@ impl MessageKind {
     pub fn changes_facts(self) -> bool {
         match self {
             Self::Text | Self::TaskCompleted => false,
-            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic => true,
+            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
         }
     }
 }

@@ -73,7 +73,14 @@ impl Sink for HttpSink {
 
     fn resume(&mut self) {}
 
-    fn close(&mut self, _: CloseCode, _: &str) {
-        self.responses.borrow_mut().give_up();
+    fn close(&mut self, code: CloseCode, _: &str) {
+        let mut responses = self.responses.borrow_mut();
+        match code {
+            // Whose login has ended is not told that there is nothing new: who answers him finds that out.
+            CloseCode::Policy => drop(responses.poll.take()),
+            CloseCode::Fault | CloseCode::Draining | CloseCode::Overloaded | CloseCode::TooFast => {
+                responses.give_up();
+            }
+        }
     }
 }

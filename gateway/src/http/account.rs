@@ -39,7 +39,7 @@ async fn register(call: Call) -> Result<HttpResponse, Refused> {
     let registration: Registration = call.params()?;
     let is_remembered = registration.remember_me.unwrap_or(false);
     let account_id = enrol(&call.worker, registration.check()?).await?;
-    open(&call.worker, account_id, is_remembered).await
+    open(&call.worker, account_id, None, is_remembered).await
 }
 
 /// Makes an account, or says why not.
@@ -78,10 +78,10 @@ async fn login(call: Call) -> Result<HttpResponse, Refused> {
     let found = found.filter(|found| found.status == AccountStatus::Active);
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     // A name that nobody has takes as long as a wrong password.
-    let is_right = shared.hasher.verify(params.password.unwrap_or_default(), hash).await?;
+    let is_right = shared.hasher.verify(params.password.unwrap_or_default(), hash.clone()).await?;
     match found {
         Some(found) if is_right => {
-            open(&call.worker, found.account_id, params.remember_me.unwrap_or(false)).await
+            open(&call.worker, found.account_id, hash, params.remember_me.unwrap_or(false)).await
         }
         Some(_) | None => Err(Refused::wrong_login()),
     }
@@ -91,13 +91,14 @@ async fn login(call: Call) -> Result<HttpResponse, Refused> {
 async fn open(
     worker: &Rc<Worker>,
     account_id: AccountId,
+    verified: Option<String>,
     is_remembered: bool,
 ) -> Result<HttpResponse, Refused> {
     let shared = &worker.shared;
     let token_id = Uuid::new_v4();
     let ticket = new_ticket()?;
     let own = order(|reply| {
-        shared.node.to_account(account_id, OpenSession { token_id, ticket: ticket.clone(), reply })
+        shared.node.to_account(account_id, OpenSession { token_id, ticket: ticket.clone(), verified, reply })
     })
     .await?;
     let profile = own_record(&own)?;

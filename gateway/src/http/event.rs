@@ -41,8 +41,11 @@ async fn poll(call: Call) -> Result<HttpResponse, Refused> {
     let _waiting = std::sync::Arc::clone(&call.worker.shared.polls);
     match answer.await {
         Ok(answer) => Ok(json(with_constants(&answer))),
-        // The session has ended; the next poll catches up from the same horizon.
-        Err(_) => Ok(json(nothing_new(body.event_horizon))),
+        // The session has ended. Unless the login has as well, the next poll catches up from the same horizon.
+        Err(_) => {
+            call.admit(&body.ticket).await?;
+            Ok(json(nothing_new(body.event_horizon)))
+        }
     }
 }
 

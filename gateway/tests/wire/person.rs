@@ -55,6 +55,8 @@ pub(crate) struct Person {
     pub(crate) has_dropped: bool,
     pings: i64,
     has_logged_out: bool,
+    /// His account is closed.
+    pub(crate) is_gone: bool,
 }
 
 impl Person {
@@ -73,6 +75,7 @@ impl Person {
             has_dropped: false,
             pings: 0,
             has_logged_out: false,
+            is_gone: false,
         };
         person.connect()?;
         Ok(person)
@@ -108,6 +111,30 @@ impl Person {
             None => {}
         }
         Ok(())
+    }
+
+    /// His login ends from outside: the socket is closed with 1008, polls are answered with 401.
+    pub(crate) fn is_cut_off(&mut self) -> Result<(), Complaint> {
+        let ended = match self.line.take() {
+            Some(Line::Socket(mut socket)) => {
+                let (code, reason) = socket.wait_closed(ANSWER_WAIT)?;
+                self.parked = socket.abandon();
+                (code == 1008).then_some(()).ok_or_else(|| format!("{code} {reason}"))
+            }
+            Some(Line::Poll(mut poll)) => loop {
+                match poll.poll(true) {
+                    Err(Failure::Http { status: 401, .. }) => {
+                        self.parked = poll.close();
+                        break Ok(());
+                    }
+                    Err(failure) => break Err(failure.to_string()),
+                    Ok(_) => {}
+                }
+            },
+            None => Err("he is not connected".to_owned()),
+        };
+        self.has_logged_out = true;
+        ended.map_err(|got| Complaint::new("the end of the login", got))
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -177,15 +204,17 @@ impl Person {
         }
     }
 
-    /// Takes in everything that was done before this call: each conversation's owner answers a question behind it, and what the
-    /// session is sent comes in order.
+    /// Takes in everything that was done before this call: each conversation's owner answers a question behind it, and so does
+    /// his account's, and what the session is sent comes in order.
     pub(crate) fn settle(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         let last_event = self.last_event.take();
-        for conversation_id in conversation_ids {
-            // There is no message 0: a refusal brings nothing that would touch the picture.
-            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
-            self.ask("message:load_context", params, false)?;
+        self.question(conversation_ids)?;
+        // What another owner has told his account comes before the first of these, and what that means for him before the second.
+        for _ in 0..2 {
+            self.ask("account:sync_conversations", json!({"conversation_ids": []}), false)?;
         }
+        // It may have asked conversations to tell him.
+        self.question(conversation_ids)?;
         self.last_event = last_event;
         self.pings += 1;
         match &mut self.line {
@@ -210,6 +239,15 @@ impl Person {
             },
             None => Ok(()),
         }
+    }
+
+    /// There is no message 0: a refusal brings nothing that would touch the picture.
+    fn question(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
+        for conversation_id in conversation_ids {
+            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
+            self.ask("message:load_context", params, false)?;
+        }
+        Ok(())
     }
 
     fn poll_at_once(&mut self) -> Result<Vec<Record>, Complaint> {

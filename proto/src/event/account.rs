@@ -59,7 +59,7 @@ events! {
         phone_nr: Text<16>,
     }
 
-    /// Set the account's sleep interval: 0 or 1.
+    /// Set after how many minutes without activity an open conversation is not read any more: 0 (never) to 60.
     "set_sleep_interval" SetSleepInterval {
         sleep_interval: i64,
     }

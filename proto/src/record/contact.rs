@@ -4,9 +4,11 @@
 //! An account that the viewer knows has a shared part, [`Shared`], and the viewer's own, [`View`]: his private name and
 //! number replace the public ones, so those are the viewer's fields even where he has none.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::classificator::{AccountStatus, EmailInterval};
+use crate::classificator::{AccountStatus, EmailInterval, PushNewMessage};
 use crate::id::{AccountId, ConversationId, OrganisationId};
 use crate::record::write::Fields;
 
@@ -25,6 +27,12 @@ pub struct Shared<'a> {
     pub mk_account_status: AccountStatus,
     /// The organisation of which it is an active member; `null` when there is none.
     pub organisation_id: Option<OrganisationId>,
+    /// What it says of itself, as an emoji.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_emoji: Option<&'a str>,
+    /// What it says of itself, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<&'a str>,
 }
 
 /// What completes a [`Shared`] for one viewer.
@@ -32,7 +40,7 @@ pub struct Shared<'a> {
 pub struct View<'a> {
     /// The name to show: the viewer's private one, else the public one.
     pub display_name: &'a str,
-    /// The public name where a private one stands in front of it.
+    /// The public name where a private one stands in front of it, or did.
     pub full_name: Option<&'a str>,
     /// The viewer's private name.
     pub contact_name: Option<&'a str>,
@@ -104,14 +112,22 @@ pub struct Own<'a> {
     /// The public number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_nr: Option<&'a str>,
+    /// What it says of itself, as an emoji.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_emoji: Option<&'a str>,
+    /// What it says of itself, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<&'a str>,
     /// Flags that its clients set (protocol.md §4.11).
-    pub client_flags: &'a [&'a str],
+    pub client_flags: &'a BTreeSet<String>,
     /// JSON text of its clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_settings: Option<&'a str>,
     /// How often unread messages are mailed.
     pub mk_email_interval: EmailInterval,
-    /// 0 or 1.
+    /// Which new messages are pushed to its devices.
+    pub mk_push_new_message: PushNewMessage,
+    /// Minutes without activity after which an open conversation is not read any more; 0 for never.
     pub sleep_interval: u8,
     /// A connected mailbox; "" for none.
     pub connected_email: &'a str,
@@ -125,6 +141,15 @@ pub struct Own<'a> {
     pub is_automute_enabled: bool,
     /// A paying organisation's member.
     pub is_premium: bool,
+    /// Nobody sees its pen and its read marks, nor it theirs; missing until it has been set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_full_privacy: Option<bool>,
+    /// It wants no newsletter; missing until it has been set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_newsletter_disabled: Option<bool>,
+    /// The accounts of its other addresses; missing while it never had any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias_account_ids: Option<&'a [AccountId]>,
     /// How much its attachments may take.
     pub storage_quota_bytes: u64,
     /// How much the attachments that it can see take.

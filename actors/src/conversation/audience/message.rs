@@ -107,6 +107,7 @@ fn kind(kind: MessageKind) -> MessageType {
         MessageKind::Kick => MessageType::Kick,
         MessageKind::Leave => MessageType::Leave,
         MessageKind::Topic => MessageType::Topic,
+        MessageKind::Signin => MessageType::Signin,
         MessageKind::TaskCompleted => MessageType::TaskCompleted,
     }
 }

@@ -32,6 +32,12 @@ pub(super) struct TaskCompleted {
     pub(super) sysmsg_text: String,
 }
 
+/// Whatever is only said: receivers put the author's name in.
+#[derive(Serialize)]
+pub(super) struct Said {
+    pub(super) sysmsg_text: &'static str,
+}
+
 /// The text of a body.
 pub(super) fn text(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("strings, ids and lists of ids are always JSON")

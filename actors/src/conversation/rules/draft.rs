@@ -149,6 +149,13 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// As [`Draft::change`].
     pub(super) fn post(&mut self, kind: MessageKind, post: Post) -> Judged<u64> {
+        let nr = self.announce(kind, post);
+        self.read_to(nr)?;
+        Ok(nr)
+    }
+
+    /// [`Draft::post`], of something that happened without the caller's looking: his marks stay.
+    pub(super) fn announce(&mut self, kind: MessageKind, post: Post) -> u64 {
         let nr = self.head.last_message_nr + 1;
         let is_inbox = kind == MessageKind::Text;
         if is_inbox {
@@ -185,8 +192,7 @@ impl<'a> Draft<'a> {
         self.head.last_message_time = self.facts.now;
         self.slots.insert(nr, Slot::Message(Box::new(message)));
         self.told.push((nr, None));
-        self.read_to(nr)?;
-        Ok(nr)
+        nr
     }
 
     /// Posts a text by the caller: those whom it mentions are noted, his pen is put down, and the decision is about it.

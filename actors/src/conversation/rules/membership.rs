@@ -89,6 +89,7 @@ fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
         | MessageKind::Kick
         | MessageKind::Leave
         | MessageKind::Topic
+        | MessageKind::Signin
         | MessageKind::TaskCompleted => None,
     }
 }
@@ -219,7 +220,13 @@ pub(super) fn leave(state: &State, caller: AccountId, facts: &Facts) -> Judged<D
     depart(draft, MessageKind::Leave, String::new(), &[caller])
 }
 
-fn depart(mut draft: Draft<'_>, kind: MessageKind, message: String, gone: &[AccountId]) -> Judged<Decision> {
+/// The caller says that some are out, himself perhaps, and they are.
+pub(super) fn depart(
+    mut draft: Draft<'_>,
+    kind: MessageKind,
+    message: String,
+    gone: &[AccountId],
+) -> Judged<Decision> {
     let nr = draft.post(kind, Post { message, ..Post::default() })?;
     let told = draft.flow().message(nr)?;
     for account_id in gone {

@@ -1,26 +1,57 @@
-//! What an account tells a conversation: a member's profile changed.
+//! What an account tells a conversation: a member's profile changed, or he calls another one by another name.
 
+use rill_proto::classificator::AccountStatus;
 use rill_proto::id::AccountId;
 
 use crate::account::profile::Profile;
-use crate::conversation::rules::{Decision, Facts, Header, Keys, News, Reach, presence};
-use crate::conversation::state::{Change, State};
+use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::{
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, presence,
+};
+use crate::conversation::state::{Change, Head, Member, MessageKind, State};
 
 /// Keeps the newer profile. The others get his `contact`; while there is no topic, their header as well, since
-/// `default_topic` is made of names. An older version than the one held says nothing new.
-#[must_use]
-pub fn profile_changed(state: &State, account_id: AccountId, profile: &Profile, facts: &Facts) -> Decision {
-    let mut decision = presence::nothing(state);
+/// `default_topic` is made of names. An older version than the one held says nothing new. Somebody who has registered says
+/// so; one who has closed his account leaves.
+///
+/// # Errors
+/// As the rules of membership: what must be fetched first.
+pub fn profile_changed(
+    state: &State,
+    account_id: AccountId,
+    profile: &Profile,
+    facts: &Facts,
+) -> Judged<Decision> {
     let (Some(head), Some(member)) = (&state.head, state.members.get(&account_id)) else {
-        return decision;
+        return Ok(presence::nothing(state));
     };
     if profile.version <= member.profile.version {
-        return decision;
+        return Ok(presence::nothing(state));
     }
-    let (mut head, mut member) = (head.clone(), member.clone());
-    member.profile = profile.clone();
-    member.profile_stamp = facts.stamp;
-    head.stamp = facts.stamp;
+    let before = member.profile.status;
+    let member = Member { profile: profile.clone(), profile_stamp: facts.stamp, ..member.clone() };
+    let is_closed = !membership::is_open(profile);
+    let has_registered = before == AccountStatus::New && profile.status == AccountStatus::Active;
+    if !member.is_present() || !(is_closed || has_registered) {
+        return Ok(shown(state, head, account_id, member, facts));
+    }
+    let mut draft = Draft::new(state, head.clone(), account_id, facts);
+    draft.put_member(account_id, member);
+    draft.contacts = vec![account_id];
+    if is_closed {
+        return membership::depart(draft, MessageKind::Leave, String::new(), &[account_id]);
+    }
+    // The text is a wire constant (conversations.md §3.1).
+    let message = body::text(&body::Said { sysmsg_text: "{author} became a Fleep user." });
+    draft.announce(MessageKind::Signin, Post { message, ..Post::default() });
+    draft.change_facts();
+    draft.finish(None)
+}
+
+/// Nothing but the record changed.
+fn shown(state: &State, head: &Head, account_id: AccountId, member: Member, facts: &Facts) -> Decision {
+    let mut decision = presence::nothing(state);
+    let mut head = Head { stamp: facts.stamp, ..head.clone() };
     decision.news.push((Reach::Others, News::Contact(account_id)));
     if head.topic.is_empty() && member.is_present() {
         head.facts_stamp = facts.stamp;
@@ -31,11 +62,34 @@ pub fn profile_changed(state: &State, account_id: AccountId, profile: &Profile, 
     decision
 }
 
+/// A member calls another one (`None`: several people) by another name: where the header names people to him, it reads
+/// otherwise now.
+#[must_use]
+pub fn named(state: &State, viewer: AccountId, contact: Option<AccountId>, facts: &Facts) -> Decision {
+    let mut decision = presence::nothing(state);
+    let is_in = |id: AccountId| state.members.get(&id).is_some_and(Member::is_present);
+    let (Some(head), Some(member)) = (&state.head, state.members.get(&viewer)) else {
+        return decision;
+    };
+    if !head.topic.is_empty() || !is_in(viewer) || contact.is_some_and(|contact| !is_in(contact)) {
+        return decision;
+    }
+    let head = Head { facts_stamp: facts.stamp, stamp: facts.stamp, ..head.clone() };
+    let member = Member { stamp: facts.stamp, ..member.clone() };
+    let header = Header { keys: Keys::Full, fw: None, bw: None, is_reset: false };
+    decision.news.push((Reach::Account(viewer), News::Header(header)));
+    decision.changes = vec![Change::Head(head), Change::Member(viewer, member)];
+    decision
+}
+
 #[cfg(test)]
 mod tests {
+    use rill_proto::classificator::AccountStatus;
+
     use crate::account::profile::Profile;
     use crate::conversation::rules::Reach;
     use crate::conversation::rules::replay::*;
+    use crate::conversation::state::MessageKind;
 
     fn renamed(replay: &Replay, version: u64) -> Profile {
         Profile { version, display_name: "Robert".to_owned(), ..replay.profiles[&BOB].clone() }
@@ -55,6 +109,50 @@ mod tests {
         let decision = replay.profile_changed(BOB, &new);
         assert_eq!(told(&decision, Reach::Others), ["contact bob"]);
         assert_eq!(lines(&replay.catch_up(ALICE, horizon)), ["contact bob"]);
+    }
+
+    #[test]
+    fn who_was_known_by_his_address_says_that_he_has_registered_and_keeps_what_is_unread() {
+        let mut replay = Replay::nothing();
+        replay.profiles.insert(BOB, profile_of("bob", AccountStatus::New));
+        replay.ask(ALICE, create("Harvest", &[BOB])).unwrap();
+        replay.post(ALICE, "hello");
+        let (new, horizon) = (Profile { status: AccountStatus::Active, ..renamed(&replay, 2) }, replay.stamp);
+        let decision = replay.profile_changed(BOB, &new);
+        let records = ["contact bob", "conv Full", "message 3"];
+        assert_eq!(told(&decision, Reach::Others), records);
+        assert_eq!(lines(&replay.catch_up(ALICE, horizon)), records);
+        let message = replay.message(3);
+        assert_eq!((message.kind, message.account_id, message.inbox_nr), (MessageKind::Signin, BOB, -1));
+        assert_eq!(replay.counters(BOB).unread, 1);
+    }
+
+    #[test]
+    fn who_closes_his_account_leaves_and_who_has_left_is_only_shown() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        replay.ask(CHARLIE, leave()).unwrap();
+        let closed = |profile: Profile| Profile { status: AccountStatus::Closed, ..profile };
+        let new = closed(renamed(&replay, 2));
+        let decision = replay.profile_changed(BOB, &new);
+        assert_eq!(told(&decision, Reach::Others), ["contact bob", "conv Full", "message 4"]);
+        assert_eq!(replay.message(4).kind, MessageKind::Leave);
+        assert_eq!(replay.present(), [ALICE]);
+        let decision = replay.profile_changed(CHARLIE, &closed(renamed(&replay, 2)));
+        assert_eq!(told(&decision, Reach::Others), ["contact charlie"]);
+    }
+
+    #[test]
+    fn another_name_for_somebody_changes_what_a_conversation_without_a_topic_is_called() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        let horizon = replay.stamp;
+        let decision = replay.named(ALICE, Some(BOB));
+        assert_eq!(told(&decision, Reach::Account(ALICE)), ["conv Full"]);
+        assert_eq!(lines(&replay.catch_up(ALICE, horizon)), ["conv Full"]);
+        assert!(replay.named(ALICE, Some(JIL)).changes.is_empty());
+        assert!(replay.named(JIL, None).changes.is_empty());
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        assert!(replay.named(ALICE, None).changes.is_empty());
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         status,
         organisation_id: None,
         phone_nr: None,
+        status_emoji: None,
+        status_message: None,
     }
 }
 
@@ -138,7 +140,11 @@ impl Replay {
     }
 
     pub(super) fn profile_changed(&mut self, account_id: AccountId, new: &Profile) -> Decision {
-        self.carry_out(|state, facts| Ok(profile::profile_changed(state, account_id, new, facts))).unwrap()
+        self.carry_out(|state, facts| profile::profile_changed(state, account_id, new, facts)).unwrap()
+    }
+
+    pub(super) fn named(&mut self, viewer: AccountId, contact: Option<AccountId>) -> Decision {
+        self.carry_out(|state, facts| Ok(profile::named(state, viewer, contact, facts))).unwrap()
     }
 
     pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
@@ -383,7 +389,12 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
-            Effect::Profile { .. } => panic!("a conversation says nothing of profiles"),
+            Effect::Profile { .. }
+            | Effect::Named { .. }
+            | Effect::Watched { .. }
+            | Effect::Shown { .. }
+            | Effect::Spread { .. }
+            | Effect::Detached { .. } => panic!("a conversation says nothing of profiles"),
         }
     });
     short.collect()

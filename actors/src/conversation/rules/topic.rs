@@ -53,6 +53,7 @@ fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
         | MessageKind::Add
         | MessageKind::Kick
         | MessageKind::Leave
+        | MessageKind::Signin
         | MessageKind::TaskCompleted => None,
     }
 }

@@ -83,6 +83,8 @@ pub(crate) async fn loading_gives_all_rows_but_slots_and_texts_in_key_order(plac
         (RowKey::Contact(AccountId(id(5))), "".into()),
         (RowKey::Membership(ConversationId(id(6))), "c".into()),
         (RowKey::Task(MessageId(id(7))), "p".into()),
+        (RowKey::Watcher(AccountId(id(8))), "w".into()),
+        (RowKey::Notice(id(9)), "n".into()),
     ];
     let mut put: Vec<_> = rows.iter().rev().cloned().collect();
     put.insert(3, (RowKey::Slot(1), "slot".into()));

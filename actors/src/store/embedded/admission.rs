@@ -165,6 +165,8 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Contact(_)
         | RowKey::Membership(_)
         | RowKey::Task(_)
+        | RowKey::Watcher(_)
+        | RowKey::Notice(_)
         | RowKey::Place(_)
         | RowKey::Upload(_) => Space::Rows,
     }
@@ -178,7 +180,7 @@ pub(super) fn is_forgotten(key: &UniqueKey, claimed: Stamp, now: Stamp) -> bool 
 fn is_request(key: &UniqueKey) -> bool {
     match key {
         UniqueKey::Request(..) => true,
-        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) => false,
+        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) | UniqueKey::Device(_) => false,
     }
 }
 

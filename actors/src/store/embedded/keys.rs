@@ -101,6 +101,8 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Membership(ConversationId(id)) => put(8, id.as_bytes()),
         RowKey::Task(MessageId(id)) => put(9, id.as_bytes()),
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
+        RowKey::Watcher(AccountId(id)) => put(11, id.as_bytes()),
+        RowKey::Notice(id) => put(12, id.as_bytes()),
         RowKey::Place(number) => put(15, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
     }
@@ -122,6 +124,8 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             8 => split_uuid(rest).map(|(id, rest)| (RowKey::Membership(ConversationId(id)), rest))?,
             9 => split_uuid(rest).map(|(id, rest)| (RowKey::Task(MessageId(id)), rest))?,
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
+            11 => split_uuid(rest).map(|(id, rest)| (RowKey::Watcher(AccountId(id)), rest))?,
+            12 => split_uuid(rest).map(|(id, rest)| (RowKey::Notice(id), rest))?,
             15 => split_u64(rest).map(|(number, rest)| (RowKey::Place(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             _ => return None,
@@ -144,6 +148,8 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Membership(_)
         | RowKey::Task(_)
         | RowKey::Text(_)
+        | RowKey::Watcher(_)
+        | RowKey::Notice(_)
         | RowKey::Place(_)
         | RowKey::Upload(_) => Err(unreadable("slot key", key)),
     }
@@ -158,6 +164,7 @@ pub(super) fn unique(key: &UniqueKey) -> Result<Vec<u8>, StoreFault> {
         UniqueKey::Email(address) => [&[2][..], address.as_bytes()].concat(),
         UniqueKey::Address(address) => [&[3][..], address.as_bytes()].concat(),
         UniqueKey::Token(id) => [&[4][..], id.as_bytes()].concat(),
+        UniqueKey::Device(id) => [&[5][..], id.as_bytes()].concat(),
     };
     if bytes.len() > UNIQUE_KEY_BYTES_MAX {
         return Err(StoreFault(format!(
@@ -242,6 +249,8 @@ mod tests {
             RowKey::Membership(ConversationId(ID)),
             RowKey::Task(MessageId(ID)),
             RowKey::Text(MessageId(ID)),
+            RowKey::Watcher(AccountId(ID)),
+            RowKey::Notice(ID),
             RowKey::Place(7),
             RowKey::Upload(ID),
         ]

@@ -1,0 +1,330 @@
+//! Carrying out an account's events: look whether it is a repeat, gather facts, decide, fold, append, and let go what is
+//! durable.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use rill_proto::classificator::{DialogType, InitMode};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
+use rill_proto::refusal::Refusal;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::board::record::Texts;
+use super::contact::Known;
+use super::facts::{Asking, NoFact, fetch, know};
+use super::owner::Work;
+use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
+use super::telling::Durable;
+use super::{Account, AskActivity, Found, Introduce, dialog_id};
+use crate::conversation::rows::encode;
+use crate::conversation::{OpenDialog, Part, Peek};
+use crate::hub::{CloseCode, Item};
+use crate::journal::{Departure, Reply};
+use crate::node::Node;
+use crate::outcomes::Outcome;
+use crate::owner::Owner;
+use crate::piece::Piece;
+use crate::presence::Lane;
+use crate::session::Submit;
+use crate::store::{StoreFault, UniqueKey};
+use crate::watermark::Issued;
+
+/// An answer whose records come from several owners; it is complete when the last of them has done its part.
+struct Gathering {
+    node: Arc<Node>,
+    submit: Submit,
+}
+
+impl std::fmt::Debug for Gathering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Gathering").field(&self.submit.request_id).finish()
+    }
+}
+
+impl Part for Gathering {}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        let identifier = json!({ "account_id": self.submit.lane.account_id() });
+        self.node.metrics.events_done.add(1);
+        self.node.inboxes.put(self.submit.answer(Ok(&identifier)));
+    }
+}
+
+impl Account {
+    pub(super) fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
+        let (issued, mut facts) = self.facts();
+        facts.token = submit.lane.token();
+        facts.fresh = self.fresh(submit.request_id);
+        self.attempt(submit, facts, issued, ctx);
+    }
+
+    /// Judges until there is a verdict, fetching what the rule lacks.
+    fn attempt(&mut self, submit: Submit, mut facts: Facts, issued: Issued, ctx: &mut Context<Self>) {
+        loop {
+            let need = match self.judge(&submit, &facts) {
+                Ok(task) => return self.carry_out(submit, task, &facts.texts, issued, ctx),
+                Err(Stop::Refused(refusal)) => return self.refuse(submit, &refusal),
+                Err(Stop::Needs(need)) => need,
+            };
+            if let Need::Texts(wanted) = &need {
+                // The rows in the store are older than the memory.
+                if !self.desk.journal.is_idle() {
+                    return self.desk.wait_for_appends(Work::Submit(submit));
+                }
+                if wanted.iter().all(|id| facts.texts.contains_key(id)) {
+                    let fault = StoreFault("a text is not the one that its task names".to_owned());
+                    return self.meet(&fault, Work::Submit(submit));
+                }
+            }
+            let memberships = match need {
+                Need::Companions => self.state.memberships.keys().copied().collect(),
+                Need::Profiles(_)
+                | Need::Accounts(_)
+                | Need::DeviceHolder(_)
+                | Need::Password { .. }
+                | Need::Texts(_)
+                | Need::Outcome => Vec::new(),
+            };
+            let asking = Asking {
+                node: Arc::clone(&self.desk.node),
+                account_id: self.id,
+                request_id: submit.request_id,
+                memberships,
+            };
+            let mut fetched = Box::pin(fetch(asking, need));
+            match pin!(&mut fetched).poll(&mut TaskContext::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(fact)) => know(&mut facts, fact),
+                Poll::Ready(Err(fault)) => return self.lack(fault, submit),
+                Poll::Pending => {
+                    ctx.wait(fetched.into_actor(self).map(|fact, owner, ctx| match fact {
+                        Ok(fact) => {
+                            know(&mut facts, fact);
+                            owner.attempt(submit, facts, issued, ctx);
+                        }
+                        Err(fault) => owner.lack(fault, submit),
+                    }));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn lack(&mut self, fault: NoFact, submit: Submit) {
+        match fault {
+            NoFact::Store(fault) => self.meet(&fault, Work::Submit(submit)),
+            NoFact::Refused(refusal) => self.refuse(submit, &refusal),
+        }
+    }
+
+    fn judge(&self, submit: &Submit, facts: &Facts) -> Judged<Task> {
+        let task = self.first_or_new(submit, facts)?;
+        if let Task::Decided(decision) = &task {
+            let wanted = self.texts_wanted(decision, &facts.texts);
+            if !wanted.is_empty() {
+                return Err(Stop::Needs(Need::Texts(wanted)));
+            }
+        }
+        Ok(task)
+    }
+
+    fn first_or_new(&self, submit: &Submit, facts: &Facts) -> Judged<Task> {
+        if rules::is_remembered(&submit.event) {
+            let known = self.outcomes.get((self.id, submit.request_id)).map(Some);
+            let first = known.or(facts.outcome.as_ref().map(Option::as_ref));
+            match first {
+                Some(Some(outcome)) => {
+                    return rules::repeat(&self.state, outcome, facts).map(Task::Decided);
+                }
+                Some(None) => {}
+                None => return Err(Stop::Needs(Need::Outcome)),
+            }
+        }
+        rules::decide(&self.state, &submit.event, facts)
+    }
+
+    fn carry_out(
+        &mut self,
+        submit: Submit,
+        task: Task,
+        texts: &Texts,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
+        match task {
+            Task::Decided(decision) => self.effect(submit, &decision, texts, issued, ctx),
+            Task::Gather(ids, mode) => self.gather(submit, ids, mode),
+            Task::AskActivity(ids) => self.ask_activity(submit, ids, ctx),
+            Task::OpenDialog(other, mk_conv_type, unhidden) => {
+                if let Some(decision) = unhidden {
+                    self.change(&decision, Reply::None, issued, ctx);
+                }
+                self.open_dialog(submit, other, mk_conv_type);
+            }
+            Task::IntroduceById(id) => {
+                let is_listed = id == self.id || self.state.contacts.row(id).is_some();
+                let through = Arc::new(self.state.memberships.keys().copied().collect());
+                self.ask(id, Introduce { submit, found: Found::ById { is_listed, through } }, ctx);
+            }
+            Task::IntroduceByEmail(email) => self.look_up(submit, email, ctx),
+        }
+    }
+
+    fn open_dialog(&self, submit: Submit, other: AccountId, mk_conv_type: Option<DialogType>) {
+        let known = self.state.contacts.row(other).and_then(|row| row.dialog_id);
+        let id = known.unwrap_or_else(|| dialog_id(&self.desk.node, self.id, other, 0));
+        let attempt = u32::from(known.is_none());
+        let fault = submit.answer(Err(&Refusal::unavailable()));
+        let open = OpenDialog { submit, other, mk_conv_type, attempt };
+        if self.desk.node.to_conversation(id, open).is_err() {
+            self.desk.node.inboxes.put(fault);
+        }
+    }
+
+    /// Asks conversations for their parts of one answer.
+    fn gather(&self, submit: Submit, ids: Vec<ConversationId>, mode: InitMode) {
+        let (lane, frame) = (submit.lane.clone(), submit.frame);
+        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit });
+        for id in ids {
+            let peek = Peek { lane: lane.clone(), frame, mode, token: Arc::clone(&gathering) as _ };
+            if self.desk.node.to_conversation(id, peek).is_err() {
+                tracing::debug!(conversation_id = %id, "too busy for its part of an answer");
+            }
+        }
+    }
+
+    /// Asks accounts for their parts of one answer.
+    fn ask_activity(&mut self, submit: Submit, ids: Vec<AccountId>, ctx: &mut Context<Self>) {
+        let (lane, frame) = (submit.lane.clone(), submit.frame);
+        let through = Arc::new(self.state.memberships.keys().copied().collect());
+        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit });
+        for id in ids {
+            let is_listed = id == self.id || self.state.contacts.row(id).is_some();
+            let (lane, through) = (lane.clone(), Arc::clone(&through));
+            let token = Arc::clone(&gathering) as _;
+            let asked = AskActivity { lane, frame, is_listed, through, token };
+            if id == self.id {
+                self.take(Work::Activity(asked), ctx);
+            } else if self.desk.node.to_account(id, asked).is_err() {
+                tracing::debug!(account_id = %id, "too busy for its part of an answer");
+            }
+        }
+    }
+
+    /// Carries out what an event decided.
+    fn effect(
+        &mut self,
+        submit: Submit,
+        decision: &Decision,
+        texts: &Texts,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
+        self.desk.node.metrics.events_done.add(1);
+        self.take_in(decision);
+        let mut board = self.records(decision, texts);
+        let mut pieces = self.pieces(&decision.answer);
+        pieces.append(&mut board.pieces.clone());
+        let mut items = self.news(decision, Some(&submit.lane));
+        let others = if decision.is_durable() { self.others(&submit.lane) } else { Vec::new() };
+        items.extend(self.placements_for(decision, &others));
+        if !board.pieces.is_empty() {
+            items.extend(others.iter().map(|lane| Item::Pieces(lane.clone(), board.pieces.clone())));
+        }
+        let request = match &decision.sync_cursor {
+            Some(cursor) => submit.page_record(&decision.identifier, cursor),
+            None => submit.record(Ok(&decision.identifier)),
+        };
+        let mut claim = Vec::new();
+        if decision.is_durable() && rules::is_remembered(&submit.event) {
+            let outcome = Outcome { identifier: decision.identifier.clone() };
+            claim.push((UniqueKey::Request(self.id, submit.request_id.0), encode(&outcome)));
+            self.outcomes.put((self.id, submit.request_id), outcome);
+        }
+        let departure = if board.shows.is_empty() {
+            let reply = event_reply(submit, request, pieces);
+            Departure { items, reply, settles: None, issued: Some(issued) }
+        } else {
+            // The lane that asks may be one that never synchronised.
+            items.push(Item::Placements(submit.lane.clone(), Arc::clone(self.state.board.placements())));
+            board.pieces = pieces;
+            let durable = Durable { submit, request, told: board, others, issued: issued.clone() };
+            let reply = durable.reply(&self.desk.node, ctx);
+            Departure { items, reply, settles: None, issued: Some(issued) }
+        };
+        self.write(decision, claim, departure, ctx);
+    }
+
+    /// The account's sessions but one.
+    fn others(&self, asking: &Lane) -> Vec<Lane> {
+        let mut others = self.desk.node.presence.of(self.id);
+        others.retain(|lane| lane != asking);
+        others
+    }
+
+    /// The id of what an event makes: the same for the same request.
+    fn fresh(&self, request_id: RequestId) -> Uuid {
+        let mut name = [0; 32];
+        name[..16].copy_from_slice(self.id.0.as_bytes());
+        name[16..].copy_from_slice(request_id.0.as_bytes());
+        self.desk.node.derived_id("own", &name)
+    }
+
+    /// Carries out a decision that no session waits for.
+    pub(super) fn change(
+        &mut self,
+        decision: &Decision,
+        reply: Reply,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
+        self.take_in(decision);
+        let items = self.news(decision, None);
+        self.write(
+            decision,
+            Vec::new(),
+            Departure { items, reply, settles: None, issued: Some(issued) },
+            ctx,
+        );
+    }
+
+    /// What the account's sessions are told of a decision that has been taken in, but for the one that asked; those that it
+    /// ends are closed.
+    pub(super) fn news(&self, decision: &Decision, asking: Option<&Lane>) -> Vec<Item> {
+        let mut items = Vec::new();
+        let pieces = self.pieces(&decision.news);
+        for lane in self.desk.node.presence.of(self.id) {
+            let ends = decision.ends.as_ref().filter(|ends| ends.tokens.contains(&lane.token()));
+            match ends {
+                Some(ends) => items.push(Item::Close(lane, CloseCode::Policy, ends.reason.to_owned())),
+                None if pieces.is_empty() || Some(&lane) == asking => {}
+                None => items.push(Item::Pieces(lane, pieces.clone())),
+            }
+        }
+        items
+    }
+
+    fn pieces(&self, news: &[News]) -> Vec<Piece> {
+        let piece = |news: &News| match news {
+            News::Own => self.own_contact().map(|own| Piece::Shared(own.record)),
+            News::Contact(id, profile) => Some(Piece::Contact(Arc::new(Known::new(*id, profile)))),
+        };
+        news.iter().filter_map(piece).collect()
+    }
+
+    pub(super) fn refuse(&mut self, submit: Submit, refusal: &Refusal) {
+        self.desk.node.metrics.events_refused.add(1);
+        let request = submit.record(Err(refusal));
+        self.desk.journal.pass(Departure::reply(event_reply(submit, request, Vec::new())));
+    }
+}
+
+/// The answer to an event, or the fault that it is answered with when it does not become durable.
+pub(super) fn event_reply(submit: Submit, request: bytes::Bytes, pieces: Vec<Piece>) -> Reply {
+    let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
+    let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
+    Reply::Event { lane, frame, index, fault, request, pieces }
+}
