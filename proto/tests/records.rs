@@ -172,7 +172,7 @@ fn message_that_is_a_task_says_where_and_whose() {
     assert_eq!(record["pin_weight"].to_string(), "4295131136", "whole weights have no fraction");
     assert_eq!(record["task_weight"].to_string(), "0.5");
     assert_eq!((&record["assignee_ids"], &record["reactions"]), (&json!([id(2)]), &json!({"+1": [id(1)]})));
-    assert_eq!(keys(&record).len(), 14 + 10);
+    assert_eq!(keys(&record).len(), 14 + 9);
 }
 
 #[test]
