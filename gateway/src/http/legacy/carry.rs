@@ -179,7 +179,8 @@ impl<'a> Legacy<'a> {
         }
     }
 
-    async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
+    /// Submits one event and waits for its outcome.
+    pub(crate) async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
         let params = serde_json::value::to_raw_value(params)
             .map_err(|error| Refused::fault("params cannot be written", error))?;
         let event = ClientEvent::decode(&format!("{URN}{urn}"), &params).map_err(Refused::from)?;
