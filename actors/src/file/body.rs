@@ -18,6 +18,24 @@ pub fn with_files(xml: &str, files: &[File]) -> String {
     show(files, |files| markup::with_files(xml, files))
 }
 
+/// A body that was copied together with its files: each former one is shown as gone, and its copy behind it.
+#[must_use]
+pub fn with_copied(xml: &str, former: &[File], copies: &[File]) -> String {
+    let former = former.iter().filter(|file| !file.is_deleted);
+    let keys: Vec<[String; 2]> = former.zip(copies).map(|(file, copy)| [file.key(), copy.key()]).collect();
+    let refs: Vec<FileRef<'_>> = copies
+        .iter()
+        .zip(&keys)
+        .flat_map(|(copy, [former, key])| {
+            [
+                FileRef { key: former, name: &copy.name, is_deleted: true },
+                FileRef { key, name: &copy.name, is_deleted: false },
+            ]
+        })
+        .collect();
+    markup::with_files(xml, &refs)
+}
+
 /// A file that somebody took out by itself is still shown, as one that is gone.
 fn show<T>(files: &[File], with: impl FnOnce(&[FileRef<'_>]) -> T) -> T {
     let shown = || files.iter().filter(|file| !file.is_deleted || file.deleter_id.is_some());

@@ -25,7 +25,7 @@ pub(super) fn edit_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     let attached = replace(&draft, Some(&message), event.attachment_urls.as_deref())?;
@@ -48,7 +48,7 @@ pub(super) fn delete_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     match message.state {
         MessageState::System | MessageState::Deleted => return Err(unchangeable().into()),
         MessageState::Plain
@@ -123,7 +123,7 @@ fn attaching<'a>(draft: &Draft<'_>, message: Option<&'a Message>) -> Attaching<'
     let host = Host::Conversation {
         conversation_id: draft.state.conversation_id,
         message_nr,
-        message_id: draft.message_id(message_nr),
+        message_id: draft.state.message_id(message_nr),
     };
     let earlier = message.map_or(&[][..], |message| &message.files);
     Attaching { host, earlier, caller: draft.caller, now: draft.facts.now }
