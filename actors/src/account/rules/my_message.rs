@@ -413,7 +413,7 @@ mod tests {
         assert!(records[0]["message"].as_str().unwrap().contains(">b.txt</file>"));
         let kept = records[2]["file_url"].as_str().unwrap().to_owned();
 
-        replay.ask(edit_attachments(task, &[kept.clone()])).unwrap();
+        replay.ask(edit_attachments(task, std::slice::from_ref(&kept))).unwrap();
         let records = replay.records(&[Told::Task(task)]);
         let gone: Vec<&Value> = records[1..].iter().map(|file| &file["is_deleted"]).collect();
         assert_eq!((gone, replay.state.board.bytes()), (vec![&json!(false), &json!(true)], 20));
