@@ -126,7 +126,7 @@ fn archive(
 ///
 /// # Errors
 /// [`Stop::Needs`](super::Stop::Needs) with the messages that are not in memory.
-pub fn go_on(
+pub(super) fn go_on(
     state: &State,
     by: AccountId,
     section_id: SectionId,
