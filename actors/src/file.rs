@@ -13,6 +13,7 @@ use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub mod fetch;
 mod gather;
 mod kind;
 mod picture;
@@ -410,6 +411,20 @@ impl Attaching<'_> {
         Ok(attached)
     }
 
+    /// A file of another message, as one of this message.
+    #[must_use]
+    pub fn copy(&self, place: usize, of: &File) -> File {
+        File {
+            attachment_id: self.attachment_id(place),
+            account_id: self.caller,
+            name: of.name.clone(),
+            content: of.content.clone(),
+            posted_time: self.now,
+            is_deleted: false,
+            deleter_id: None,
+        }
+    }
+
     /// Ids follow from the message and the place, so that rules need no randomness.
     fn attachment_id(&self, place: usize) -> Uuid {
         let message_id = match self.host {
@@ -459,7 +474,7 @@ pub struct Upload {
 }
 
 /// What a client said of a file that the server fetches.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct External {
     /// The conversation that it is for.
     #[serde(default)]

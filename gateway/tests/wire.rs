@@ -16,6 +16,7 @@
 //! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
 //! | `alice> POST team/sync/${t} {…}` | makes the HTTP call below `/api/`, with alice's token and ticket, and waits for its answer |
 //! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
+//! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |
 //! | `alice> PUT a.txt "…"` | uploads a file of that name and content |
 //! | `alice> GET ${url}` | reads a path |
 //! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its `header` and its `stream` |
@@ -35,7 +36,8 @@
 //!
 //! A record matches when it has every field of the pattern with an equal value. `@bob` is his account id, `@bob.email` his address;
 //! `$c` is any value the first time, which it stands for from then on; `*` is any value; `absent` says that there is no such field;
-//! `text(9)` is a text of nine letters; a text in backticks needs no escapes. Inside of texts it is `@{bob}` and `${c}`. Lists of texts
+//! `text(9)` is a text of nine letters; a text in backticks needs no escapes. Inside of texts it is `@{bob}` and `${c}`, and `${elsewhere}` is
+//! a web server from which files can be fetched. Lists of texts
 //! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
 //!
 //! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not.
@@ -46,6 +48,9 @@
 mod compare;
 #[path = "wire/complaint.rs"]
 mod complaint;
+#[expect(dead_code, reason = "it counts for the tests of the process")]
+#[path = "wire/elsewhere.rs"]
+mod elsewhere;
 #[path = "wire/keys.rs"]
 mod keys;
 #[path = "wire/pattern.rs"]
@@ -184,7 +189,7 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
         Err(error) => return start("a temporary folder", error.to_string()),
     };
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let server = match Server::start::<&str>(binary, &folder.path().join("data"), &[]) {
+    let server = match Server::start(binary, &folder.path().join("data"), &elsewhere::SETTING) {
         Ok(server) => server,
         Err(failure) => return start("the server", failure.to_string()),
     };

@@ -3,6 +3,7 @@
 //! Owns: the records by key, each conversation's flow, the violations met while applying. Not here: how records arrive
 //! ([`crate::socket`], [`crate::poll`]) and the comparison of two pictures ([`difference`]).
 
+mod boards;
 mod difference;
 mod flow;
 mod judge;
@@ -14,6 +15,7 @@ pub use judge::Violation;
 use crate::failure::Failure;
 use crate::record::{self, Record, flag, kind, number, text};
 use crate::session::Session;
+use boards::Unloaded;
 use flow::Flow;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +23,9 @@ use std::collections::BTreeMap;
 /// What no revision of a message may change (conversations.md §1.1).
 const FIXED_OF_MESSAGE: [&str; 6] =
     ["message_id", "account_id", "posted_time", "inbox_nr", "prev_message_nr", "mk_message_type"];
+
+/// The state of a private task that is gone.
+const DELETED_TASK: &str = "urn:fleep:my_message:mk_message_state:deleted";
 
 /// What one session has been sent, merged.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +38,8 @@ pub struct Picture {
     /// By conversation and `message_nr`.
     messages: BTreeMap<(String, u64), Record>,
     flows: BTreeMap<String, Flow>,
+    /// What init forms left on the boards, to be loaded.
+    unloaded: BTreeMap<String, Unloaded>,
     /// The text that each revision slot brought, for the day when it comes again.
     revisions: BTreeMap<(String, u64), String>,
     violations: Vec<Violation>,
@@ -160,7 +167,16 @@ impl Picture {
             "label" if text(record, "mk_label_status") == "removed" => {
                 self.records.remove(&("label".to_owned(), text(record, "label_id").to_owned()));
             }
+            "my_message" if text(record, "mk_message_state") == DELETED_TASK => {
+                self.records.remove(&("my_message".to_owned(), text(record, "message_id").to_owned()));
+            }
+            "my_section" if flag(record, "is_deleted") => {
+                self.records.remove(&("my_section".to_owned(), text(record, "section_id").to_owned()));
+            }
             "lock" => self.merge_lock(record),
+            "section" if flag(record, "is_deleted") => {
+                self.records.remove(&("section".to_owned(), text(record, "section_id").to_owned()));
+            }
             _ => self.upsert(record),
         }
     }
@@ -186,6 +202,7 @@ impl Picture {
             self.forget(&conversation_id);
         }
         self.upsert(record);
+        self.note_boards(&conversation_id, record);
         self.flows.entry(conversation_id).or_default().header(record, is_init, is_in_flow);
     }
 
@@ -215,7 +232,10 @@ impl Picture {
         let message_nr = number(record, "message_nr").unwrap_or(0);
         let slot = record::flow_nr(record).unwrap_or(message_nr);
         let flow = self.flows.entry(conversation_id.clone()).or_default();
-        if is_in_flow {
+        // A board shows messages that lie in gaps of the flow, and says nothing of the flow thereby.
+        let is_on_board = !record.contains_key("flow_message_nr") && boards::is_shared(record);
+        if is_on_board && flow.edge().is_some_and(|edge| slot <= edge) {
+        } else if is_in_flow {
             flow.slot(slot);
         } else {
             flow.slot_ahead(slot);
@@ -262,12 +282,41 @@ impl Picture {
         violations
     }
 
-    /// Loads everything that the session's account may see: back to `join_message_nr` and forward to `last_message_nr`.
+    /// Loads everything that the session's account may see: back to `join_message_nr` and forward to `last_message_nr`, and
+    /// what init forms left on the boards.
     pub fn complete(session: &mut dyn Session) -> Result<(), Failure> {
         for conversation_id in session.picture().conversation_ids() {
             complete_conversation(session, &conversation_id)?;
         }
         Ok(())
+    }
+
+    /// Loads what stands on the account's own board, and its canned responses.
+    pub fn complete_board(session: &mut dyn Session) -> Result<(), Failure> {
+        let sections = session.picture().records("my_section");
+        let ids: Vec<String> = sections.map(|section| text(section, "section_id").to_owned()).collect();
+        for section_id in ids {
+            let mut sync_cursor = Value::Null;
+            loop {
+                let params = json!({ "section_id": section_id, "sync_cursor": sync_cursor });
+                let answer = session.request("my_section:task:sync", params)?.done()?;
+                let section = answer.records("my_section").next();
+                sync_cursor =
+                    section.and_then(|section| section.get("sync_cursor")).cloned().unwrap_or_default();
+                if sync_cursor.is_null() {
+                    break;
+                }
+            }
+        }
+        let mut sync_cursor = Value::Null;
+        loop {
+            let params = json!({ "sync_cursor": sync_cursor });
+            let answer = session.request("contact:sync_canned", params)?.done()?;
+            sync_cursor = answer.request.get("sync_cursor").cloned().unwrap_or_default();
+            if sync_cursor.is_null() {
+                return Ok(());
+            }
+        }
     }
 
     /// What is to be asked next to have the whole conversation: the event and its params; nothing when it is whole.
@@ -319,7 +368,7 @@ fn complete_conversation(session: &mut dyn Session, conversation_id: &str) -> Re
         }
         asked = Some((urn, params));
     }
-    Ok(())
+    boards::complete(session, conversation_id)
 }
 
 /// True when both name a value for the key, and not the same.
@@ -355,8 +404,8 @@ fn key_of(record: &Record) -> String {
         "external_account" => field(record, "external_account_id"),
         "mail" | "mailinfo" | "mail_conf_progress" => field(record, "mail_id"),
         "smtp" => field(record, "smtp_id"),
-        // Private tasks and canned answers are messages without a conversation.
-        "message" => field(record, "message_id"),
+        "message" | "my_message" => field(record, "message_id"),
+        "my_section" => field(record, "section_id"),
         other => format!("{other}?{}", Value::Object(record.clone())),
     }
 }

@@ -1,20 +1,24 @@
 //! The actor that owns one account. It takes one thing at a time, as a conversation's owner does.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::Bytes;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
+use super::board::record::NO_TEXTS;
 use super::contact;
+use super::fetch::Fetched;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts};
 use super::state::{Change, Head, State};
-use super::sync::{Run, Step};
+use super::sync::{Page, Run, Step};
 use super::upload::{AskRoom, KeepUploads};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
@@ -35,6 +39,8 @@ pub struct Account {
     pub(super) state: State,
     pub(super) runs: HashMap<u64, Run>,
     pub(super) outcomes: Outcomes,
+    /// Files that are being fetched.
+    pub(super) fetching: RefCell<HashSet<Uuid>>,
 }
 
 /// One thing to do.
@@ -42,6 +48,7 @@ pub(crate) enum Work {
     Submit(Submit),
     Introduce(Introduce),
     Sync(Sync),
+    Page(Page),
     Apply(OutboxEntry, Effect),
     Register(Register),
     Open(OpenSession),
@@ -51,6 +58,7 @@ pub(crate) enum Work {
     Rest(Rested),
     Keep(KeepUploads),
     Room(AskRoom),
+    Fetched(Fetched),
 }
 
 impl Account {
@@ -61,6 +69,7 @@ impl Account {
             state: State::new(id),
             runs: HashMap::new(),
             outcomes: Outcomes::default(),
+            fetching: RefCell::default(),
         }
     }
 
@@ -78,6 +87,9 @@ impl Account {
 
     /// Carries out what another owner's effect means here.
     fn apply(&mut self, entry: OutboxEntry, effect: Effect, ctx: &mut Context<Self>) {
+        if let Effect::Fetch(wanted) = &effect {
+            return self.go_on_fetching(entry, wanted, ctx);
+        }
         // An address that somebody else has got meanwhile makes nobody known here.
         let Effect::Watched { email: Some(email), .. } = &effect else {
             return self.apply_now(entry, &effect, ctx);
@@ -106,18 +118,21 @@ impl Account {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
+            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
             Effect::Profile { .. }
-            | Effect::Assigned { .. }
+            | Effect::Sweep { .. }
             | Effect::Attached { .. }
+            | Effect::Fetch(_)
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Spread { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
+        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
-        let telling = super::sync::Tell { step, issued: Some(issued) };
+        let telling = super::sync::Tell { step, issued: Some(issued.clone()) };
         let reply = Reply::Order(Box::new(move |ok| {
             if ok {
                 #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
@@ -126,7 +141,8 @@ impl Account {
                 node.carry_again(entry);
             }
         }));
-        self.write(&decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+        let departure = Departure { items, reply, settles, issued: Some(issued) };
+        self.write(&decision, Vec::new(), departure, ctx);
     }
 
     pub(super) fn take_in(&mut self, decision: &Decision) {
@@ -213,6 +229,7 @@ impl Owner for Account {
             Work::Submit(submit) => self.submit(submit, ctx),
             Work::Introduce(introduce) => self.introduce(introduce, ctx),
             Work::Sync(sync) => self.sync(sync, ctx),
+            Work::Page(page) => self.page(page, ctx),
             Work::Apply(entry, effect) => self.apply(entry, effect, ctx),
             Work::Activity(asked) => self.show_activity(asked),
             Work::Rest(rested) => self.rest(rested, ctx),
@@ -222,11 +239,12 @@ impl Owner for Account {
             Work::Own(order) => self.show_own(order),
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
+            Work::Fetched(fetched) => self.fetched(fetched, ctx),
         }
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.fetching.borrow().is_empty()
     }
 
     fn forget(&mut self) {
@@ -245,6 +263,7 @@ impl Owner for Account {
                 self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
             }
             Work::Sync(sync) => super::sync::turn_away(&self.desk.node, sync.lane),
+            Work::Page(page) => self.lose_page(page),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
             Work::Register(order) => refuse_order(order.reply),
             Work::Open(order) => refuse_order(order.reply),
@@ -255,6 +274,10 @@ impl Owner for Account {
             Work::Rest(Rested) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Fetched(fetched) => {
+                self.fetching.borrow_mut().remove(&fetched.request_id);
+                self.desk.node.carry_again(fetched.entry);
+            }
         }
     }
 
@@ -275,6 +298,10 @@ impl Owner for Account {
                     .to_account(self.id, sync)
                     .map_err(|_| super::sync::turn_away(&self.desk.node, lane))
             }
+            Work::Page(page) => {
+                self.lose_page(page);
+                Ok(())
+            }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);
                 Ok(())
@@ -288,6 +315,10 @@ impl Owner for Account {
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Fetched(fetched) => {
+                self.desk.node.carry(fetched.entry);
+                Ok(())
+            }
         };
         let _: Result<(), ()> = sent;
     }
@@ -334,6 +365,7 @@ takes! {
     Rested as Rest,
     KeepUploads as Keep,
     AskRoom as Room,
+    Fetched as Fetched,
 }
 
 impl Handler<Apply> for Account {

@@ -7,27 +7,35 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::event::{ClientEvent, account, contact};
+use rill_proto::event::{self, ClientEvent, account, contact};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::board::record::{Texts, Told};
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
-use super::upload;
+use super::{fetch, upload};
 use crate::effect::Effect;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
 
+mod board;
+#[cfg(test)]
+mod board_replay;
+mod canned;
+mod my_message;
+mod my_section;
 mod people;
 pub mod registration;
 #[cfg(test)]
-mod replay;
+pub(in crate::account) mod replay;
 mod settings;
 pub mod spread;
+mod task;
 
 /// Why a rule did not come to a decision.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,21 +75,10 @@ pub enum Need {
         /// The one that is to be hashed.
         wanted: Text<128>,
     },
+    /// What some private tasks and canned responses say.
+    Texts(Vec<MessageId>),
     /// What came of an earlier event with the same `client_req_id`.
     Outcome,
-}
-
-/// What every rule is given besides the state.
-#[derive(Clone, Copy, Debug)]
-pub struct Given {
-    /// Unix seconds.
-    pub now: i64,
-    /// The stamp that this change will carry.
-    pub stamp: Stamp,
-    /// The id of what the event makes, if it makes something; the same for every repeat of it.
-    pub fresh: Uuid,
-    /// How many bytes of files the account may have.
-    pub storage_quota: u64,
 }
 
 /// What is given to a rule besides the state, fetched or not.
@@ -107,6 +104,8 @@ pub struct Facts {
     pub devices: HashMap<Uuid, Option<DeviceHolder>>,
     /// A password that was checked.
     pub password: Option<CheckedPassword>,
+    /// Texts of private tasks and canned responses that were read.
+    pub texts: Texts,
     /// The first outcome of the same `client_req_id`, once it was looked up.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -130,13 +129,6 @@ pub struct DeviceHolder {
 }
 
 impl Facts {
-    /// What needs no fetching.
-    #[must_use]
-    pub fn given(&self) -> Given {
-        let Self { now, stamp, fresh, storage_quota, .. } = *self;
-        Given { now, stamp, fresh, storage_quota }
-    }
-
     fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
         let known = self.profiles.get(&account_id).map(Option::as_ref);
         known.ok_or_else(|| Stop::Needs(Need::Profiles(vec![account_id])))
@@ -210,6 +202,8 @@ pub struct Decision {
     pub answer: Vec<News>,
     /// What the account's other sessions are told, in order.
     pub news: Vec<News>,
+    /// What of the own board is told behind that: in the answer, and to the other sessions when anything changes.
+    pub board: Vec<Told>,
 }
 
 impl Decision {
@@ -273,14 +267,14 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
     match event {
         ClientEvent::Account(event) => decide_account(state, event, facts),
         ClientEvent::Contact(event) => decide_contact(state, event, facts),
+        ClientEvent::MyMessage(event) => my_message::decide(&state.board, event, facts).map(Task::Decided),
+        ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
+        ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
         ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
         | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
@@ -306,7 +300,8 @@ fn decide_account(state: &State, event: &account::Event, facts: &Facts) -> Judge
         | Event::SetPhone(_)
         | Event::SetSleepInterval(_)
         | Event::UpdateStatusMessage(_) => settings::set(state, event, facts).map(Task::Decided),
-        Event::Delete(_) | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::UploadExternal(event) => Ok(Task::Decided(fetch::order(state, event, facts)?)),
+        Event::Delete(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -331,7 +326,7 @@ fn decide_contact(state: &State, event: &contact::Event, facts: &Facts) -> Judge
         Event::SetName(event) => people::set_name(state, event, facts),
         Event::SetPhone(event) => people::set_phone(state, event, facts),
         Event::Sync(event) => people::sync(state, event, facts),
-        Event::SyncCanned(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::SyncCanned(event) => Ok(canned::sync(state, event)),
     };
     decision.map(Task::Decided)
 }
@@ -355,14 +350,13 @@ pub fn is_remembered(event: &ClientEvent) -> bool {
             | contact::Event::SyncActivity(_)
             | contact::Event::SyncCanned(_) => false,
         },
+        ClientEvent::MyMessage(_) | ClientEvent::Task(_) => true,
+        ClientEvent::MySection(event) => !matches!(event, event::my_section::Event::TaskSync(_)),
         ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
         | ClientEvent::Team(_) => false,
     }
 }
@@ -373,7 +367,11 @@ pub fn is_remembered(event: &ClientEvent) -> bool {
 /// What must be fetched first.
 pub fn repeat(state: &State, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
     let identifier = outcome.identifier.clone();
-    let named = identifier.get("account_id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+    let id = |key| identifier.get(key).and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+    let named = id("account_id");
+    let message = id("message_id").map(|id| Told::Task(MessageId(id)));
+    let section = id("section_id").map(|id| Told::section(SectionId(id)));
+    let board = message.into_iter().chain(section).collect();
     let answer = match named.map(AccountId) {
         Some(id) if id == state.account_id => vec![News::Own],
         Some(id) => {
@@ -383,7 +381,7 @@ pub fn repeat(state: &State, outcome: &Outcome, facts: &Facts) -> Judged<Decisio
         }
         None => Vec::new(),
     };
-    Ok(Decision { identifier, answer, ..Decision::default() })
+    Ok(Decision { answer, board, identifier, ..Decision::default() })
 }
 
 /// Whether a text can be an e-mail address; in lower case, as it is kept.
@@ -419,11 +417,21 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
         Effect::Shown { account_id, version } => people::shown(state, *account_id, *version, facts),
         Effect::Spread { news, after } => spread::go_on(state, *news, *after, facts),
         Effect::Detached { token, device } => settings::detached(state, *token, *device),
-        Effect::Attached { uploads } => upload::attached(state, uploads, facts.given()),
-        // No board of one's own is kept yet.
-        Effect::Assigned { .. } => Decision::default(),
+        Effect::Attached { uploads } => upload::attached(state, uploads, facts),
+        Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
+            let said = task::Assigned {
+                conversation_id: *conversation_id,
+                message_nr: *message_nr,
+                message_id: *message_id,
+                state: *assignment,
+                version: *version,
+            };
+            task::assigned(&state.board, said, facts)
+        }
+        // Its owner sees to a file that is to be fetched.
+        Effect::Fetch(_) => Decision::default(),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } => Decision::default(),
+        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Decision::default(),
     }
 }
 

@@ -12,15 +12,16 @@ use rill_proto::classificator::ConvType;
 use rill_proto::event::ClientEvent;
 use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
-use super::facts::{fetch, know};
+use super::facts::{fetch, fresh, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
-use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
+use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, effect, sync, visit};
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
-use super::{OpenDialog, Peek, Visit};
+use super::{OpenDialog, Peek, Show, Visit};
 use crate::effect::{Apply, Effect};
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
@@ -52,6 +53,7 @@ pub(crate) enum Work {
     Dialog(OpenDialog),
     Visit(Visit),
     Peek(Peek),
+    Show(Show),
     Apply(OutboxEntry, Effect),
 }
 
@@ -131,23 +133,11 @@ impl Conversation {
                 let peeked = sync::conv_sync(&self.state, peek.lane.account_id(), peek.mode, facts)?;
                 Ok(Verdict::Told(peeked.answer))
             }
-            Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
-                profile::profile_changed(&self.state, *account_id, now, facts).map(Verdict::Decided)
+            Work::Show(show) => {
+                let numbers = show.numbers.iter().map(|(nr, _)| *nr).filter(|_| show.is_whole);
+                sync::shown(&self.state, show.viewer, numbers, facts).map(Verdict::Told)
             }
-            Work::Apply(_, Effect::Named { viewer, contact, .. }) => {
-                Ok(Verdict::Decided(profile::named(&self.state, *viewer, *contact, facts)))
-            }
-            Work::Apply(
-                _,
-                Effect::Joined { .. }
-                | Effect::Dialog { .. }
-                | Effect::Assigned { .. }
-                | Effect::Attached { .. }
-                | Effect::Watched { .. }
-                | Effect::Shown { .. }
-                | Effect::Spread { .. }
-                | Effect::Detached { .. },
-            ) => Ok(Verdict::Decided(Decision::default())),
+            Work::Apply(_, said) => effect::apply(&self.state, said, facts).map(Verdict::Decided),
         }
     }
 
@@ -189,10 +179,11 @@ impl Conversation {
                 let reply = Reply::Order(Box::new(move |_| drop(token)));
                 self.desk.journal.pass(Departure { items: vec![item], ..Departure::reply(reply) });
             }
+            (Work::Show(show), Verdict::Told(news)) => self.show(show, &news),
             (Work::Apply(entry, effect), Verdict::Decided(decision)) => {
                 self.apply(entry, &effect, decision, issued, ctx);
             }
-            (Work::Submit(_) | Work::Visit(_) | Work::Peek(_) | Work::Apply(..), _) => {
+            (Work::Submit(_) | Work::Visit(_) | Work::Peek(_) | Work::Show(_) | Work::Apply(..), _) => {
                 unreachable!("`judge` answers each kind of work with its own kind of verdict")
             }
         }
@@ -215,7 +206,7 @@ impl Conversation {
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
         let reply = Reply::Event { lane, frame, index, fault, request, pieces };
         self.dismiss(&decision);
-        if decision.changes.is_empty() {
+        if decision.changes.is_empty() && decision.effects.is_empty() {
             self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
         } else {
             let mut claim = Vec::new();
@@ -239,19 +230,7 @@ impl Conversation {
         issued: Issued,
         ctx: &mut Context<Self>,
     ) {
-        let caller = match effect {
-            Effect::Profile { account_id, .. } => *account_id,
-            Effect::Named { viewer, .. } => *viewer,
-            // These are for accounts, and decide nothing here.
-            Effect::Joined { .. }
-            | Effect::Dialog { .. }
-            | Effect::Assigned { .. }
-            | Effect::Attached { .. }
-            | Effect::Watched { .. }
-            | Effect::Shown { .. }
-            | Effect::Spread { .. }
-            | Effect::Detached { .. } => NOBODY,
-        };
+        let caller = effect::asker(effect).unwrap_or(NOBODY);
         for change in &decision.changes {
             self.state.fold(change);
         }
@@ -305,7 +284,8 @@ impl Conversation {
         ctx: &mut Context<Self>,
     ) {
         let outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
-        let rows = Rows { put: rows(&decision.changes), claim, outbox, ..Rows::default() };
+        let (put, remove) = rows(&decision.changes);
+        let rows = Rows { put, remove, claim, outbox, ..Rows::default() };
         self.append(rows, departure, ctx);
     }
 
@@ -323,6 +303,28 @@ impl Conversation {
                 turn_away(&node, visit.lane);
             }
             drop(visit.token);
+        }));
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
+    }
+
+    fn show(&mut self, show: Show, news: &[News]) {
+        let stage = self.stage();
+        let pieces = if show.is_whole {
+            stage.pieces(show.viewer, news)
+        } else {
+            stage.names(show.viewer, &show.numbers)
+        };
+        let pushed = show.lanes.iter().map(|lane| Item::Pieces(lane.clone(), pieces.clone()));
+        let mut items: Vec<Item> = if pieces.is_empty() { Vec::new() } else { pushed.collect() };
+        if let Some((lane, frame)) = show.asking {
+            items.push(Item::Part(lane, frame, pieces));
+        }
+        let (node, lanes, token) = (Arc::clone(&self.desk.node), show.lanes, show.token);
+        let reply = Reply::Order(Box::new(move |ok| {
+            if !ok {
+                lanes.into_iter().for_each(|lane| turn_away(&node, lane));
+            }
+            drop(token);
         }));
         self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
     }
@@ -354,6 +356,10 @@ impl Conversation {
                 self.desk.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
             }
             Work::Peek(peek) => drop(peek.token),
+            Work::Show(show) => {
+                let token = show.token;
+                self.desk.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
+            }
             Work::Apply(entry, _) => self.desk.node.store.settle(entry.id),
         }
     }
@@ -405,6 +411,12 @@ fn turn_away(node: &Node, lane: Lane) {
     node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
+/// As [`turn_away`], for all that were to be shown something.
+fn turn_all_away(node: &Node, show: Show) {
+    let asking = show.asking.into_iter().map(|(lane, _)| lane);
+    show.lanes.into_iter().chain(asking).for_each(|lane| turn_away(node, lane));
+}
+
 impl Owner for Conversation {
     type Work = Work;
 
@@ -438,9 +450,12 @@ impl Owner for Conversation {
 
     fn begin(&mut self, work: Work, ctx: &mut Context<Self>) {
         let issued = self.desk.node.issue();
+        let fresh =
+            if let Work::Submit(submit) = &work { fresh(&self.desk.node, submit) } else { Uuid::nil() };
         let facts = Facts {
             now: self.desk.node.now_s(),
             stamp: issued.stamp(),
+            fresh,
             locks: self.soft.locks(),
             pens: self.soft.pens().keys().copied().collect(),
             ..Facts::default()
@@ -472,6 +487,7 @@ impl Owner for Conversation {
             }
             Work::Visit(visit) => turn_away(&self.desk.node, visit.lane),
             Work::Peek(peek) => drop(peek.token),
+            Work::Show(show) => turn_all_away(&self.desk.node, show),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
         }
     }
@@ -491,6 +507,12 @@ impl Owner for Conversation {
                 self.desk.node.to_conversation(self.id, visit).map_err(|_| turn_away(&self.desk.node, lane))
             }
             Work::Peek(peek) => self.desk.node.to_conversation(self.id, peek).map_err(drop),
+            Work::Show(show) => {
+                let lanes = show.lanes.clone();
+                self.desk.node.to_conversation(self.id, show).map_err(|_| {
+                    lanes.into_iter().for_each(|lane| turn_away(&self.desk.node, lane));
+                })
+            }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);
                 Ok(())
@@ -522,7 +544,7 @@ macro_rules! takes {
     )+};
 }
 
-takes! { Submit as Submit, OpenDialog as Dialog, Visit as Visit, Peek as Peek }
+takes! { Submit as Submit, OpenDialog as Dialog, Visit as Visit, Peek as Peek, Show as Show }
 
 impl Handler<Apply> for Conversation {
     type Result = ();

@@ -4,6 +4,7 @@
 
 use crate::compare;
 use crate::complaint::Complaint;
+use crate::elsewhere::{ALLOWED, Elsewhere};
 use crate::pattern::{Identity, Names, show};
 use crate::person::{Person, Transport};
 use crate::script::{Deed, Script, Step, Wanted};
@@ -83,6 +84,11 @@ impl Scene {
             rest: VecDeque::new(),
             conversation_ids: Vec::new(),
         };
+        if script.steps.iter().any(|step| step.text.contains("${elsewhere}")) {
+            let elsewhere = Elsewhere::start(ALLOWED)
+                .map_err(|error| Complaint::new("a web server elsewhere", error.to_string()))?;
+            scene.names.bind("elsewhere", elsewhere.url().into());
+        }
         for name in &script.people {
             let user = match name.split_once('.') {
                 Some((owner, _)) => {
@@ -110,7 +116,10 @@ impl Scene {
             Deed::Call { who, path, body } => self.call(who, path, body),
             Deed::Put { who, name, content } => self.put(who, name, content),
             Deed::Get { who, path } => self.get(who, path),
-            Deed::Done { status, identifier } => self.done(*status, identifier),
+            Deed::Done { status, identifier, sync_cursor } => {
+                self.done(*status, identifier)?;
+                self.ends_with(sync_cursor.as_ref())
+            }
             Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
             Deed::Answered(who, wanted) => self.answered(who, wanted),
             Deed::AnsweredNothing(who) => self.answered_nothing(who),
@@ -211,6 +220,19 @@ impl Scene {
 
     fn outcome(&self) -> String {
         Value::Object(self.answer.request.clone()).to_string()
+    }
+
+    /// The request record of a list says where it goes on, and no other says such a thing.
+    fn ends_with(&mut self, sync_cursor: Option<&Value>) -> Result<(), Complaint> {
+        let got = self.answer.request.get("sync_cursor").cloned();
+        match (sync_cursor, got) {
+            (Some(wanted), Some(got)) => self.names.whole(wanted, &got),
+            (None, None) => Ok(()),
+            (wanted, got) => {
+                let wanted = wanted.map_or("no sync_cursor".to_owned(), show);
+                Err(Complaint::new(wanted, got.map_or("no sync_cursor".to_owned(), |got| got.to_string())))
+            }
+        }
     }
 
     fn done(&mut self, status: u64, identifier: &Value) -> Result<(), Complaint> {
