@@ -20,6 +20,7 @@ mod facts;
 mod introduction;
 pub mod label;
 pub mod login;
+pub mod memberships;
 mod orders;
 mod owner;
 pub mod profile;
