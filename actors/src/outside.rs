@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rill_proto::refusal::Refusal;
 
 use crate::blobs::Blobs;
+use crate::file::fetch::Fetch;
 
 /// What a call to the outside answers with once it is done.
 pub type Outcome<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -27,6 +28,8 @@ pub trait Passwords: Send + Sync + 'static {
 pub struct Outside {
     /// Where files lie.
     pub blobs: Arc<dyn Blobs>,
+    /// What fetches files from elsewhere.
+    pub fetch: Arc<dyn Fetch>,
     /// Passwords.
     pub passwords: Arc<dyn Passwords>,
 }

@@ -26,6 +26,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, cores};
+use crate::fetch::Fetcher;
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
@@ -116,7 +117,10 @@ async fn run(
     let settings =
         Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs };
+    let networks = config.fetch_networks.clone();
+    let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
+    let fetch = Arc::new(fetch.map_err(ServeError::System)?);
+    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs, fetch };
     let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;

@@ -1,15 +1,18 @@
 //! The actor that owns one account. It takes one thing at a time, as a conversation's owner does.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::Bytes;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
 use super::board::record::NO_TEXTS;
 use super::contact;
+use super::fetch::Fetched;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
@@ -36,6 +39,8 @@ pub struct Account {
     pub(super) state: State,
     pub(super) runs: HashMap<u64, Run>,
     pub(super) outcomes: Outcomes,
+    /// Files that are being fetched.
+    pub(super) fetching: RefCell<HashSet<Uuid>>,
 }
 
 /// One thing to do.
@@ -53,6 +58,7 @@ pub(crate) enum Work {
     Rest(Rested),
     Keep(KeepUploads),
     Room(AskRoom),
+    Fetched(Fetched),
 }
 
 impl Account {
@@ -63,6 +69,7 @@ impl Account {
             state: State::new(id),
             runs: HashMap::new(),
             outcomes: Outcomes::default(),
+            fetching: RefCell::default(),
         }
     }
 
@@ -80,6 +87,9 @@ impl Account {
 
     /// Carries out what another owner's effect means here.
     fn apply(&mut self, entry: OutboxEntry, effect: Effect, ctx: &mut Context<Self>) {
+        if let Effect::Fetch(wanted) = &effect {
+            return self.go_on_fetching(entry, wanted, ctx);
+        }
         // An address that somebody else has got meanwhile makes nobody known here.
         let Effect::Watched { email: Some(email), .. } = &effect else {
             return self.apply_now(entry, &effect, ctx);
@@ -111,6 +121,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Attached { .. }
+            | Effect::Fetch(_)
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Spread { .. }
@@ -227,11 +238,12 @@ impl Owner for Account {
             Work::Own(order) => self.show_own(order),
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
+            Work::Fetched(fetched) => self.fetched(fetched, ctx),
         }
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.fetching.borrow().is_empty()
     }
 
     fn forget(&mut self) {
@@ -261,6 +273,10 @@ impl Owner for Account {
             Work::Rest(Rested) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Fetched(fetched) => {
+                self.fetching.borrow_mut().remove(&fetched.request_id);
+                self.desk.node.carry_again(fetched.entry);
+            }
         }
     }
 
@@ -298,6 +314,10 @@ impl Owner for Account {
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Fetched(fetched) => {
+                self.desk.node.carry(fetched.entry);
+                Ok(())
+            }
         };
         let _: Result<(), ()> = sent;
     }
@@ -344,6 +364,7 @@ takes! {
     Rested as Rest,
     KeepUploads as Keep,
     AskRoom as Room,
+    Fetched as Fetched,
 }
 
 impl Handler<Apply> for Account {

@@ -7,10 +7,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::id::{AccountId, ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::board::record::Texts;
 use super::contact::Known;
@@ -18,7 +17,7 @@ use super::facts::{Asking, NoFact, fetch, know};
 use super::owner::Work;
 use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
 use super::telling::Durable;
-use super::{Account, AskActivity, Found, Introduce, dialog_id};
+use super::{Account, AskActivity, Found, Introduce, dialog_id, fresh_id};
 use crate::conversation::rows::encode;
 use crate::conversation::{OpenDialog, Part, Peek};
 use crate::hub::{CloseCode, Item};
@@ -58,7 +57,7 @@ impl Account {
     pub(super) fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
         let (issued, mut facts) = self.facts();
         facts.token = submit.lane.token();
-        facts.fresh = self.fresh(submit.request_id);
+        facts.fresh = fresh_id(&self.desk.node, self.id, submit.request_id);
         self.attempt(submit, facts, issued, ctx);
     }
 
@@ -263,14 +262,6 @@ impl Account {
         let mut others = self.desk.node.presence.of(self.id);
         others.retain(|lane| lane != asking);
         others
-    }
-
-    /// The id of what an event makes: the same for the same request.
-    fn fresh(&self, request_id: RequestId) -> Uuid {
-        let mut name = [0; 32];
-        name[..16].copy_from_slice(self.id.0.as_bytes());
-        name[16..].copy_from_slice(request_id.0.as_bytes());
-        self.desk.node.derived_id("own", &name)
     }
 
     /// Carries out a decision that no session waits for.

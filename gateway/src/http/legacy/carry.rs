@@ -191,7 +191,8 @@ impl<'a> Legacy<'a> {
         Ok(answer.stream)
     }
 
-    async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
+    /// Submits one event and waits for its outcome.
+    pub(crate) async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
         let answer = self.store(vec![submission(id, urn, params)?]).await?;
         let Some(request) = answer.requests.into_iter().next() else {
             return Err(Refused::fault("an answer has no request record", urn).into());
