@@ -140,7 +140,8 @@ async fn list(call: Call) -> Result<HttpResponse, Refused> {
             let mut conversations: Vec<Value> =
                 shown.stream.into_iter().filter(|record| record["mk_rec_type"] == "conv").collect();
             // Each conversation answers for itself, in no order.
-            conversations.sort_by_key(|conv| ids.iter().position(|id| conv["conversation_id"] == *id.as_str()));
+            conversations
+                .sort_by_key(|conv| ids.iter().position(|id| conv["conversation_id"] == *id.as_str()));
             conversations.iter_mut().for_each(without_window);
             Ok(answer(json!({ "conversations": conversations, "sync_horizon": next }).to_string()))
         }
