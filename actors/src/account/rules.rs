@@ -431,7 +431,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
         // Its owner sees to a file that is to be fetched.
         Effect::Fetch(_) => Decision::default(),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } => Decision::default(),
+        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Decision::default(),
     }
 }
 
