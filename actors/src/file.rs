@@ -13,6 +13,7 @@ use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub mod body;
 pub mod fetch;
 mod gather;
 mod kind;
@@ -409,6 +410,20 @@ impl Attaching<'_> {
             return Err(Refusal::invalid_call("attachment_urls", what));
         }
         Ok(attached)
+    }
+
+    /// A file of another message, as one of this message.
+    #[must_use]
+    pub fn copy(&self, place: usize, of: &File) -> File {
+        File {
+            attachment_id: self.attachment_id(place),
+            account_id: self.caller,
+            name: of.name.clone(),
+            content: of.content.clone(),
+            posted_time: self.now,
+            is_deleted: false,
+            deleter_id: None,
+        }
     }
 
     /// Ids follow from the message and the place, so that rules need no randomness.

@@ -53,11 +53,10 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Member(_)
             | RowKey::Run(_)
             | RowKey::Slot(_)
+            | RowKey::Place(_)
             | RowKey::Text(_)
             | RowKey::Notice(_)
-            | RowKey::Filed(_) => {
-                continue;
-            }
+            | RowKey::Filed(_) => continue,
         };
         state.fold(&change);
     }

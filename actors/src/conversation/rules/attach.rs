@@ -5,7 +5,6 @@
 use rill_proto::classificator::MessageState;
 use rill_proto::event::message;
 use rill_proto::id::AccountId;
-use rill_proto::markup::{self, FileRef};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
@@ -14,6 +13,7 @@ use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::revision::{is_free, may_edit, target, unchangeable};
 use crate::conversation::rules::{Decision, Facts, Judged, Need, Stop, standing};
 use crate::conversation::state::{Message, State};
+use crate::file::body::with_files;
 use crate::file::{Attached, Attaching, File, Found, Host, Reference, check_urls};
 
 /// `message:edit_attachments`: other files, the text stays.
@@ -25,7 +25,7 @@ pub(super) fn edit_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     let attached = replace(&draft, Some(&message), event.attachment_urls.as_deref())?;
@@ -48,7 +48,7 @@ pub(super) fn delete_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     match message.state {
         MessageState::System | MessageState::Deleted => return Err(unchangeable().into()),
         MessageState::Plain
@@ -123,7 +123,7 @@ fn attaching<'a>(draft: &Draft<'_>, message: Option<&'a Message>) -> Attaching<'
     let host = Host::Conversation {
         conversation_id: draft.state.conversation_id,
         message_nr,
-        message_id: draft.message_id(message_nr),
+        message_id: draft.state.message_id(message_nr),
     };
     let earlier = message.map_or(&[][..], |message| &message.files);
     Attaching { host, earlier, caller: draft.caller, now: draft.facts.now }
@@ -145,27 +145,6 @@ fn look_up(draft: &Draft<'_>, url: &str) -> Judged<Option<Option<Found>>> {
         }
         Some(_) | None => Ok(draft.facts.files.get(url).cloned()),
     }
-}
-
-/// A typed text as a body with these files.
-pub(super) fn render(text: &str, files: &[File]) -> markup::Rendered {
-    show(files, |files| markup::render(text, files))
-}
-
-/// A body with other files.
-pub(super) fn with_files(xml: &str, files: &[File]) -> String {
-    show(files, |files| markup::with_files(xml, files))
-}
-
-/// A file that somebody took out by itself is still shown, as one that is gone.
-fn show<T>(files: &[File], with: impl FnOnce(&[FileRef<'_>]) -> T) -> T {
-    let shown = || files.iter().filter(|file| !file.is_deleted || file.deleter_id.is_some());
-    let keys: Vec<String> = shown().map(File::key).collect();
-    let refs: Vec<FileRef<'_>> = shown()
-        .zip(&keys)
-        .map(|(file, key)| FileRef { key, name: &file.name, is_deleted: file.is_deleted })
-        .collect();
-    with(&refs)
 }
 
 #[cfg(test)]

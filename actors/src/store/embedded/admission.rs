@@ -167,6 +167,7 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Task(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
+        | RowKey::Place(_)
         | RowKey::Filed(_)
         | RowKey::Upload(_)
         | RowKey::Stored(_) => Space::Rows,

@@ -103,6 +103,7 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
         RowKey::Watcher(AccountId(id)) => put(11, id.as_bytes()),
         RowKey::Notice(id) => put(12, id.as_bytes()),
+        RowKey::Place(number) => put(15, &number.to_be_bytes()),
         RowKey::Filed(number) => put(20, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
         RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
@@ -127,6 +128,7 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
             11 => split_uuid(rest).map(|(id, rest)| (RowKey::Watcher(AccountId(id)), rest))?,
             12 => split_uuid(rest).map(|(id, rest)| (RowKey::Notice(id), rest))?,
+            15 => split_u64(rest).map(|(number, rest)| (RowKey::Place(number), rest))?,
             20 => split_u64(rest).map(|(number, rest)| (RowKey::Filed(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             22 => split_uuid(rest).map(|(id, rest)| (RowKey::Stored(ConversationId(id)), rest))?,
@@ -152,6 +154,7 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Text(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
+        | RowKey::Place(_)
         | RowKey::Filed(_)
         | RowKey::Upload(_)
         | RowKey::Stored(_) => Err(unreadable("slot key", key)),
@@ -254,6 +257,7 @@ mod tests {
             RowKey::Text(MessageId(ID)),
             RowKey::Watcher(AccountId(ID)),
             RowKey::Notice(ID),
+            RowKey::Place(7),
             RowKey::Filed(7),
             RowKey::Upload(ID),
             RowKey::Stored(ConversationId(ID)),
