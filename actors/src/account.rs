@@ -19,6 +19,7 @@ mod facts;
 mod introduction;
 pub mod label;
 pub mod login;
+pub mod notice;
 mod orders;
 mod owner;
 pub mod profile;
@@ -29,6 +30,7 @@ pub mod state;
 mod submission;
 mod sync;
 pub mod upload;
+pub mod wish;
 
 pub use owner::Account;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
+use crate::letter::Letter;
 use crate::store::{OutboxEntry, Stamp};
 
 /// What a conversation tells an account, or an account a conversation.
@@ -95,6 +96,11 @@ pub enum Effect {
         news: Spreading,
         /// The last one who was.
         after: Spot,
+    },
+    /// To an account, from itself: a letter that it sends.
+    Mail {
+        /// The letter.
+        letter: Letter,
     },
     /// To an account: a device of one of its sessions is another session's now.
     Detached {

@@ -24,6 +24,7 @@ pub(super) enum Fact {
     Accounts(Vec<(String, AccountId)>),
     Companions(BTreeSet<AccountId>),
     DeviceHolder(Uuid, Option<DeviceHolder>),
+    AddressHolder(String, Option<AccountId>),
     Password(CheckedPassword),
     Outcome(Option<Outcome>),
 }
@@ -42,7 +43,8 @@ pub(super) enum NoFact {
 pub(super) struct Asking {
     pub(super) node: Arc<Node>,
     pub(super) account_id: AccountId,
-    pub(super) request_id: RequestId,
+    /// Of the event, where it is about one.
+    pub(super) request_id: Option<RequestId>,
     /// The conversations that the account can see; only where companions are asked for.
     pub(super) memberships: Vec<ConversationId>,
 }
@@ -73,12 +75,20 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
             let held = node.store.holder(UniqueKey::Device(name)).await?;
             Ok(Fact::DeviceHolder(name, held.map(|held| decode(&held)).transpose()?))
         }
+        Need::AddressHolder(address) => {
+            let held = node.store.holder(UniqueKey::Address(address.clone())).await?;
+            let holder = held.and_then(|held| Uuid::from_slice(&held).ok()).map(AccountId);
+            Ok(Fact::AddressHolder(address, holder))
+        }
         Need::Password { given, hash, wanted } => {
             Ok(Fact::Password(check(node, &given, hash, &wanted).await?))
         }
         Need::Outcome => {
-            let key = UniqueKey::Request(asking.account_id, asking.request_id.0);
-            let row = node.store.holder(key).await?;
+            let key = asking.request_id.map(|id| UniqueKey::Request(asking.account_id, id.0));
+            let row = match key {
+                Some(key) => node.store.holder(key).await?,
+                None => None,
+            };
             Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
         }
     }
@@ -126,6 +136,9 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Companions(found) => facts.companions = Some(found),
         Fact::DeviceHolder(name, holder) => {
             facts.devices.insert(name, holder);
+        }
+        Fact::AddressHolder(address, holder) => {
+            facts.addresses.insert(address, holder);
         }
         Fact::Password(checked) => facts.password = Some(checked),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),

@@ -19,6 +19,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Contact(id, row) => put.push((RowKey::Contact(*id), encode(row))),
             Change::Membership(id, membership) => put.push((RowKey::Membership(*id), encode(membership))),
             Change::Watcher(id) => put.push((RowKey::Watcher(*id), Bytes::new())),
+            Change::Notice(name, Some(notice)) => put.push((RowKey::Notice(*name), encode(notice))),
+            Change::Notice(name, None) => remove.push(RowKey::Notice(*name)),
             Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
             Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
         }
@@ -39,14 +41,14 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
             RowKey::Watcher(id) => Change::Watcher(*id),
+            RowKey::Notice(name) => Change::Notice(*name, Some(decode(bytes)?)),
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Member(_)
             | RowKey::Run(_)
             | RowKey::Section(_)
             | RowKey::Slot(_)
             | RowKey::Task(_)
-            | RowKey::Text(_)
-            | RowKey::Notice(_) => continue,
+            | RowKey::Text(_) => continue,
         };
         state.fold(&change);
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::notice::Notice;
 use crate::account::profile::Profile;
 use crate::account::settings::{Device, Registration, Settings};
 use crate::file::Upload;
@@ -83,6 +84,8 @@ pub enum Change {
     Membership(ConversationId, Membership),
     /// Another account has this one in its list.
     Watcher(AccountId),
+    /// A letter that waits for an answer, by its name.
+    Notice(Uuid, Option<Notice>),
     /// A file that it brought here.
     Upload(Uuid, Option<Upload>),
 }
@@ -102,6 +105,8 @@ pub struct State {
     pub memberships: BTreeMap<ConversationId, Membership>,
     /// Accounts that have it in their lists: they are told what changes of its profile.
     pub watchers: BTreeSet<AccountId>,
+    /// Letters that wait for an answer, by their name.
+    pub notices: BTreeMap<Uuid, Notice>,
     /// Files that it brought here, by what their urls name.
     pub uploads: BTreeMap<Uuid, Upload>,
 }
@@ -117,6 +122,7 @@ impl State {
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
             watchers: BTreeSet::new(),
+            notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
         }
     }
@@ -139,6 +145,12 @@ impl State {
             }
             Change::Watcher(id) => {
                 self.watchers.insert(*id);
+            }
+            Change::Notice(name, Some(notice)) => {
+                self.notices.insert(*name, notice.clone());
+            }
+            Change::Notice(name, None) => {
+                self.notices.remove(name);
             }
             Change::Upload(id, Some(upload)) => {
                 self.uploads.insert(*id, upload.clone());

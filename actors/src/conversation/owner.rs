@@ -146,6 +146,7 @@ impl Conversation {
                 | Effect::Watched { .. }
                 | Effect::Shown { .. }
                 | Effect::Spread { .. }
+                | Effect::Mail { .. }
                 | Effect::Detached { .. },
             ) => Ok(Verdict::Decided(Decision::default())),
         }
@@ -250,6 +251,7 @@ impl Conversation {
             | Effect::Watched { .. }
             | Effect::Shown { .. }
             | Effect::Spread { .. }
+            | Effect::Mail { .. }
             | Effect::Detached { .. } => NOBODY,
         };
         for change in &decision.changes {
