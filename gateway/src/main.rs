@@ -17,6 +17,7 @@ mod chat;
 mod config;
 mod credentials;
 mod http;
+mod mail;
 mod metrics;
 mod password;
 mod refuse;
@@ -24,6 +25,7 @@ mod routes;
 mod serve;
 mod shutdown;
 mod socket;
+mod velocity;
 mod worker;
 
 /// Where the store is when nothing else is said; the same as of the setting `data`.

@@ -26,6 +26,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, cores};
+use crate::mail::{MailError, Sender};
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
@@ -68,6 +69,9 @@ pub(crate) enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Mail cannot be sent as the settings say.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// Passwords cannot be hashed on this system.
     #[error("cannot hash passwords: {0}")]
     Hash(argon2::password_hash::Error),
@@ -92,11 +96,12 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     let store = Embedded::open_caching(&config.data, u64::from(config.store_cache_mib) * MIB)?;
     let unusable = |source| OpenError::Unusable { path: config.data.clone(), source };
     let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
+    let mail = Sender::new(&config)?;
     let listener = listen(socket, &config.listen)?;
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
-    actix_rt::System::new().block_on(run(config, Arc::clone(&store), blobs, listener, hasher))?;
+    actix_rt::System::new().block_on(run(config, Arc::clone(&store), Outside { passwords: Arc::new(hasher.clone()), mail: Arc::new(mail), blobs }, listener, hasher))?;
     close(store);
     tracing::info!("stopped");
     Ok(())
@@ -105,7 +110,7 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 async fn run(
     config: Config,
     store: Arc<Embedded>,
-    blobs: Arc<Folder>,
+    outside: Outside,
     listener: TcpListener,
     hasher: Hasher,
 ) -> Result<(), ServeError> {
@@ -113,10 +118,12 @@ async fn run(
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
     let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
-    let settings =
-        Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
+    let settings = Settings {
+        idle: Duration::from_millis(config.idle_ms),
+        storage_quota: config.storage_quota_bytes,
+        open_registration: config.open_registration,
+    };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs };
     let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
