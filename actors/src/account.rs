@@ -14,6 +14,7 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+pub mod board;
 pub mod contact;
 mod facts;
 mod introduction;
@@ -29,6 +30,7 @@ pub mod settings;
 pub mod state;
 mod submission;
 mod sync;
+mod telling;
 pub mod upload;
 pub mod wish;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix::Message;
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, MessageId};
 
 use crate::presence::Lane;
 use crate::session::Submit;
@@ -71,6 +71,24 @@ pub struct Peek {
     pub frame: u64,
     /// The form.
     pub mode: InitMode,
+    /// Dropped when the records have been put in.
+    pub token: Token,
+}
+
+/// Asks for messages that stand on a member's own board, for his sessions. What he may not see (he has left) is left out.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Show {
+    /// Whose board it is.
+    pub viewer: AccountId,
+    /// The session that asked, and the frame whose answer the messages are a part of.
+    pub asking: Option<(Lane, u64)>,
+    /// The sessions that are pushed them.
+    pub lanes: Vec<Lane>,
+    /// The messages, by number and id, in the order in which they are shown.
+    pub numbers: Vec<(u64, MessageId)>,
+    /// The whole message; otherwise only what names it, with the place that the viewer's lane puts in.
+    pub is_whole: bool,
     /// Dropped when the records have been put in.
     pub token: Token,
 }

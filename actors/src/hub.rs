@@ -17,6 +17,7 @@ use bytes::Bytes;
 use rill_proto::record::conv::View;
 use tokio::sync::Notify;
 
+use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::account::login::Login;
 use crate::conversation::Token;
@@ -107,6 +108,8 @@ pub enum Item {
     Part(Lane, u64, Vec<Piece>),
     /// The viewer's private contact rows, which complete contact records.
     Contacts(Lane, Arc<ContactBook>),
+    /// Where conversations' tasks stand on the viewer's own board, which completes message records.
+    Placements(Lane, Arc<Placements>),
     /// How much of a sync has been put in, below 1. The token is dropped when everything before it has left the lane, so
     /// that whoever syncs puts in no more than the client takes.
     Progress(Lane, f32, Token),
@@ -126,6 +129,7 @@ impl Item {
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
             | Self::Contacts(lane, _)
+            | Self::Placements(lane, _)
             | Self::Progress(lane, ..)
             | Self::Live(lane, ..)
             | Self::Close(lane, ..) => Some(lane.worker()),
@@ -357,6 +361,7 @@ impl Hub {
             Item::Answer { lane, frame, index, request, pieces } => {
                 self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
             }
+            Item::Placements(lane, places) => self.with(&lane, |queue| queue.placements(places)),
             Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
             Item::Progress(lane, progress, token) => {
                 self.with(&lane, |queue| queue.progress(progress, token))

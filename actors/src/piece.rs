@@ -6,10 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rill_proto::id::AccountId;
+use rill_proto::classificator::MySectionType;
+use rill_proto::id::{AccountId, MessageId};
 use rill_proto::record::conv::View;
+use rill_proto::record::message::{AssignedToMe, close_for_assignee};
+use rill_proto::record::weight::Weight;
 use rill_proto::record::{FOR_PROFILE_BYTES, close_for_profile};
 
+use crate::account::board::Placements;
 use crate::account::contact::{ContactBook, Known};
 
 /// One record. Cloning shares the bytes.
@@ -17,8 +21,8 @@ use crate::account::contact::{ContactBook, Known};
 pub enum Piece {
     /// The same for every viewer: a whole JSON object.
     Shared(Bytes),
-    /// An open object that only lacks `profile_id`.
-    ForProfile(Bytes),
+    /// A message: an open object that lacks `profile_id`, and its place where it stands on the viewer's own board.
+    Message(MessageId, Bytes),
     /// An account; the viewer's contact list completes it.
     Contact(Arc<Known>),
     /// A conversation's header.
@@ -38,6 +42,8 @@ pub struct Viewer<'a> {
     /// His private contact rows, once they are known to the lane; until then he is shown the public names and nothing of
     /// his list.
     pub contacts: Option<&'a ContactBook>,
+    /// Where conversations' tasks stand on his own board, once that is known to the lane.
+    pub placements: Option<&'a Placements>,
 }
 
 impl Piece {
@@ -45,9 +51,19 @@ impl Piece {
     pub fn write(&self, viewer: &Viewer<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Shared(record) => out.extend_from_slice(record),
-            Self::ForProfile(open) => {
+            Self::Message(message_id, open) => {
                 out.extend_from_slice(open);
-                close_for_profile(viewer.account_id, out);
+                match viewer.placements.and_then(|placements| placements.get(message_id)) {
+                    None => close_for_profile(viewer.account_id, out),
+                    Some(place) => {
+                        let place = place.map(|place| AssignedToMe {
+                            mk_section_type: MySectionType::MyTask,
+                            section_id: place.section_id,
+                            task_weight: Weight(place.weight.get()),
+                        });
+                        close_for_assignee(viewer.account_id, place.as_ref(), out);
+                    }
+                }
             }
             Self::Contact(known) => {
                 // Nobody is in his own list.
@@ -67,7 +83,7 @@ impl Piece {
     pub fn size_hint(&self) -> usize {
         match self {
             Self::Shared(record) => record.len(),
-            Self::ForProfile(open) => open.len() + FOR_PROFILE_BYTES,
+            Self::Message(_, open) => open.len() + FOR_PROFILE_BYTES,
             Self::Contact(known) => known.size_hint(),
             Self::Conv { shared, view } => shared.len() + view.size_hint(),
         }

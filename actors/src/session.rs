@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
 use bytes::Bytes;
 use rill_proto::envelope::Submission;
-use rill_proto::event::{self, ClientEvent, Owner};
+use rill_proto::event::{self, ClientEvent, Owner, my_section};
 use rill_proto::id::{ConversationId, RequestId};
 use rill_proto::record::{self, request::Request};
 use rill_proto::refusal::Refusal;
@@ -67,14 +67,34 @@ struct Frame {
 impl Frame {
     /// It has several events, or one whose answer comes from several owners.
     fn runs_alone(&self) -> bool {
-        let several_owners = |submission: &Submission| {
-            matches!(
-                submission.event,
-                Ok(ClientEvent::Account(event::account::Event::SyncConversations(_))
-                    | ClientEvent::Contact(event::contact::Event::SyncActivity(_)))
-            )
-        };
+        let several_owners =
+            |submission: &Submission| submission.event.as_ref().is_ok_and(has_several_owners);
         self.events.len() > 1 || self.events.iter().any(several_owners)
+    }
+}
+
+/// Whether other owners have a part in the answer to an event of somebody's own account.
+fn has_several_owners(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Account(event) => matches!(event, event::account::Event::SyncConversations(_)),
+        ClientEvent::Contact(event) => matches!(event, event::contact::Event::SyncActivity(_)),
+        ClientEvent::MySection(event) => match event {
+            my_section::Event::TaskArchiveAll(_)
+            | my_section::Event::TaskArchiveDone(_)
+            | my_section::Event::TaskDelete(_)
+            | my_section::Event::TaskSync(_) => true,
+            my_section::Event::TaskAdd(_)
+            | my_section::Event::TaskRename(_)
+            | my_section::Event::TaskSetPosition(_) => false,
+        },
+        ClientEvent::Task(_) => true,
+        ClientEvent::Conv(_)
+        | ClientEvent::Label(_)
+        | ClientEvent::Message(_)
+        | ClientEvent::MyMessage(_)
+        | ClientEvent::Organisation(_)
+        | ClientEvent::Section(_)
+        | ClientEvent::Team(_) => false,
     }
 }
 

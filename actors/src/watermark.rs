@@ -24,9 +24,13 @@ struct Open {
     stamps: VecDeque<(Stamp, bool)>,
 }
 
-/// A stamp that was issued. Dropping it says that everything with this stamp has been handed over.
+/// A stamp that was issued. Dropping the last clone of it says that everything with this stamp has been handed over.
+#[derive(Clone, Debug)]
+pub struct Issued(Arc<Hold>);
+
+/// What all clones of one stamp hold.
 #[derive(Debug)]
-pub struct Issued {
+struct Hold {
     stamp: Stamp,
     watermark: Arc<Watermark>,
 }
@@ -48,7 +52,7 @@ impl Watermark {
         let stamp = now_us.max(open.last + 1);
         open.last = stamp;
         open.stamps.push_back((stamp, false));
-        Issued { stamp, watermark: Arc::clone(self) }
+        Issued(Arc::new(Hold { stamp, watermark: Arc::clone(self) }))
     }
 
     /// Everything with a stamp up to this has been handed to the hubs.
@@ -82,11 +86,11 @@ impl Issued {
     /// The stamp.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        self.stamp
+        self.0.stamp
     }
 }
 
-impl Drop for Issued {
+impl Drop for Hold {
     fn drop(&mut self) {
         self.watermark.done(self.stamp);
     }

@@ -22,6 +22,12 @@ impl Weight {
     /// What stands below everything: the archive among the sections of a board.
     pub const LAST: Self = Self(0.0);
 
+    /// Below every weight.
+    pub const LOWEST: Self = Self(f64::NEG_INFINITY);
+
+    /// Above every weight.
+    pub const HIGHEST: Self = Self(f64::INFINITY);
+
     /// From one end of a list to its next item: 2^16.
     pub const STEP: f64 = 65_536.0;
 

@@ -28,6 +28,10 @@ mod socket;
 mod velocity;
 mod worker;
 
+/// Deliveries are many small allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Where the store is when nothing else is said; the same as of the setting `data`.
 const DATA: &str = "data";
 

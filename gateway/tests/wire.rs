@@ -16,6 +16,7 @@
 //! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
 //! | `alice> POST team/sync/${t} {…}` | makes the HTTP call below `/api/`, with alice's token and ticket, and waits for its answer |
 //! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
+//! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |
 //! | `alice> PUT a.txt "…"` | uploads a file of that name and content |
 //! | `alice> GET ${url}` | reads a path |
 //! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its `header` and its `stream` |

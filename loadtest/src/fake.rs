@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     Swap,
     /// One message takes effect twice.
     Twice,
-    /// One push leaves twice, which is no broken promise: delivery is at least once.
+    /// One push leaves twice. A client takes it for harmless, but on a live connection nothing calls for it.
     Repeat,
     /// One session is closed in the middle.
     Close,

@@ -1,18 +1,26 @@
 //! A client of the wire, its picture of what the server sent, and a load that verifies itself.
 //!
 //! Owns: the blocking client used by the integration tests ([`user`], [`socket`], [`poll`], [`session`]), the client's cache and the
-//! judgements on it ([`picture`]), a server process under test ([`server`]), and the load harness ([`load`], [`report`]).
+//! judgements on it ([`picture`]), a server process under test ([`server`]), and the load harness: what is to be done ([`scenario`]), by
+//! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), and what came of it ([`outcome`], [`report`]).
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
 
+pub mod command;
+pub mod engine;
 pub mod failure;
 #[cfg(test)]
 mod fake;
-pub mod load;
+pub mod fleet;
+pub mod floor;
+pub mod outcome;
 pub mod picture;
 pub mod poll;
+pub mod process;
 pub mod record;
 pub mod report;
+pub mod scenario;
 pub mod server;
 pub mod session;
 pub mod socket;
+pub mod target;
 pub mod user;

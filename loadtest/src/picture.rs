@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 const FIXED_OF_MESSAGE: [&str; 6] =
     ["message_id", "account_id", "posted_time", "inbox_nr", "prev_message_nr", "mk_message_type"];
 
+/// The state of a private task that is gone.
+const DELETED_TASK: &str = "urn:fleep:my_message:mk_message_state:deleted";
+
 /// What one session has been sent, merged.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
@@ -160,6 +163,12 @@ impl Picture {
             "label" if text(record, "mk_label_status") == "removed" => {
                 self.records.remove(&("label".to_owned(), text(record, "label_id").to_owned()));
             }
+            "my_message" if text(record, "mk_message_state") == DELETED_TASK => {
+                self.records.remove(&("my_message".to_owned(), text(record, "message_id").to_owned()));
+            }
+            "my_section" if flag(record, "is_deleted") => {
+                self.records.remove(&("my_section".to_owned(), text(record, "section_id").to_owned()));
+            }
             "lock" => self.merge_lock(record),
             _ => self.upsert(record),
         }
@@ -270,6 +279,34 @@ impl Picture {
         Ok(())
     }
 
+    /// Loads what stands on the account's own board, and its canned responses.
+    pub fn complete_board(session: &mut dyn Session) -> Result<(), Failure> {
+        let sections = session.picture().records("my_section");
+        let ids: Vec<String> = sections.map(|section| text(section, "section_id").to_owned()).collect();
+        for section_id in ids {
+            let mut sync_cursor = Value::Null;
+            loop {
+                let params = json!({ "section_id": section_id, "sync_cursor": sync_cursor });
+                let answer = session.request("my_section:task:sync", params)?.done()?;
+                let section = answer.records("my_section").next();
+                sync_cursor =
+                    section.and_then(|section| section.get("sync_cursor")).cloned().unwrap_or_default();
+                if sync_cursor.is_null() {
+                    break;
+                }
+            }
+        }
+        let mut sync_cursor = Value::Null;
+        loop {
+            let params = json!({ "sync_cursor": sync_cursor });
+            let answer = session.request("contact:sync_canned", params)?.done()?;
+            sync_cursor = answer.request.get("sync_cursor").cloned().unwrap_or_default();
+            if sync_cursor.is_null() {
+                return Ok(());
+            }
+        }
+    }
+
     /// What is to be asked next to have the whole conversation: the event and its params; nothing when it is whole.
     fn next_load(&self, conversation_id: &str) -> Option<(&'static str, Value)> {
         let conv = self.conv(conversation_id)?;
@@ -355,8 +392,8 @@ fn key_of(record: &Record) -> String {
         "external_account" => field(record, "external_account_id"),
         "mail" | "mailinfo" | "mail_conf_progress" => field(record, "mail_id"),
         "smtp" => field(record, "smtp_id"),
-        // Private tasks and canned answers are messages without a conversation.
-        "message" => field(record, "message_id"),
+        "message" | "my_message" => field(record, "message_id"),
+        "my_section" => field(record, "section_id"),
         other => format!("{other}?{}", Value::Object(record.clone())),
     }
 }

@@ -154,12 +154,18 @@ fn spawn(
     listen: &str,
     log: &Path,
 ) -> Result<(Child, String), Failure> {
-    let stderr: File = OpenOptions::new().create(true).append(true).open(log)?;
     let mut command = Command::new(binary);
     command.arg("serve").arg("--listen").arg(listen).arg("--data").arg(data_dir).args(extra_args);
+    spawn_ready(command, log)
+}
+
+/// Starts any server that says where it listens as `rill serve` does, and waits until it has said so.
+pub(crate) fn spawn_ready(mut command: Command, log: &Path) -> Result<(Child, String), Failure> {
+    let stderr: File = OpenOptions::new().create(true).append(true).open(log)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
-    let mut child =
-        command.spawn().map_err(|error| Failure::Process(format!("{} {error}", binary.display())))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| Failure::Process(format!("{} {error}", command.get_program().display())))?;
     match await_ready(&mut child, log) {
         Ok(address) => Ok((child, address)),
         Err(failure) => {

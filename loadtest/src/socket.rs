@@ -226,11 +226,6 @@ impl Socket {
         self.picture
     }
 
-    /// The raw WebSocket, for a reader of its own (the load's).
-    pub(crate) fn into_web(self) -> WebSocket<TcpStream> {
-        self.web
-    }
-
     fn send(&mut self, message: Message) -> Result<(), Failure> {
         self.web.send(message).map_err(|error| broke(error, "room to write", WRITE_WAIT))
     }

@@ -210,6 +210,37 @@ pub enum SectionSubtype {
     User,
 }
 
+/// `mk_section_subtype` of an account's own board (accounts.md §7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum MySectionSubtype {
+    /// "To Do"; every account has one.
+    #[serde(rename = "urn:fleep:my_section:mk_section_subtype:default")]
+    Default,
+    /// "Archived"; every account has one.
+    #[serde(rename = "urn:fleep:my_section:mk_section_subtype:archived")]
+    Archived,
+    /// Made by the owner.
+    #[serde(rename = "urn:fleep:my_section:mk_section_subtype:user")]
+    User,
+}
+
+/// `mk_message_state` of private tasks and canned responses (accounts.md §7.4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum MyMessageState {
+    /// An open task.
+    #[serde(rename = "urn:fleep:my_message:mk_message_state:todo")]
+    Todo,
+    /// A completed task.
+    #[serde(rename = "urn:fleep:my_message:mk_message_state:done")]
+    Done,
+    /// A canned response; on no board.
+    #[serde(rename = "urn:fleep:my_message:mk_message_state:canned")]
+    Canned,
+    /// Gone for good.
+    #[serde(rename = "urn:fleep:my_message:mk_message_state:deleted")]
+    Deleted,
+}
+
 /// `mk_label_type` (protocol.md §4.9).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum LabelType {

@@ -20,10 +20,13 @@ pub mod label;
 pub mod lastseen;
 pub mod lock;
 pub mod message;
+pub mod my_message;
+pub mod my_section;
 pub mod poke;
 pub mod request;
 pub mod section;
 pub mod upload;
+pub mod weight;
 mod write;
 
 /// Bytes that [`close_for_profile`] adds to an open record.
@@ -44,7 +47,7 @@ pub fn open<R: Serialize>(record: &R) -> Vec<u8> {
     bytes
 }
 
-/// Completes an open record whose only viewer field is `profile_id`: a message.
+/// Completes an open record whose only viewer field is `profile_id`: a message that is not on the viewer's own board.
 pub fn close_for_profile(profile_id: AccountId, out: &mut Vec<u8>) {
     let mut fields = Fields::new(out);
     fields.id("profile_id", profile_id.0);

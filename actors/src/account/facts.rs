@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, RequestId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
+use super::board::record::Texts;
 use super::login::account_of;
 use super::profile::Profile;
 use super::rules::{CheckedPassword, DeviceHolder, Facts, Need};
@@ -16,7 +17,7 @@ use crate::conversation::rows::decode;
 use crate::conversation::state::Member;
 use crate::node::Node;
 use crate::outcomes::Outcome;
-use crate::store::{Aggregate, RowKey, StoreFault, UniqueKey};
+use crate::store::{Aggregate, RowKey, Store, StoreFault, UniqueKey};
 
 /// A fact that was fetched.
 pub(super) enum Fact {
@@ -26,6 +27,7 @@ pub(super) enum Fact {
     DeviceHolder(Uuid, Option<DeviceHolder>),
     AddressHolder(String, Option<AccountId>),
     Password(CheckedPassword),
+    Texts(Texts),
     Outcome(Option<Outcome>),
 }
 
@@ -83,6 +85,9 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
         Need::Password { given, hash, wanted } => {
             Ok(Fact::Password(check(node, &given, hash, &wanted).await?))
         }
+        Need::Texts(wanted) => {
+            Ok(Fact::Texts(read_texts(Arc::clone(&node.store), asking.account_id, wanted).await?))
+        }
         Need::Outcome => {
             let key = asking.request_id.map(|id| UniqueKey::Request(asking.account_id, id.0));
             let row = match key {
@@ -92,6 +97,21 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
             Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
         }
     }
+}
+
+/// Reads what private tasks and canned responses say. All of them have a text; a store without one is broken.
+pub(super) async fn read_texts(
+    store: Arc<dyn Store>,
+    id: AccountId,
+    wanted: Vec<MessageId>,
+) -> Result<Texts, StoreFault> {
+    let mut texts = Texts::new();
+    for message_id in wanted {
+        let row = store.row(Aggregate::Account(id), RowKey::Text(message_id)).await?;
+        let row = row.ok_or_else(|| StoreFault(format!("{message_id} has no text")))?;
+        texts.insert(message_id, decode(&row)?);
+    }
+    Ok(texts)
 }
 
 /// The present members of every conversation in which the account is one.
@@ -141,6 +161,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
             facts.addresses.insert(address, holder);
         }
         Fact::Password(checked) => facts.password = Some(checked),
+        Fact::Texts(texts) => facts.texts.extend(texts),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
     }
 }

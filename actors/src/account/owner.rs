@@ -8,13 +8,14 @@ use bytes::Bytes;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
+use super::board::record::NO_TEXTS;
 use super::contact;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts, Stop};
 use super::state::{Change, Head, State};
-use super::sync::{Run, Step};
+use super::sync::{Page, Run, Step};
 use super::upload::{AskRoom, KeepUploads};
 use super::wish::{Grant, PrepareLetter};
 use super::{AskActivity, Introduce, Rested, Sync};
@@ -43,6 +44,7 @@ pub(crate) enum Work {
     Submit(Submit),
     Introduce(Introduce),
     Sync(Sync),
+    Page(Page),
     Apply(OutboxEntry, Effect),
     Grant(Grant),
     Prepare(PrepareLetter),
@@ -132,8 +134,8 @@ impl Account {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
+            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
             Effect::Profile { .. }
-            | Effect::Assigned { .. }
             | Effect::Attached { .. }
             | Effect::Named { .. }
             | Effect::Watched { .. }
@@ -141,10 +143,11 @@ impl Account {
             | Effect::Mail { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
+        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
-        let telling = super::sync::Tell { step, issued: Some(issued) };
+        let telling = super::sync::Tell { step, issued: Some(issued.clone()) };
         let reply = Reply::Order(Box::new(move |ok| {
             if ok {
                 #[expect(clippy::disallowed_methods, reason = "bounded: one for each append under way")]
@@ -153,7 +156,8 @@ impl Account {
                 node.carry_again(entry);
             }
         }));
-        self.write(decision, Vec::new(), Departure { settles, ..Departure::reply(reply) }, ctx);
+        let departure = Departure { items, reply, settles, issued: Some(issued) };
+        self.write(decision, Vec::new(), departure, ctx);
     }
 
     pub(super) fn take_in(&mut self, decision: &Decision) {
@@ -240,6 +244,7 @@ impl Owner for Account {
             Work::Submit(submit) => self.submit(submit, ctx),
             Work::Introduce(introduce) => self.introduce(introduce, ctx),
             Work::Sync(sync) => self.sync(sync, ctx),
+            Work::Page(page) => self.page(page, ctx),
             Work::Apply(entry, effect) => self.apply(entry, effect, ctx),
             Work::Activity(asked) => self.show_activity(asked),
             Work::Rest(rested) => self.rest(rested, ctx),
@@ -273,6 +278,7 @@ impl Owner for Account {
                 self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
             }
             Work::Sync(sync) => super::sync::turn_away(&self.desk.node, sync.lane),
+            Work::Page(page) => self.lose_page(page),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
             Work::Grant(grant) => refuse_order(grant.reply),
             Work::Prepare(order) => refuse_order(order.reply),
@@ -303,6 +309,10 @@ impl Owner for Account {
                     .node
                     .to_account(self.id, sync)
                     .map_err(|_| super::sync::turn_away(&self.desk.node, lane))
+            }
+            Work::Page(page) => {
+                self.lose_page(page);
+                Ok(())
             }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);

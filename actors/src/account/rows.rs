@@ -1,7 +1,7 @@
 //! An account's rows as bytes, and back.
 
 use bytes::Bytes;
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, SectionId};
 
 use super::state::{Change, State};
 use crate::conversation::rows::{decode, encode};
@@ -18,6 +18,12 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Token(name, None) => remove.push(RowKey::Token(*name)),
             Change::Contact(id, row) => put.push((RowKey::Contact(*id), encode(row))),
             Change::Membership(id, membership) => put.push((RowKey::Membership(*id), encode(membership))),
+            Change::MySection(id, Some(section)) => put.push((RowKey::Section(id.0), encode(section))),
+            Change::MySection(id, None) => remove.push(RowKey::Section(id.0)),
+            Change::Task(id, Some(task)) => put.push((RowKey::Task(*id), encode(task))),
+            Change::Task(id, None) => remove.push(RowKey::Task(*id)),
+            Change::Text(id, Some(text)) => put.push((RowKey::Text(*id), encode(text))),
+            Change::Text(id, None) => remove.push(RowKey::Text(*id)),
             Change::Watcher(id) => put.push((RowKey::Watcher(*id), Bytes::new())),
             Change::Notice(name, Some(notice)) => put.push((RowKey::Notice(*name), encode(notice))),
             Change::Notice(name, None) => remove.push(RowKey::Notice(*name)),
@@ -43,12 +49,9 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Watcher(id) => Change::Watcher(*id),
             RowKey::Notice(name) => Change::Notice(*name, Some(decode(bytes)?)),
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
-            RowKey::Member(_)
-            | RowKey::Run(_)
-            | RowKey::Section(_)
-            | RowKey::Slot(_)
-            | RowKey::Task(_)
-            | RowKey::Text(_) => continue,
+            RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
+            RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) => continue,
         };
         state.fold(&change);
     }

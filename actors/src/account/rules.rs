@@ -7,14 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::event::{ClientEvent, account, contact};
+use rill_proto::event::{self, ClientEvent, account, contact};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::board::record::{Texts, Told};
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
 use super::upload;
@@ -22,13 +23,20 @@ use crate::effect::Effect;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
 
+mod board;
+#[cfg(test)]
+mod board_replay;
+mod canned;
 pub mod letters;
+mod my_message;
+mod my_section;
 mod people;
 pub mod registration;
 #[cfg(test)]
 mod replay;
 mod settings;
 pub mod spread;
+mod task;
 
 /// Why a rule did not come to a decision.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,6 +78,8 @@ pub enum Need {
         /// The one that is to be hashed.
         wanted: Text<128>,
     },
+    /// What some private tasks and canned responses say.
+    Texts(Vec<MessageId>),
     /// What came of an earlier event with the same `client_req_id`.
     Outcome,
 }
@@ -116,6 +126,8 @@ pub struct Facts {
     pub addresses: HashMap<String, Option<AccountId>>,
     /// A password that was checked.
     pub password: Option<CheckedPassword>,
+    /// Texts of private tasks and canned responses that were read.
+    pub texts: Texts,
     /// The first outcome of the same `client_req_id`, once it was looked up.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -224,6 +236,8 @@ pub struct Decision {
     pub answer: Vec<News>,
     /// What the account's other sessions are told, in order.
     pub news: Vec<News>,
+    /// What of the own board is told behind that: in the answer, and to the other sessions when anything changes.
+    pub board: Vec<Told>,
 }
 
 impl Decision {
@@ -287,14 +301,14 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
     match event {
         ClientEvent::Account(event) => decide_account(state, event, facts),
         ClientEvent::Contact(event) => decide_contact(state, event, facts),
+        ClientEvent::MyMessage(event) => my_message::decide(&state.board, event, facts).map(Task::Decided),
+        ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
+        ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
         ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
         | ClientEvent::Team(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
@@ -346,7 +360,7 @@ fn decide_contact(state: &State, event: &contact::Event, facts: &Facts) -> Judge
         Event::SetName(event) => people::set_name(state, event, facts),
         Event::SetPhone(event) => people::set_phone(state, event, facts),
         Event::Sync(event) => people::sync(state, event, facts),
-        Event::SyncCanned(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::SyncCanned(event) => Ok(canned::sync(state, event)),
     };
     decision.map(Task::Decided)
 }
@@ -370,14 +384,13 @@ pub fn is_remembered(event: &ClientEvent) -> bool {
             | contact::Event::SyncActivity(_)
             | contact::Event::SyncCanned(_) => false,
         },
+        ClientEvent::MyMessage(_) | ClientEvent::Task(_) => true,
+        ClientEvent::MySection(event) => !matches!(event, event::my_section::Event::TaskSync(_)),
         ClientEvent::Conv(_)
         | ClientEvent::Label(_)
         | ClientEvent::Message(_)
-        | ClientEvent::MyMessage(_)
-        | ClientEvent::MySection(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
-        | ClientEvent::Task(_)
         | ClientEvent::Team(_) => false,
     }
 }
@@ -388,7 +401,11 @@ pub fn is_remembered(event: &ClientEvent) -> bool {
 /// What must be fetched first.
 pub fn repeat(state: &State, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
     let identifier = outcome.identifier.clone();
-    let named = identifier.get("account_id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+    let id = |key| identifier.get(key).and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+    let named = id("account_id");
+    let message = id("message_id").map(|id| Told::Task(MessageId(id)));
+    let section = id("section_id").map(|id| Told::section(SectionId(id)));
+    let board = message.into_iter().chain(section).collect();
     let answer = match named.map(AccountId) {
         Some(id) if id == state.account_id => vec![News::Own],
         Some(id) => {
@@ -398,7 +415,7 @@ pub fn repeat(state: &State, outcome: &Outcome, facts: &Facts) -> Judged<Decisio
         }
         None => Vec::new(),
     };
-    Ok(Decision { identifier, answer, ..Decision::default() })
+    Ok(Decision { answer, board, identifier, ..Decision::default() })
 }
 
 /// Whether a text can be an e-mail address; in lower case, as it is kept.
@@ -437,8 +454,16 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Spread { news, after } => Ok(spread::go_on(state, *news, *after, facts)),
         Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
         Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts.given())),
-        // No board of one's own is kept yet.
-        Effect::Assigned { .. } => Ok(Decision::default()),
+        Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
+            let said = task::Assigned {
+                conversation_id: *conversation_id,
+                message_nr: *message_nr,
+                message_id: *message_id,
+                state: *assignment,
+                version: *version,
+            };
+            Ok(task::assigned(&state.board, said, facts))
+        }
         // A letter is the post's, and the others are for conversations.
         Effect::Mail { .. } | Effect::Profile { .. } | Effect::Named { .. } => Ok(Decision::default()),
     }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
@@ -82,6 +83,12 @@ pub enum Change {
     Contact(AccountId, ContactRow),
     /// A membership.
     Membership(ConversationId, Membership),
+    /// A section of the own board.
+    MySection(SectionId, Option<board::Section>),
+    /// A task on the own board, or a canned response.
+    Task(MessageId, Option<board::Task>),
+    /// What one of them says; not held in memory.
+    Text(MessageId, Option<board::Text>),
     /// Another account has this one in its list.
     Watcher(AccountId),
     /// A letter that waits for an answer, by its name.
@@ -103,6 +110,8 @@ pub struct State {
     pub contacts: ContactBook,
     /// Conversations that it can see.
     pub memberships: BTreeMap<ConversationId, Membership>,
+    /// Its own board, without what the tasks say.
+    pub board: Board,
     /// Accounts that have it in their lists: they are told what changes of its profile.
     pub watchers: BTreeSet<AccountId>,
     /// Letters that wait for an answer, by their name.
@@ -121,6 +130,7 @@ impl State {
             tokens: BTreeMap::new(),
             contacts: ContactBook::default(),
             memberships: BTreeMap::new(),
+            board: Board::new(account_id),
             watchers: BTreeSet::new(),
             notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
@@ -143,6 +153,9 @@ impl State {
             Change::Membership(id, membership) => {
                 self.memberships.insert(*id, membership.clone());
             }
+            Change::MySection(id, section) => self.board.fold_section(*id, section.as_ref()),
+            Change::Task(id, task) => self.board.fold_task(*id, task.as_ref()),
+            Change::Text(..) => {}
             Change::Watcher(id) => {
                 self.watchers.insert(*id);
             }

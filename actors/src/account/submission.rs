@@ -9,11 +9,14 @@ use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
+use uuid::Uuid;
 
+use super::board::record::Texts;
 use super::contact::Known;
 use super::facts::{Asking, Fact, NoFact, fetch, know};
 use super::owner::Work;
 use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
+use super::telling::Durable;
 use super::{Account, AskActivity, Found, Introduce, dialog_id};
 use crate::conversation::rows::encode;
 use crate::conversation::{OpenDialog, Part, Peek};
@@ -23,8 +26,9 @@ use crate::node::Node;
 use crate::outcomes::Outcome;
 use crate::owner::Owner;
 use crate::piece::Piece;
+use crate::presence::Lane;
 use crate::session::Submit;
-use crate::store::UniqueKey;
+use crate::store::{StoreFault, UniqueKey};
 use crate::watermark::Issued;
 
 /// An answer whose records come from several owners; it is complete when the last of them has done its part.
@@ -53,15 +57,26 @@ impl Account {
     pub(super) fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
         let (issued, mut facts) = self.facts();
         facts.token = submit.lane.token();
+        facts.fresh = self.fresh(submit.request_id);
         self.attempt(submit, facts, issued, ctx);
     }
 
     /// Judges until there is a verdict, fetching what the rule lacks.
     fn attempt(&mut self, submit: Submit, facts: Facts, issued: Issued, ctx: &mut Context<Self>) {
         match self.judge(&submit, &facts) {
-            Ok(task) => self.carry_out(submit, task, issued, ctx),
+            Ok(task) => self.carry_out(submit, task, &facts.texts, issued, ctx),
             Err(Stop::Refused(refusal)) => self.refuse(submit, &refusal),
             Err(Stop::Needs(need)) => {
+                if let Need::Texts(wanted) = &need {
+                    // The rows in the store are older than the memory.
+                    if !self.desk.journal.is_idle() {
+                        return self.desk.wait_for_appends(Work::Submit(submit));
+                    }
+                    if wanted.iter().all(|id| facts.texts.contains_key(id)) {
+                        let fault = StoreFault("a text is not the one that its task names".to_owned());
+                        return self.meet(&fault, Work::Submit(submit));
+                    }
+                }
                 let request_id = Some(submit.request_id);
                 self.fetch(request_id, need, facts, ctx, move |owner, facts, ctx| match facts {
                     Ok(facts) => owner.attempt(submit, facts, issued, ctx),
@@ -87,6 +102,7 @@ impl Account {
             | Need::DeviceHolder(_)
             | Need::AddressHolder(_)
             | Need::Password { .. }
+            | Need::Texts(_)
             | Need::Outcome => Vec::new(),
         };
         let node = Arc::clone(&self.desk.node);
@@ -115,6 +131,17 @@ impl Account {
     }
 
     fn judge(&self, submit: &Submit, facts: &Facts) -> Judged<Task> {
+        let task = self.first_or_new(submit, facts)?;
+        if let Task::Decided(decision) = &task {
+            let wanted = self.texts_wanted(decision, &facts.texts);
+            if !wanted.is_empty() {
+                return Err(Stop::Needs(Need::Texts(wanted)));
+            }
+        }
+        Ok(task)
+    }
+
+    fn first_or_new(&self, submit: &Submit, facts: &Facts) -> Judged<Task> {
         if rules::is_remembered(&submit.event) {
             let known = self.outcomes.get((self.id, submit.request_id)).map(Some);
             let first = known.or(facts.outcome.as_ref().map(Option::as_ref));
@@ -129,9 +156,16 @@ impl Account {
         rules::decide(&self.state, &submit.event, facts)
     }
 
-    fn carry_out(&mut self, submit: Submit, task: Task, issued: Issued, ctx: &mut Context<Self>) {
+    fn carry_out(
+        &mut self,
+        submit: Submit,
+        task: Task,
+        texts: &Texts,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
         match task {
-            Task::Decided(decision) => self.effect(submit, &decision, issued, ctx),
+            Task::Decided(decision) => self.effect(submit, &decision, texts, issued, ctx),
             Task::Gather(ids, mode) => self.gather(submit, ids, mode),
             Task::AskActivity(ids) => self.ask_activity(submit, ids, ctx),
             Task::OpenDialog(other, mk_conv_type, unhidden) => {
@@ -191,29 +225,62 @@ impl Account {
     }
 
     /// Carries out what an event decided.
-    fn effect(&mut self, submit: Submit, decision: &Decision, issued: Issued, ctx: &mut Context<Self>) {
+    fn effect(
+        &mut self,
+        submit: Submit,
+        decision: &Decision,
+        texts: &Texts,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
         self.desk.node.metrics.events_done.add(1);
         self.take_in(decision);
-        let pieces = self.pieces(&decision.answer);
-        let news = self.news(decision, Some(&submit.lane));
-        let identifier = &decision.identifier;
+        let mut board = self.records(decision, texts);
+        let mut pieces = self.pieces(&decision.answer);
+        pieces.append(&mut board.pieces.clone());
+        let mut items = self.news(decision, Some(&submit.lane));
+        let others = if decision.is_durable() { self.others(&submit.lane) } else { Vec::new() };
+        items.extend(self.placements_for(decision, &others));
+        if !board.pieces.is_empty() {
+            items.extend(others.iter().map(|lane| Item::Pieces(lane.clone(), board.pieces.clone())));
+        }
         let request = match &decision.sync_cursor {
-            Some(cursor) => submit.page_record(identifier, cursor),
-            None => submit.record(Ok(identifier)),
+            Some(cursor) => submit.page_record(&decision.identifier, cursor),
+            None => submit.record(Ok(&decision.identifier)),
         };
         let mut claim = Vec::new();
         if decision.is_durable() && rules::is_remembered(&submit.event) {
-            let outcome = Outcome { identifier: identifier.clone() };
+            let outcome = Outcome { identifier: decision.identifier.clone() };
             claim.push((UniqueKey::Request(self.id, submit.request_id.0), encode(&outcome)));
             self.outcomes.put((self.id, submit.request_id), outcome);
         }
-        let reply = event_reply(submit, request, pieces);
-        self.write(
-            decision,
-            claim,
-            Departure { items: news, reply, settles: None, issued: Some(issued) },
-            ctx,
-        );
+        let departure = if board.shows.is_empty() {
+            let reply = event_reply(submit, request, pieces);
+            Departure { items, reply, settles: None, issued: Some(issued) }
+        } else {
+            // The lane that asks may be one that never synchronised.
+            items.push(Item::Placements(submit.lane.clone(), Arc::clone(self.state.board.placements())));
+            board.pieces = pieces;
+            let durable = Durable { submit, request, told: board, others, issued: issued.clone() };
+            let reply = durable.reply(&self.desk.node, ctx);
+            Departure { items, reply, settles: None, issued: Some(issued) }
+        };
+        self.write(decision, claim, departure, ctx);
+    }
+
+    /// The account's sessions but one.
+    fn others(&self, asking: &Lane) -> Vec<Lane> {
+        let mut others = self.desk.node.presence.of(self.id);
+        others.retain(|lane| lane != asking);
+        others
+    }
+
+    /// The id of what an event makes: the same for the same request.
+    fn fresh(&self, request_id: RequestId) -> Uuid {
+        let mut name = [0; 32];
+        name[..16].copy_from_slice(self.id.0.as_bytes());
+        name[16..].copy_from_slice(request_id.0.as_bytes());
+        self.desk.node.derived_id("own", &name)
     }
 
     /// Carries out a decision that no session waits for.
@@ -236,7 +303,7 @@ impl Account {
 
     /// What the account's sessions are told of a decision that has been taken in, but for the one that asked; those that it
     /// ends are closed.
-    pub(super) fn news(&self, decision: &Decision, asking: Option<&crate::presence::Lane>) -> Vec<Item> {
+    pub(super) fn news(&self, decision: &Decision, asking: Option<&Lane>) -> Vec<Item> {
         let mut items = Vec::new();
         let pieces = self.pieces(&decision.news);
         for lane in self.desk.node.presence.of(self.id) {

@@ -1,6 +1,6 @@
 //! How a session is brought up to date: the own records, then a visit to every conversation that may have something for
-//! it, then live. The initial sync, the catch-up after a lost connection and the news of having joined a conversation
-//! are this one path.
+//! it, then what changed on the own board (a client without any of it fetches the tasks itself), then live. The initial
+//! sync, the catch-up after a lost connection and the news of having joined a conversation are this one path.
 //!
 //! A run puts in one batch of visits at a time and goes on when the client has taken it, so that a slow client or a long
 //! poll bounds its own sync.
@@ -9,9 +9,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, MessageId};
 
+use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
+use super::facts::read_texts;
 use super::label::SystemLabel;
+use super::owner::Work;
 use super::{Account, Sync};
 use crate::conversation::rows::decode;
 use crate::conversation::state::Head as ConversationHead;
@@ -19,6 +22,7 @@ use crate::conversation::{Part, Token, Visit};
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply};
 use crate::node::Node;
+use crate::owner::Owner;
 use crate::piece::Piece;
 use crate::presence::Lane;
 use crate::store::{Aggregate, RowKey, Stamp, StoreFault};
@@ -28,6 +32,9 @@ use crate::watermark::Issued;
 /// headers and windows.
 const VISITS_MAX: usize = 20;
 
+/// How many tasks of the own board are told before the client must have taken them; few enough to be told whole.
+const PAGE_TASKS_MAX: usize = 50;
+
 /// A sync under way.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -35,10 +42,19 @@ pub(super) struct Run {
     /// The watermark when the run began: what is in the conversations by now covers it.
     covers: Stamp,
     left: VecDeque<(ConversationId, Stamp)>,
+    /// What changed on the own board and has not been told yet.
+    tasks: VecDeque<MessageId>,
     /// All conversations. Those that are active in the end and do not tell the lane yet are visited last: one that came
     /// into memory while the lane was not live has passed it over.
     all: Option<Wanted>,
     total: usize,
+}
+
+/// The next tasks of the own board for a session.
+pub(crate) struct Page {
+    key: u64,
+    number: u32,
+    texts: Texts,
 }
 
 /// What the sessions must be told once an effect is durable.
@@ -48,6 +64,8 @@ pub(super) enum Step {
     Visit(ConversationId),
     /// Their list says something else of an account.
     Show(AccountId),
+    /// Tasks have other places on the own board.
+    Tasks(Records),
     Nothing,
 }
 
@@ -109,6 +127,10 @@ impl Account {
         if horizon == 0 {
             own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
         }
+        let sections = self.state.board.sections_since(horizon).into_iter().map(Told::section);
+        own.extend(record::records(&self.state.board, &sections.collect::<Vec<_>>(), &NO_TEXTS).pieces);
+        let tasks: VecDeque<MessageId> =
+            if horizon == 0 { VecDeque::new() } else { self.state.board.tasks_since(horizon).into() };
         let changed = self.state.contacts.rows().filter(|(_, row)| row.stamp > horizon);
         let changed: Vec<(AccountId, Option<String>)> =
             changed.map(|(id, row)| (id, row.email.clone())).collect();
@@ -125,8 +147,8 @@ impl Account {
         ctx.wait(plan.into_actor(self).map(move |planned, owner, ctx| match planned {
             Ok((contacts, left)) => {
                 own.extend(contacts);
-                let total = left.len();
-                owner.run(Run { sync, covers, left, all: Some(all), total }, own, ctx);
+                let total = left.len() + tasks.len();
+                owner.run(Run { sync, covers, left, tasks, all: Some(all), total }, own, ctx);
             }
             Err(fault) => {
                 tracing::error!(account_id = %owner.id, %fault, "a sync cannot be planned");
@@ -140,7 +162,12 @@ impl Account {
         let begin = Begin(lane.key_of_node(), run.sync.number);
         self.runs.insert(lane.key_of_node(), run);
         let book = Arc::new(self.state.contacts.clone());
-        let items = vec![Item::Contacts(lane.clone(), book), Item::Pieces(lane, own)];
+        let places = Arc::clone(self.state.board.placements());
+        let items = vec![
+            Item::Contacts(lane.clone(), book),
+            Item::Placements(lane.clone(), places),
+            Item::Pieces(lane, own),
+        ];
         let addr = ctx.address();
         let reply = Reply::Order(Box::new(move |_| {
             #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
@@ -160,6 +187,9 @@ impl Account {
             return;
         }
         let is_last = run.left.is_empty();
+        if is_last && !run.tasks.is_empty() {
+            return self.take(Work::Page(Page { key, number, texts: Texts::new() }), ctx);
+        }
         if let Some(all) = run.all.take_if(|_| is_last) {
             // In this order: whatever becomes active from now on finds a lane that is live.
             lane.go_live();
@@ -191,6 +221,58 @@ impl Account {
         }
     }
 
+    /// Tells a session the next tasks of the own board that changed.
+    pub(super) fn page(&mut self, mut page: Page, ctx: &mut Context<Self>) {
+        let Some(run) = self.runs.get_mut(&page.key).filter(|run| run.sync.number == page.number) else {
+            return;
+        };
+        let told: Vec<Told> = run.tasks.iter().take(PAGE_TASKS_MAX).map(|id| Told::Task(*id)).collect();
+        let board = &self.state.board;
+        let wanted = record::texts_wanted(&told, |id| board.task(id), &page.texts);
+        if !wanted.is_empty() {
+            if !self.desk.journal.is_idle() {
+                return self.desk.wait_for_appends(Work::Page(page));
+            }
+            if wanted.iter().all(|id| page.texts.contains_key(id)) {
+                tracing::error!(account_id = %self.id, "a text is not the one that its task names");
+                return self.lose_page(page);
+            }
+            let reading = read_texts(Arc::clone(&self.desk.node.store), self.id, wanted);
+            ctx.wait(reading.into_actor(self).map(move |read, owner, ctx| match read {
+                Ok(texts) => {
+                    page.texts = texts;
+                    owner.take(Work::Page(page), ctx);
+                }
+                Err(fault) => {
+                    tracing::error!(account_id = %owner.id, %fault, "a board cannot be read");
+                    owner.lose_page(page);
+                }
+            }));
+            return;
+        }
+        run.tasks.drain(..told.len());
+        let lane = run.sync.lane.clone();
+        let records = record::records(board, &told, &page.texts);
+        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(page.key, page.number)));
+        self.show(records.shows, records.is_whole, None, std::slice::from_ref(&lane), &token);
+        let items = vec![Item::Pieces(lane.clone(), records.pieces)];
+        let node = Arc::clone(&self.desk.node);
+        let reply = Reply::Order(Box::new(move |ok| {
+            if !ok {
+                turn_away(&node, lane);
+            }
+            drop(token);
+        }));
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
+    }
+
+    /// The board cannot be told now: the session comes again.
+    pub(super) fn lose_page(&self, page: Page) {
+        if let Some(run) = self.runs.get(&page.key).filter(|run| run.sync.number == page.number) {
+            turn_away(&self.desk.node, run.sync.lane.clone());
+        }
+    }
+
     fn went(&mut self, went: Went, ctx: &mut Context<Self>) {
         match went {
             Went::Taken(key, number) => self.go_on(key, number, ctx),
@@ -198,12 +280,13 @@ impl Account {
                 let Some(run) = self.runs.get(&key).filter(|run| run.sync.number == number) else {
                     return;
                 };
-                if run.left.is_empty() {
+                let left = run.left.len() + run.tasks.len();
+                if left == 0 {
                     return self.go_on(key, number, ctx);
                 }
                 let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
                 #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
-                let progress = run.total.saturating_sub(run.left.len()) as f32 / run.total.max(1) as f32;
+                let progress = run.total.saturating_sub(left) as f32 / run.total.max(1) as f32;
                 self.desk.node.inboxes.put(Item::Progress(run.sync.lane.clone(), progress, token));
             }
         }
@@ -214,6 +297,7 @@ impl Account {
         let token: Token = Arc::new(Telling(tell.issued));
         match tell.step {
             Step::Nothing => {}
+            Step::Tasks(told) => self.show(told.shows, told.is_whole, None, &lanes, &token),
             Step::Visit(id) => {
                 for lane in lanes {
                     let (lane, token) = (lane.clone(), Arc::clone(&token));

@@ -121,7 +121,8 @@ fn encode(
             });
         }
         News::Message { message, flow } => {
-            Piece::ForProfile(message_bytes(state, message, *flow, locks.get(&message.message_nr).copied()))
+            let lock = locks.get(&message.message_nr).copied();
+            Piece::Message(message.message_id, message_bytes(state, message, *flow, lock))
         }
         News::File(shown) => {
             let host = Host::Conversation {

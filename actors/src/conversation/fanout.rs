@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, MessageId};
+use rill_proto::record;
+use rill_proto::record::message::Moved;
 
 use super::audience::{self, Site, Template};
 use super::rules::{News, Reach};
@@ -125,6 +127,25 @@ impl Stage<'_> {
             encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
         });
         templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
+    }
+
+    /// What names messages that stand on the viewer's own board, without their content; nothing once he has left.
+    #[must_use]
+    pub fn names(&self, viewer: AccountId, numbers: &[(u64, MessageId)]) -> Vec<Piece> {
+        if !self.is_present(viewer) {
+            return Vec::new();
+        }
+        let locks = self.soft.locks();
+        let name = |(message_nr, message_id): &(u64, MessageId)| {
+            let moved = Moved {
+                conversation_id: self.state.conversation_id,
+                message_nr: *message_nr,
+                message_id: *message_id,
+                lock_account_id: locks.get(message_nr).copied(),
+            };
+            Piece::Message(*message_id, record::open(&moved).into())
+        };
+        numbers.iter().map(name).collect()
     }
 
     /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).

@@ -20,7 +20,7 @@ use super::rows::{decode, encode, load, rows};
 use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
-use super::{OpenDialog, Peek, Visit};
+use super::{OpenDialog, Peek, Show, Visit};
 use crate::effect::{Apply, Effect};
 use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
@@ -52,6 +52,7 @@ pub(crate) enum Work {
     Dialog(OpenDialog),
     Visit(Visit),
     Peek(Peek),
+    Show(Show),
     Apply(OutboxEntry, Effect),
 }
 
@@ -131,6 +132,10 @@ impl Conversation {
                 let peeked = sync::conv_sync(&self.state, peek.lane.account_id(), peek.mode, facts)?;
                 Ok(Verdict::Told(peeked.answer))
             }
+            Work::Show(show) => {
+                let numbers = show.numbers.iter().map(|(nr, _)| *nr).filter(|_| show.is_whole);
+                sync::shown(&self.state, show.viewer, numbers, facts).map(Verdict::Told)
+            }
             Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
                 profile::profile_changed(&self.state, *account_id, now, facts).map(Verdict::Decided)
             }
@@ -190,10 +195,11 @@ impl Conversation {
                 let reply = Reply::Order(Box::new(move |_| drop(token)));
                 self.desk.journal.pass(Departure { items: vec![item], ..Departure::reply(reply) });
             }
+            (Work::Show(show), Verdict::Told(news)) => self.show(show, &news),
             (Work::Apply(entry, effect), Verdict::Decided(decision)) => {
                 self.apply(entry, &effect, decision, issued, ctx);
             }
-            (Work::Submit(_) | Work::Visit(_) | Work::Peek(_) | Work::Apply(..), _) => {
+            (Work::Submit(_) | Work::Visit(_) | Work::Peek(_) | Work::Show(_) | Work::Apply(..), _) => {
                 unreachable!("`judge` answers each kind of work with its own kind of verdict")
             }
         }
@@ -329,6 +335,28 @@ impl Conversation {
         self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
     }
 
+    fn show(&mut self, show: Show, news: &[News]) {
+        let stage = self.stage();
+        let pieces = if show.is_whole {
+            stage.pieces(show.viewer, news)
+        } else {
+            stage.names(show.viewer, &show.numbers)
+        };
+        let pushed = show.lanes.iter().map(|lane| Item::Pieces(lane.clone(), pieces.clone()));
+        let mut items: Vec<Item> = if pieces.is_empty() { Vec::new() } else { pushed.collect() };
+        if let Some((lane, frame)) = show.asking {
+            items.push(Item::Part(lane, frame, pieces));
+        }
+        let (node, lanes, token) = (Arc::clone(&self.desk.node), show.lanes, show.token);
+        let reply = Reply::Order(Box::new(move |ok| {
+            if !ok {
+                lanes.into_iter().for_each(|lane| turn_away(&node, lane));
+            }
+            drop(token);
+        }));
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
+    }
+
     /// The conversation is no dialog any more: the two begin another one.
     fn next_dialog(&self, open: OpenDialog) {
         let caller = open.submit.lane.account_id();
@@ -356,6 +384,10 @@ impl Conversation {
                 self.desk.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
             }
             Work::Peek(peek) => drop(peek.token),
+            Work::Show(show) => {
+                let token = show.token;
+                self.desk.journal.pass(Departure::reply(Reply::Order(Box::new(move |_| drop(token)))));
+            }
             Work::Apply(entry, _) => self.desk.node.store.settle(entry.id),
         }
     }
@@ -405,6 +437,12 @@ impl Conversation {
 /// A session that could not be brought up to date must come again, or it would miss something.
 fn turn_away(node: &Node, lane: Lane) {
     node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
+}
+
+/// As [`turn_away`], for all that were to be shown something.
+fn turn_all_away(node: &Node, show: Show) {
+    let asking = show.asking.into_iter().map(|(lane, _)| lane);
+    show.lanes.into_iter().chain(asking).for_each(|lane| turn_away(node, lane));
 }
 
 impl Owner for Conversation {
@@ -474,6 +512,7 @@ impl Owner for Conversation {
             }
             Work::Visit(visit) => turn_away(&self.desk.node, visit.lane),
             Work::Peek(peek) => drop(peek.token),
+            Work::Show(show) => turn_all_away(&self.desk.node, show),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
         }
     }
@@ -493,6 +532,12 @@ impl Owner for Conversation {
                 self.desk.node.to_conversation(self.id, visit).map_err(|_| turn_away(&self.desk.node, lane))
             }
             Work::Peek(peek) => self.desk.node.to_conversation(self.id, peek).map_err(drop),
+            Work::Show(show) => {
+                let lanes = show.lanes.clone();
+                self.desk.node.to_conversation(self.id, show).map_err(|_| {
+                    lanes.into_iter().for_each(|lane| turn_away(&self.desk.node, lane));
+                })
+            }
             Work::Apply(entry, _) => {
                 self.desk.node.carry(entry);
                 Ok(())
@@ -524,7 +569,7 @@ macro_rules! takes {
     )+};
 }
 
-takes! { Submit as Submit, OpenDialog as Dialog, Visit as Visit, Peek as Peek }
+takes! { Submit as Submit, OpenDialog as Dialog, Visit as Visit, Peek as Peek, Show as Show }
 
 impl Handler<Apply> for Conversation {
     type Result = ();

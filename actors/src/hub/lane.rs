@@ -14,6 +14,7 @@ use bytes::Bytes;
 use rill_proto::record::conv::View;
 
 use super::{CloseCode, Sink};
+use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::conversation::Token;
 use crate::conversation::audience::Template;
@@ -85,6 +86,7 @@ pub(super) struct Queue {
     session: Addr<Session>,
     sink: Box<dyn Sink>,
     book: Option<Arc<ContactBook>>,
+    places: Option<Arc<Placements>>,
     entries: VecDeque<Queued>,
     /// How many entries have ever left, so that places in the queue stay valid.
     left: u64,
@@ -108,6 +110,7 @@ impl Queue {
             session,
             sink,
             book: None,
+            places: None,
             entries: VecDeque::new(),
             left: 0,
             bytes: 0,
@@ -161,6 +164,10 @@ impl Queue {
 
     pub(super) fn contacts(&mut self, book: Arc<ContactBook>) {
         self.book = Some(book);
+    }
+
+    pub(super) fn placements(&mut self, places: Arc<Placements>) {
+        self.places = Some(places).filter(|places| !places.is_empty());
     }
 
     pub(super) fn progress(&mut self, progress: f32, token: Token) {
@@ -263,7 +270,7 @@ impl Queue {
         let mut body = Vec::from(b"{\"requests\":".as_slice());
         write_list(&requests, &mut body);
         body.extend_from_slice(b",\"stream\":[");
-        let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+        let viewer = self.viewer();
         for (at, piece) in pieces.iter().enumerate() {
             separate(&mut body, at == 0);
             piece.write(&viewer, &mut body);
@@ -271,6 +278,14 @@ impl Queue {
         body.extend_from_slice(b"]}");
         self.sink.answer(frame, &body);
         self.pieces(requests.into_iter().map(Piece::Shared).collect());
+    }
+
+    fn viewer(&self) -> Viewer<'_> {
+        Viewer {
+            account_id: self.lane.account_id(),
+            contacts: self.book.as_deref(),
+            placements: self.places.as_deref(),
+        }
     }
 
     fn finished(&mut self, frame: u64) {
@@ -367,7 +382,7 @@ impl Queue {
                 break;
             };
             self.left += 1;
-            let viewer = Viewer { account_id: self.lane.account_id(), contacts: self.book.as_deref() };
+            let viewer = self.viewer();
             match entry {
                 Queued::Piece(piece) => frame.piece(&piece, &viewer),
                 Queued::Batch(batch, view) => frame.batch(&batch, view.as_ref(), &viewer),

@@ -22,6 +22,7 @@ pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]
     }
     let mut fresh = person.user.connect(0)?;
     Picture::complete(&mut fresh)?;
+    Picture::complete_board(&mut fresh)?;
     let live = person.picture()?;
     let violations = live.verify().into_iter().chain(fresh.picture().verify());
     let mut broken: Vec<String> = violations.map(|violation| violation.to_string()).collect();

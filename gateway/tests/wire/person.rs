@@ -208,15 +208,13 @@ impl Person {
     /// his account's, and what the session is sent comes in order.
     pub(crate) fn settle(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         let last_event = self.last_event.take();
-        for conversation_id in conversation_ids {
-            // There is no message 0: a refusal brings nothing that would touch the picture.
-            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
-            self.ask("message:load_context", params, false)?;
-        }
-        // What another account has told his comes before the first of these, and what that means for him before the second.
+        self.question(conversation_ids)?;
+        // What another owner has told his account comes before the first of these, and what that means for him before the second.
         for _ in 0..2 {
             self.ask("account:sync_conversations", json!({"conversation_ids": []}), false)?;
         }
+        // It may have asked conversations to tell him.
+        self.question(conversation_ids)?;
         self.last_event = last_event;
         self.pings += 1;
         match &mut self.line {
@@ -241,6 +239,15 @@ impl Person {
             },
             None => Ok(()),
         }
+    }
+
+    /// There is no message 0: a refusal brings nothing that would touch the picture.
+    fn question(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
+        for conversation_id in conversation_ids {
+            let params = json!({"conversation_id": conversation_id, "message_nr": 0});
+            self.ask("message:load_context", params, false)?;
+        }
+        Ok(())
     }
 
     fn poll_at_once(&mut self) -> Result<Vec<Record>, Complaint> {

@@ -110,7 +110,10 @@ impl Scene {
             Deed::Call { who, path, body } => self.call(who, path, body),
             Deed::Put { who, name, content } => self.put(who, name, content),
             Deed::Get { who, path } => self.get(who, path),
-            Deed::Done { status, identifier } => self.done(*status, identifier),
+            Deed::Done { status, identifier, sync_cursor } => {
+                self.done(*status, identifier)?;
+                self.ends_with(sync_cursor.as_ref())
+            }
             Deed::Refused { status, error_id, part } => self.refused(*status, error_id, part),
             Deed::Answered(who, wanted) => self.answered(who, wanted),
             Deed::AnsweredNothing(who) => self.answered_nothing(who),
@@ -211,6 +214,19 @@ impl Scene {
 
     fn outcome(&self) -> String {
         Value::Object(self.answer.request.clone()).to_string()
+    }
+
+    /// The request record of a list says where it goes on, and no other says such a thing.
+    fn ends_with(&mut self, sync_cursor: Option<&Value>) -> Result<(), Complaint> {
+        let got = self.answer.request.get("sync_cursor").cloned();
+        match (sync_cursor, got) {
+            (Some(wanted), Some(got)) => self.names.whole(wanted, &got),
+            (None, None) => Ok(()),
+            (wanted, got) => {
+                let wanted = wanted.map_or("no sync_cursor".to_owned(), show);
+                Err(Complaint::new(wanted, got.map_or("no sync_cursor".to_owned(), |got| got.to_string())))
+            }
+        }
     }
 
     fn done(&mut self, status: u64, identifier: &Value) -> Result<(), Complaint> {

@@ -58,6 +58,7 @@ pub(crate) enum Deed {
     Done {
         status: u64,
         identifier: Value,
+        sync_cursor: Option<Value>,
     },
     Refused {
         status: u64,
@@ -257,8 +258,12 @@ fn outcome_of(text: &str) -> Result<Deed, String> {
     let status = status.parse().map_err(|_| "a status")?;
     if status == 200 {
         // A call's body may go without a word; what an event's outcome names is always said.
+        let (rest, sync_cursor) = match rest.rsplit_once(" cursor ") {
+            Some((rest, cursor)) => (rest, Some(single(cursor)?)),
+            None => (rest, None),
+        };
         let identifier = if rest.is_empty() { Value::Null } else { object(rest)? };
-        return Ok(Deed::Done { status, identifier });
+        return Ok(Deed::Done { status, identifier, sync_cursor });
     }
     let (error_id, part) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok(Deed::Refused {

@@ -1,14 +1,19 @@
 //! The client and the load against the fake server: what is sound is acquitted, each broken promise is convicted.
 
 use super::{Fault, start};
+use crate::engine::conductor::{self, Aim, Means};
+use crate::engine::tally::Counts;
 use crate::failure::Failure;
-use crate::load::{Plan, Registration, run};
+use crate::fleet::{self, Recruiting, Registration};
+use crate::outcome::Outcome;
 use crate::picture::{Picture, Violation};
-use crate::report::Report;
+use crate::report::text;
+use crate::scenario::{Pace, Scenario};
 use crate::session::{Event, Session};
 use crate::socket::Socket;
 use crate::user::User;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -158,53 +163,56 @@ fn a_lost_push_is_seen_by_the_picture() {
     assert!(reader.picture().verify().contains(&gap));
 }
 
-fn load(fault: Fault, rate: Option<f64>) -> Report {
-    let plan = Plan {
-        base_url: start(fault),
-        sessions: 6,
+fn load(fault: Fault, pace: Pace) -> Outcome {
+    let scenario = Scenario {
+        name: "fake".into(),
         conversations: 4,
         members: 3,
-        messages: 8,
-        rate,
-        run: "run1".into(),
+        sessions: 6,
+        pace,
+        warm_up_s: 0.1,
+        measure_s: 0.4,
+        ..Scenario::default()
+    };
+    let base_url = start(fault);
+    let recruiting = Recruiting {
+        base_url: base_url.clone(),
         prefix: "load".into(),
         password: "a password".into(),
         registration: Registration::Open,
-        registrars: 2,
-        readers: 2,
-        stall: Duration::from_millis(400),
+        threads: 2,
     };
-    run(&plan, &mut |_| {}).unwrap()
+    let accounts = fleet::recruit(&recruiting, 0..scenario.sessions(), &mut |_| {}).unwrap();
+    let aim = Aim { name: "fake".into(), base_url, pid: None };
+    let means = Means { accounts: Arc::new(accounts), generators: 2, stall: Duration::from_millis(400) };
+    conductor::run(&scenario, &aim, &means, &mut |_, _| {}).unwrap()
 }
+
+const CLOSED: Pace = Pace::Saturate { in_flight: 1 };
 
 #[test]
 fn a_load_on_a_sound_server_is_clean_in_either_loop() {
-    for rate in [None, Some(400.0)] {
-        let report = load(Fault::None, rate);
-        assert!(report.is_clean(), "{report}");
-        assert_eq!((report.sent, report.answered, report.deliveries), (32, 32, 96));
-        assert_eq!((report.answer.count, report.delivery.count), (32, 64));
-        // 32 messages at 400 a second: the last is due after 77.5 ms.
-        assert!(rate.is_none() || report.seconds >= 0.0775, "{report}");
+    for pace in [CLOSED, Pace::Open { rate: 400.0 }] {
+        let outcome = load(Fault::None, pace);
+        assert!(outcome.is_clean(), "{}", text::outcome(&outcome));
+        let counts = &outcome.tally.counts;
+        assert!(counts.sent > 10 && counts.answered == counts.sent, "{counts:?}");
+        // Each conversation's first slot is its creation.
+        assert_eq!(counts.deliveries, (counts.sent + 4) * 3);
+        assert!(outcome.window.deliveries > 0 && outcome.tally.all_deliveries().count() > 0);
     }
 }
 
 #[test]
-fn a_load_takes_a_repeat_for_harmless_and_for_no_delivery() {
-    let report = load(Fault::Repeat, None);
-    assert!(report.is_clean(), "{report}");
-    assert_eq!((report.repeats, report.deliveries, report.delivery.count), (8, 96, 64));
-}
-
-#[test]
 fn each_broken_promise_is_convicted_by_the_load() {
-    let report = load(Fault::Drop, None);
-    // In each of four conversations, two of three members are pushed the message that is dropped.
-    assert_eq!((report.missing, report.violations()), (8, 8), "{report}");
-    let report = load(Fault::Swap, None);
-    assert_eq!((report.reorders, report.violations()), (8, 8), "{report}");
-    let report = load(Fault::Twice, None);
-    assert_eq!((report.doubles, report.violations()), (4, 4), "{report}");
-    let report = load(Fault::Close, None);
-    assert!(report.disconnected > 0 && report.missing > 0 && !report.is_clean(), "{report}");
+    let convicted = |fault: Fault, of: fn(&Counts) -> u64| {
+        let outcome = load(fault, CLOSED);
+        let shown = text::outcome(&outcome);
+        assert!(of(&outcome.tally.counts) > 0 && !outcome.is_clean(), "{fault:?}: {shown}");
+    };
+    convicted(Fault::Drop, |counts| counts.gaps);
+    convicted(Fault::Swap, |counts| counts.reorders);
+    convicted(Fault::Twice, |counts| counts.conflicts);
+    convicted(Fault::Repeat, |counts| counts.doubled);
+    convicted(Fault::Close, |counts| counts.disconnected);
 }

@@ -1,11 +1,14 @@
 //! `message`: a message as it stands now, or as an item of the flow (protocol.md §3.3, conversations.md §1 and §9).
 //!
-//! Shared but for `profile_id`, with which [`close_for_profile`](super::close_for_profile) completes it.
+//! Shared but for `profile_id`, with which [`close_for_profile`](super::close_for_profile) completes it, and for the place
+//! of a task on its assignee's own board ([`close_for_assignee`]).
 
 use serde::Serialize;
 
-use crate::classificator::{MessageState, MessageType};
-use crate::id::{AccountId, ConversationId, MessageId};
+use crate::classificator::{MessageState, MessageType, MySectionType};
+use crate::id::{AccountId, ConversationId, MessageId, SectionId};
+use crate::record::weight::Weight;
+use crate::record::write::Fields;
 
 /// Everything that is the same for all viewers.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -58,6 +61,40 @@ pub struct Shared<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_url_preview_disabled: Option<bool>,
     /// Who edits it at the moment; `null` when nobody does.
+    pub lock_account_id: Option<AccountId>,
+}
+
+/// `assigned_to_me_state`: where a conversation's task stands on its viewer's own board (accounts.md §7.3).
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AssignedToMe {
+    /// There is one kind.
+    pub mk_section_type: MySectionType,
+    /// The section of his board.
+    pub section_id: SectionId,
+    /// Where in that section.
+    pub task_weight: Weight,
+}
+
+/// Completes an open message for an account on whose own board it stands, or stood (`None`: clients merge by key, so the
+/// place is taken back with a `null`).
+pub fn close_for_assignee(profile_id: AccountId, place: Option<&AssignedToMe>, out: &mut Vec<u8>) {
+    let mut fields = Fields::new(out);
+    fields.value("assigned_to_me_state", &place);
+    fields.id("profile_id", profile_id.0);
+    fields.close();
+}
+
+/// A task whose place on its assignee's board changed together with many others'; [`close_for_assignee`] completes it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "mk_rec_type", rename = "message")]
+pub struct Moved {
+    /// Key: the conversation.
+    pub conversation_id: ConversationId,
+    /// Key: its number.
+    pub message_nr: u64,
+    /// Its global id.
+    pub message_id: MessageId,
+    /// Who edits it at the moment. A message record without this key would say that nobody does.
     pub lock_account_id: Option<AccountId>,
 }
 

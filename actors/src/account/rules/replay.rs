@@ -7,14 +7,17 @@ use bytes::Bytes;
 use rill_proto::classificator::AccountStatus;
 use rill_proto::event::ClientEvent;
 use rill_proto::field::Text;
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, MessageId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::{CheckedPassword, Decision, Facts, Need, News, Stop, Task, decide};
+use crate::account::board;
+use crate::account::board::record::Texts;
 use crate::account::profile::Profile;
 use crate::account::rows::{load, rows};
 use crate::account::state::{Change, Head, State, Token};
+use crate::conversation::rows::decode;
 use crate::effect::Effect;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp};
 
@@ -114,7 +117,8 @@ impl Replay {
     ) -> Result<T, Refusal> {
         self.stamp += 1;
         let secret = secret_of(self.stamp);
-        let mut facts = Facts { now: self.now, stamp: self.stamp, secret, ..facts() };
+        let fresh = Uuid::from_u128(u128::from(self.stamp));
+        let mut facts = Facts { now: self.now, stamp: self.stamp, secret, fresh, ..facts() };
         loop {
             match rule(&self.state, &facts) {
                 Ok(judged) => return Ok(judged),
@@ -149,6 +153,10 @@ impl Replay {
                 let hash = if is_right { wanted.to_string() } else { String::new() };
                 facts.password = Some(CheckedPassword { is_right, hash });
             }
+            Need::Texts(wanted) => {
+                assert!(wanted.iter().any(|id| !facts.texts.contains_key(id)), "asks for what it has");
+                facts.texts.extend(self.texts(&wanted));
+            }
             Need::Outcome => facts.outcome = Some(None),
         }
     }
@@ -161,6 +169,27 @@ impl Replay {
         let rows = self.rows.iter().map(|(key, row)| (*key, row.clone())).collect();
         let loaded = load(self.state.account_id, &Loaded { version: 1, rows }).expect("it was written");
         assert_eq!(loaded, self.state, "what is folded is what is loaded");
+        self.check_texts();
+    }
+
+    /// What some private tasks and canned responses say.
+    pub(in crate::account) fn texts(&self, wanted: &[MessageId]) -> Texts {
+        let row = |id: &MessageId| &self.rows[&RowKey::Text(*id)];
+        wanted.iter().map(|id| (*id, decode(row(id)).expect("it was written"))).collect()
+    }
+
+    /// Whatever says something has its text, and nothing else has one.
+    fn check_texts(&self) {
+        let named = self.rows.keys().filter_map(|key| {
+            let RowKey::Task(id) = key else { return None };
+            Some((*id, self.state.board.task(*id)?.store_time()?))
+        });
+        let kept = self.rows.iter().filter_map(|(key, row)| {
+            let RowKey::Text(id) = key else { return None };
+            let text: board::Text = decode(row).expect("it was written");
+            Some((*id, text.store_time))
+        });
+        assert!(named.eq(kept), "texts and tasks do not match");
     }
 
     fn keep(&mut self, changes: &[Change]) {

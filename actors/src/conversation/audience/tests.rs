@@ -178,7 +178,7 @@ fn told_with(state: &State, viewer: AccountId, news: &News, book: &ContactBook) 
     }
     let piece = piece(&encoded(state, news)?, state, viewer)?;
     let mut out = Vec::new();
-    piece.write(&Viewer { account_id: viewer, contacts: Some(book) }, &mut out);
+    piece.write(&Viewer { account_id: viewer, contacts: Some(book), placements: None }, &mut out);
     let hint = piece.size_hint();
     assert!(out.len() <= hint * 3 / 2 && hint <= out.len() * 3, "{} bytes for a hint of {hint}", out.len());
     Some(serde_json::from_slice(&out).unwrap())

@@ -120,6 +120,28 @@ fn around(state: &State, caller: AccountId, nr: u64, window: Window, facts: &Fac
     Ok(Decision { answer, ..presence::nothing(state) })
 }
 
+/// Messages that stand on a member's own board, in the order in which they are asked for. Which of them he may see is the
+/// audience's to say.
+///
+/// # Errors
+/// `not_member`, or [`Stop::Needs`](super::Stop::Needs).
+pub fn shown(
+    state: &State,
+    viewer: AccountId,
+    numbers: impl Iterator<Item = u64>,
+    facts: &Facts,
+) -> Judged<Vec<News>> {
+    standing::viewer(state, viewer)?;
+    let numbers: Vec<u64> = numbers.collect();
+    facts.have_slots(state, numbers.iter().copied())?;
+    let flow = Flow::stored(state, facts);
+    let messages = numbers.into_iter().map(|nr| flow.message(nr)).collect::<Judged<Vec<_>>>()?;
+    let messages: Vec<Message> = messages.into_iter().flatten().collect();
+    let mut news = authors(state, viewer, &messages);
+    news.extend(plain(messages));
+    Ok(news)
+}
+
 /// Messages as they stand, outside of the flow.
 pub(super) fn plain(messages: Vec<Message>) -> impl Iterator<Item = News> {
     messages.into_iter().map(|message| News::Message { message: Box::new(message), flow: None })
