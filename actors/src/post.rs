@@ -54,7 +54,12 @@ impl Post {
     ///
     /// # Errors
     /// Too many wait.
-    pub(crate) fn put(&self, node: &Arc<Node>, entry: OutboxEntry, letter: Letter) -> Result<(), OutboxEntry> {
+    pub(crate) fn put(
+        &self,
+        node: &Arc<Node>,
+        entry: OutboxEntry,
+        letter: Letter,
+    ) -> Result<(), OutboxEntry> {
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
             return Err(entry);
         };

@@ -110,7 +110,8 @@ pub(crate) fn to_base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let held = chunk.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let held =
+            chunk.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = held >> (18 - 6 * place) & 0x3F;
             let letter = ALPHABET.get(digit as usize).filter(|_| place <= chunk.len());
@@ -132,7 +133,7 @@ mod tests {
     use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
     use uuid::Uuid;
 
-    use super::{base64, to_base64, basic, is_origin_allowed, set_cookie, token};
+    use super::{base64, basic, is_origin_allowed, set_cookie, to_base64, token};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

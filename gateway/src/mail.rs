@@ -35,7 +35,9 @@ pub(crate) enum MailError {
     #[error("setting mail_from: '{0}' is not of the form name@host")]
     From(String),
     /// The setting is no mail server.
-    #[error("setting smtp: it is of the form smtp://host:port, smtp://host?tls=required or smtps://user:password@host")]
+    #[error(
+        "setting smtp: it is of the form smtp://host:port, smtp://host?tls=required or smtps://user:password@host"
+    )]
     Server,
     /// The folder cannot be made.
     #[error("cannot make {}: {source}", folder.display())]
@@ -67,7 +69,8 @@ impl Sender {
     /// As the settings say.
     pub(crate) fn new(config: &Config) -> Result<Self, MailError> {
         // A mail server that is told a bare address of the network refuses it.
-        let mail_host = Some(config.mail_host()).filter(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
+        let mail_host =
+            Some(config.mail_host()).filter(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
         let mail_host = mail_host.unwrap_or_else(|| "localhost".to_owned());
         let address = if config.mail_from.is_empty() {
             format!("noreply@{mail_host}")

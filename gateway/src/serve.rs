@@ -101,7 +101,13 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
-    actix_rt::System::new().block_on(run(config, Arc::clone(&store), Outside { passwords: Arc::new(hasher.clone()), mail: Arc::new(mail), blobs }, listener, hasher))?;
+    actix_rt::System::new().block_on(run(
+        config,
+        Arc::clone(&store),
+        Outside { passwords: Arc::new(hasher.clone()), mail: Arc::new(mail), blobs },
+        listener,
+        hasher,
+    ))?;
     close(store);
     tracing::info!("stopped");
     Ok(())

@@ -17,6 +17,10 @@ mod crash;
 mod ends;
 #[path = "server/files.rs"]
 mod files;
+#[path = "wire/letter.rs"]
+mod letter;
+#[path = "server/mail.rs"]
+mod mail;
 #[path = "server/malformed.rs"]
 mod malformed;
 #[path = "server/once.rs"]

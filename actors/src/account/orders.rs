@@ -4,9 +4,7 @@ use actix::Context;
 use rill_proto::refusal::Refusal;
 
 use super::Account;
-use super::login::{
-    AskOwnContact, CloseSession, Login, OpenSession, OrderReply, ticket_name, token_name,
-};
+use super::login::{AskOwnContact, CloseSession, Login, OpenSession, OrderReply, ticket_name, token_name};
 use super::rules::registration;
 use super::upload::{self, AskRoom, KeepUploads};
 use crate::journal::{Departure, Reply};

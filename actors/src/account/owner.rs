@@ -105,13 +105,15 @@ impl Account {
     ) {
         match rules::apply(&self.state, &effect, &facts) {
             Ok(decision) => self.applied(entry, &effect, &decision, issued, ctx),
-            Err(Stop::Needs(need)) => self.fetch(None, need, facts, ctx, move |owner, facts, ctx| match facts {
-                Ok(facts) => owner.try_applying(entry, effect, facts, issued, ctx),
-                Err(fault) => {
-                    tracing::error!(account_id = %owner.id, %fault, "a fact cannot be fetched");
-                    owner.fail(Work::Apply(entry, effect));
-                }
-            }),
+            Err(Stop::Needs(need)) => {
+                self.fetch(None, need, facts, ctx, move |owner, facts, ctx| match facts {
+                    Ok(facts) => owner.try_applying(entry, effect, facts, issued, ctx),
+                    Err(fault) => {
+                        tracing::error!(account_id = %owner.id, %fault, "a fact cannot be fetched");
+                        owner.fail(Work::Apply(entry, effect));
+                    }
+                })
+            }
             // An effect says what is so: there is nobody to refuse it to.
             Err(Stop::Refused(_)) => self.desk.node.store.settle(entry.id),
         }

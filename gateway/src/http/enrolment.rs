@@ -57,7 +57,8 @@ impl Call {
 async fn register(call: Call) -> Result<HttpResponse, Refused> {
     call.registration_is_open()?;
     let registration: Registration = call.params()?;
-    let (is_remembered, by_code) = (registration.remember_me == Some(true), registration.use_code == Some(true));
+    let (is_remembered, by_code) =
+        (registration.remember_me == Some(true), registration.use_code == Some(true));
     if !by_code && !call.worker.shared.config.confirm_email {
         let account_id = enrol(&call.worker, registration).await?;
         return open(&call.worker, account_id, None, is_remembered).await;
@@ -137,8 +138,7 @@ async fn prepare(call: Call) -> Result<HttpResponse, Refused> {
             (account_of(node, &email).await?, Answer::Code(code))
         }
     };
-    let prepared =
-        order(|reply| node.to_account(account_id, PrepareLetter { answer: by, reply })).await?;
+    let prepared = order(|reply| node.to_account(account_id, PrepareLetter { answer: by, reply })).await?;
     let display_name = prepared.display_name.unwrap_or_default();
     let mailbox = prepared.email.split('@').next().unwrap_or_default();
     let suggestions = free_addresses(node, &[&display_name, mailbox]).await?;

@@ -93,7 +93,9 @@ pub(crate) fn display_name(given: &str) -> Result<String, Refused> {
 pub(crate) fn phone_nr(given: &str) -> Result<String, Refused> {
     let phone_nr = given.trim();
     if phone_nr.chars().count() > PHONE_CHARS_MAX {
-        return Err(Refused::invalid_value(format!("Phone number has at most {PHONE_CHARS_MAX} characters.")));
+        return Err(Refused::invalid_value(format!(
+            "Phone number has at most {PHONE_CHARS_MAX} characters."
+        )));
     }
     Ok(phone_nr.to_owned())
 }

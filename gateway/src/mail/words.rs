@@ -16,7 +16,8 @@ pub(super) fn of(about: &About, public_url: &str) -> Words {
         About::Code { code } => {
             let (head, tail) = code.split_at(code.len() / 2);
             let code = format!("{head}-{tail}");
-            let text = format!("Your confirmation code is {code}.\n\nType it in where you began to register.");
+            let text =
+                format!("Your confirmation code is {code}.\n\nType it in where you began to register.");
             (format!("Rill confirmation code: {code}"), text)
         }
         About::Confirm { notification_id } => {
@@ -77,7 +78,11 @@ mod tests {
             by: "Ada\r\nBcc: everybody@example.org".to_owned(),
         };
         let words = of(&about, "https://chat.example.org");
-        assert!(words.text.contains("https://chat.example.org/invite?notification_id=abc\n"), "{}", words.text);
+        assert!(
+            words.text.contains("https://chat.example.org/invite?notification_id=abc\n"),
+            "{}",
+            words.text
+        );
         assert!(!words.subject.contains(['\r', '\n']));
     }
 }

@@ -22,6 +22,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Lets a name stand for something.
+    pub(crate) fn bind(&mut self, name: &str, value: Value) {
+        self.bound.insert(name.to_owned(), value);
+    }
+
     /// Replaces every special word; a name that stands for nothing yet is a mistake of the scenario.
     pub(crate) fn fill(&self, pattern: &Value) -> Result<Value, Complaint> {
         Ok(match pattern {

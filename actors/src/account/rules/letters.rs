@@ -94,7 +94,12 @@ fn used(decision: &mut Decision, notice: &Notice, secret: Uuid) {
 ///
 /// # Errors
 /// 431 when he is registered already, or was sent too much.
-pub fn register(state: &State, applicant: Applicant, by_code: bool, facts: &Facts) -> Result<Decision, Refusal> {
+pub fn register(
+    state: &State,
+    applicant: Applicant,
+    by_code: bool,
+    facts: &Facts,
+) -> Result<Decision, Refusal> {
     registration::not_registered(state)?;
     let to = applicant.email.clone();
     let account_id = state.account_id;
@@ -286,7 +291,12 @@ pub fn confirm(state: &State, secret: Uuid, given: &Confirmation, facts: &Facts)
 ///
 /// # Errors
 /// 431 when the letter is not good any more.
-pub fn set_password(state: &State, secret: Uuid, password_hash: &str, facts: &Facts) -> Result<Decision, Refusal> {
+pub fn set_password(
+    state: &State,
+    secret: Uuid,
+    password_hash: &str,
+    facts: &Facts,
+) -> Result<Decision, Refusal> {
     let notice = open(state, secret, facts)?;
     let head = state.head.as_ref().filter(|head| head.profile.status == AccountStatus::Active);
     let mut head = head.filter(|_| notice.purpose == Purpose::Reset).ok_or_else(expired)?.clone();

@@ -139,7 +139,7 @@ pub(super) fn end(
 /// 431 for an account that only its organisation closes.
 pub(super) fn may_close(head: &Head) -> Result<(), Refusal> {
     if head.profile.organisation_id.is_some() {
-        return Err(Refusal::no_permission("Org members can be closed only by org admins"));
+        return Err(Refusal::closed_by_admins());
     }
     Ok(())
 }
@@ -194,8 +194,8 @@ mod tests {
     use rill_proto::event::ClientEvent;
 
     use super::*;
-    use crate::effect::Effect;
     use crate::account::rules::replay::*;
+    use crate::effect::Effect;
 
     fn change_to(password: &str, old: &str) -> ClientEvent {
         let event = account::ChangePassword { password: text(password), old_password: text(old) };
@@ -247,7 +247,7 @@ mod tests {
         let organisation = Some(rill_proto::id::OrganisationId(Uuid::from_u128(3)));
         let mut member = Replay::alice();
         member.state.head.as_mut().unwrap().profile.organisation_id = organisation;
-        assert_eq!(close(&member.state, &facts()).unwrap_err().status, 431);
+        assert_eq!(close(&member.state, &facts()), Err(Refusal::closed_by_admins()));
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl Replay {
     pub(in crate::account) fn alice() -> Self {
         let mut replay = Self::of(known(ALICE, "alice"));
         let mut changes = vec![Change::Head(replay.head().clone())];
-        changes.extend(replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))));
+        changes.extend(
+            replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))),
+        );
         replay.keep(&changes);
         replay
     }
@@ -106,7 +108,8 @@ impl Replay {
 
     /// What another owner's effect does.
     pub(in crate::account) fn apply(&mut self, effect: &Effect) -> Decision {
-        let decision = self.judge(|state, facts| super::apply(state, effect, facts)).expect("it is not refused");
+        let decision =
+            self.judge(|state, facts| super::apply(state, effect, facts)).expect("it is not refused");
         self.carry_out(&decision);
         decision
     }
