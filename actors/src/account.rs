@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
+use uuid::Uuid;
 
 use crate::conversation::Token;
 use crate::node::Node;
@@ -17,6 +18,7 @@ use crate::store::Stamp;
 pub mod board;
 pub mod contact;
 mod facts;
+pub mod fetch;
 mod introduction;
 pub mod label;
 pub mod login;
@@ -93,6 +95,15 @@ pub enum Found {
         /// The conversations that the asker can see.
         through: Arc<BTreeSet<ConversationId>>,
     },
+}
+
+/// The id of what an event makes: the same for every repeat of it.
+#[must_use]
+pub fn fresh_id(node: &Node, caller: AccountId, request_id: RequestId) -> Uuid {
+    let mut name = [0; 32];
+    name[..16].copy_from_slice(caller.0.as_bytes());
+    name[16..].copy_from_slice(request_id.0.as_bytes());
+    node.derived_id("own", &name)
 }
 
 /// The id that the dialog of two accounts has, or would have, after so many of theirs have become something else.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
+use crate::file::fetch::Wanted;
 use crate::letter::Letter;
 use crate::store::{OutboxEntry, Stamp};
 
@@ -57,6 +58,8 @@ pub enum Effect {
         /// Which of its uploads.
         uploads: Vec<Uuid>,
     },
+    /// To an account: the server is to fetch a file for it. Settled with the outcome.
+    Fetch(Wanted),
     /// To a conversation: a member's profile changed.
     Profile {
         /// The member.

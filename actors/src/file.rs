@@ -13,6 +13,7 @@ use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub mod fetch;
 mod gather;
 mod kind;
 mod picture;
@@ -459,7 +460,7 @@ pub struct Upload {
 }
 
 /// What a client said of a file that the server fetches.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct External {
     /// The conversation that it is for.
     #[serde(default)]

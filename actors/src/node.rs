@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
+use crate::file::fetch::Fetch;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
 use crate::outside::{Outside, Passwords};
@@ -69,6 +70,8 @@ pub struct Node {
     pub site: Site,
     /// Settings.
     pub settings: Settings,
+    /// What fetches files from elsewhere.
+    pub fetch: Arc<dyn Fetch>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Letters on their way out.
@@ -106,6 +109,7 @@ impl Node {
             watermark: Watermark::new(store.last_stamp()),
             store,
             blobs: outside.blobs,
+            fetch: outside.fetch,
             inboxes,
             presence: Presence::default(),
             site,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rill_proto::refusal::Refusal;
 
 use crate::blobs::Blobs;
+use crate::file::fetch::Fetch;
 use crate::letter::Letter;
 
 /// What a call to the outside answers with once it is done.
@@ -44,6 +45,8 @@ pub struct Undelivered {
 pub struct Outside {
     /// Where files lie.
     pub blobs: Arc<dyn Blobs>,
+    /// What fetches files from elsewhere.
+    pub fetch: Arc<dyn Fetch>,
     /// Passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Letters.

@@ -4,6 +4,7 @@
 //! environment, the environment over the file, the file over the default. Not here: the settings of `rill chat`, and
 //! bounds that nobody should have to tune (they stand beside what they bound).
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -81,6 +82,8 @@ settings! {
     "RILL_STORAGE_QUOTA_BYTES" storage_quota_bytes: u64 = STORAGE_QUOTA_BYTES;
     /// How many bytes a file may have [default: 1073741824]
     "RILL_FILE_BYTES_MAX" file_bytes_max: u64 = 1024 * 1024 * 1024;
+    /// Networks that files may be fetched from beside the public internet, comma-separated, as in 10.1.2.0/24 [default: none]
+    "RILL_FETCH_NETWORKS" fetch_networks: Networks = Networks::default();
     /// Milliseconds after which a conversation that nobody touches leaves memory [default: 60000]
     "RILL_IDLE_MS" idle_ms: u64 = 60_000;
     /// Milliseconds in which a new socket must say hello [default: 10000]
@@ -112,6 +115,52 @@ impl FromStr for Origins {
             text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
         ))
     }
+}
+
+/// Networks, each as an address and how many of its bits count.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(crate) struct Networks(Vec<(IpAddr, u32)>);
+
+impl Networks {
+    /// Whether an address lies in one of them. An IPv4 address that is mapped into IPv6 is another one.
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|(network, bits)| match (network, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                (network.to_bits() ^ address.to_bits()).leading_zeros() >= *bits
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                (network.to_bits() ^ address.to_bits()).leading_zeros() >= *bits
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        })
+    }
+}
+
+impl FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TryFrom<Vec<String>> for Networks {
+    type Error = String;
+
+    fn try_from(parts: Vec<String>) -> Result<Self, String> {
+        parts.iter().map(|part| network(part)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn network(text: &str) -> Result<(IpAddr, u32), String> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let refuse = || format!("'{text}' is no network, as in 10.1.2.0/24");
+    let address: IpAddr = address.parse().map_err(|_| refuse())?;
+    let all = if address.is_ipv4() { u32::BITS } else { u128::BITS };
+    let bits = bits.map_or(Ok(all), str::parse).map_err(|_| refuse())?;
+    if bits <= all { Ok((address, bits)) } else { Err(refuse()) }
 }
 
 /// Why the settings cannot be used.
@@ -228,7 +277,7 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
 mod tests {
     use std::io::Write;
 
-    use super::{Config, ConfigError, Flags, Origins};
+    use super::{Config, ConfigError, Flags, Networks, Origins};
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -273,6 +322,26 @@ mod tests {
             "https://a, https://b,".parse(),
             Ok(Origins(vec!["https://a".into(), "https://b".into()]))
         );
+    }
+
+    #[test]
+    fn networks_are_a_list_of_addresses_and_lengths() {
+        let networks: Networks = "10.1.0.0/16, 127.0.0.2,fd00::/8".parse().unwrap();
+        for (address, is_in) in [
+            ("10.1.255.1", true),
+            ("10.2.0.1", false),
+            ("127.0.0.2", true),
+            ("127.0.0.1", false),
+            ("fd12::1", true),
+            ("fc00::1", false),
+            ("::ffff:10.1.0.1", false),
+        ] {
+            assert_eq!(networks.contain(address.parse().unwrap()), is_in, "{address}");
+        }
+        assert!("0.0.0.0/0".parse::<Networks>().unwrap().contain("8.8.8.8".parse().unwrap()));
+        for text in ["10.0.0.0/33", "10.0.0/8", "localhost", "::/129", "1.2.3.4/x"] {
+            assert!(text.parse::<Networks>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod backup;
 mod chat;
 mod config;
 mod credentials;
+mod fetch;
 mod http;
 mod mail;
 mod metrics;

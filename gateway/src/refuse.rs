@@ -88,6 +88,11 @@ impl Refused {
         Self::new(431, "business_logic", "Incorrect email or password.")
     }
 
+    /// 430: there is no such thing, or the caller may not know of it.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Refusal::not_found(what).into()
+    }
+
     /// 431: a value that the caller can correct.
     pub(crate) fn invalid_value(text: impl Into<String>) -> Self {
         Self::new(431, "business_logic", text)

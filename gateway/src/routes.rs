@@ -17,7 +17,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
-    http::message::routes(config);
+    http::legacy::routes(config);
     http::file::routes(config);
     http::upload::routes(config);
     http::sys::routes(config);

@@ -26,6 +26,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, cores};
+use crate::fetch::Fetcher;
 use crate::mail::{MailError, Sender};
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
@@ -96,21 +97,24 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     let store = Embedded::open_caching(&config.data, u64::from(config.store_cache_mib) * MIB)?;
     let unusable = |source| OpenError::Unusable { path: config.data.clone(), source };
     let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
-    let mail = Sender::new(&config)?;
     let listener = listen(socket, &config.listen)?;
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
-    actix_rt::System::new().block_on(run(
-        config,
-        Arc::clone(&store),
-        Outside { passwords: Arc::new(hasher.clone()), mail: Arc::new(mail), blobs },
-        listener,
-        hasher,
-    ))?;
+    let outside = outside(&config, &hasher, blobs)?;
+    actix_rt::System::new().block_on(run(config, Arc::clone(&store), outside, listener, hasher))?;
     close(store);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the owners need and cannot do themselves.
+fn outside(config: &Config, hasher: &Hasher, blobs: Arc<Folder>) -> Result<Outside, ServeError> {
+    let networks = config.fetch_networks.clone();
+    let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
+    let fetch = Arc::new(fetch.map_err(ServeError::System)?);
+    let mail = Arc::new(Sender::new(config)?);
+    Ok(Outside { passwords: Arc::new(hasher.clone()), mail, blobs, fetch })
 }
 
 async fn run(

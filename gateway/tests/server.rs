@@ -13,8 +13,12 @@
 mod backup;
 #[path = "server/crash.rs"]
 mod crash;
+#[path = "wire/elsewhere.rs"]
+mod elsewhere;
 #[path = "server/ends.rs"]
 mod ends;
+#[path = "server/fetch.rs"]
+mod fetch;
 #[path = "server/files.rs"]
 mod files;
 #[path = "wire/letter.rs"]

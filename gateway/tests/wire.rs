@@ -37,7 +37,8 @@
 //!
 //! A record matches when it has every field of the pattern with an equal value. `@bob` is his account id, `@bob.email` his address;
 //! `$c` is any value the first time, which it stands for from then on; `*` is any value; `absent` says that there is no such field;
-//! `text(9)` is a text of nine letters; a text in backticks needs no escapes. Inside of texts it is `@{bob}` and `${c}`. Lists of texts
+//! `text(9)` is a text of nine letters; a text in backticks needs no escapes. Inside of texts it is `@{bob}` and `${c}`, and `${elsewhere}` is
+//! a web server from which files can be fetched. Lists of texts
 //! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
 //!
 //! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not.
@@ -48,6 +49,9 @@
 mod compare;
 #[path = "wire/complaint.rs"]
 mod complaint;
+#[expect(dead_code, reason = "it counts for the tests of the process")]
+#[path = "wire/elsewhere.rs"]
+mod elsewhere;
 #[path = "wire/keys.rs"]
 mod keys;
 #[path = "wire/letter.rs"]
@@ -188,7 +192,7 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
         Err(error) => return start("a temporary folder", error.to_string()),
     };
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let server = match Server::start::<&str>(binary, &folder.path().join("data"), &[]) {
+    let server = match Server::start(binary, &folder.path().join("data"), &elsewhere::SETTING) {
         Ok(server) => server,
         Err(failure) => return start("the server", failure.to_string()),
     };

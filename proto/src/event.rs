@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::field::{Param, ParamSpec, explain};
 use crate::id::{AccountId, ConversationId, OrganisationId, TeamId};
+use crate::manual::Manual;
 use crate::refusal::Refusal;
 
 /// What every event's URN begins with.
@@ -43,6 +44,8 @@ pub struct EventSpec {
     pub doc: &'static str,
     /// The params in their order.
     pub params: &'static [ParamSpec],
+    /// What else there is to say of it.
+    pub manual: Manual,
 }
 
 /// Declares a struct of params: typed public fields, each mandatory unless its type or a `= "wire text"` gives a default.
@@ -98,7 +101,9 @@ macro_rules! owner {
 macro_rules! events {
     ($noun:literal, owner $owner:tt; $(
         $(#[doc = $doc:literal])+
-        $verb:literal $name:ident $([$($own:tt)+])? { $($params:tt)* }
+        $verb:literal $name:ident $([$($own:tt)+])? { $($params:tt)* } => {
+            by: $by:ident $(, $said:ident: $words:literal)* $(,)?
+        }
     )+) => {
         $(params! { $(#[doc = $doc])+ $name { $($params)* } })+
 
@@ -110,11 +115,17 @@ macro_rules! events {
         }
 
         impl Event {
+            #[allow(clippy::needless_update, reason = "few events need all the words that there are")]
             pub(super) const SPECS: &'static [$crate::event::EventSpec] = &[$($crate::event::EventSpec {
                 urn: concat!("urn:fleep:client:", $noun, ":", $verb),
                 name: stringify!($name),
                 doc: concat!($($doc),+).trim_ascii(),
                 params: <$name as $crate::field::Param>::PARAMS,
+                manual: $crate::manual::Manual {
+                    by: $crate::manual::By::$by,
+                    $($said: $words,)*
+                    ..$crate::manual::Manual::NOTHING
+                },
             }),+];
 
             pub(super) fn decode(verb: &str, params: &str) -> Option<Result<Self, $crate::refusal::Refusal>> {

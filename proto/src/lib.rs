@@ -9,6 +9,7 @@ pub mod event;
 pub mod field;
 pub mod id;
 pub mod limits;
+pub mod manual;
 pub mod markup;
 pub mod record;
 pub mod refusal;

@@ -33,7 +33,7 @@ impl Account {
 
     pub(super) fn keep_uploads(&mut self, order: KeepUploads, ctx: &mut Context<Self>) {
         let (issued, facts) = self.facts();
-        match upload::keep(&self.state, order.brought, facts.given()) {
+        match upload::keep(&self.state, order.brought, &facts) {
             Ok(decision) => self.change(&decision, told(order.reply, Ok(())), issued, ctx),
             Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
         }
@@ -41,7 +41,7 @@ impl Account {
 
     pub(super) fn show_room(&mut self, order: AskRoom) {
         let (_, facts) = self.facts();
-        let room = upload::room(&self.state, facts.given());
+        let room = upload::room(&self.state, &facts);
         self.desk.journal.pass(Departure::reply(told(order.reply, Ok(room))));
     }
 

@@ -1,15 +1,18 @@
 //! The actor that owns one account. It takes one thing at a time, as a conversation's owner does.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::Bytes;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
 use super::board::record::NO_TEXTS;
 use super::contact;
+use super::fetch::Fetched;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
@@ -37,6 +40,8 @@ pub struct Account {
     pub(super) state: State,
     pub(super) runs: HashMap<u64, Run>,
     pub(super) outcomes: Outcomes,
+    /// Files that are being fetched.
+    pub(super) fetching: RefCell<HashSet<Uuid>>,
 }
 
 /// One thing to do.
@@ -55,6 +60,7 @@ pub(crate) enum Work {
     Rest(Rested),
     Keep(KeepUploads),
     Room(AskRoom),
+    Fetched(Fetched),
 }
 
 impl Account {
@@ -65,6 +71,7 @@ impl Account {
             state: State::new(id),
             runs: HashMap::new(),
             outcomes: Outcomes::default(),
+            fetching: RefCell::default(),
         }
     }
 
@@ -91,6 +98,9 @@ impl Account {
             }
             return;
         }
+        if let Effect::Fetch(wanted) = &effect {
+            return self.go_on_fetching(entry, wanted, ctx);
+        }
         let (issued, facts) = self.facts();
         self.try_applying(entry, effect, facts, issued, ctx);
     }
@@ -106,7 +116,7 @@ impl Account {
         match rules::apply(&self.state, &effect, &facts) {
             Ok(decision) => self.applied(entry, &effect, &decision, issued, ctx),
             Err(Stop::Needs(need)) => {
-                self.fetch(None, need, facts, ctx, move |owner, facts, ctx| match facts {
+                self.learn(None, need, facts, ctx, move |owner, facts, ctx| match facts {
                     Ok(facts) => owner.try_applying(entry, effect, facts, issued, ctx),
                     Err(fault) => {
                         tracing::error!(account_id = %owner.id, %fault, "a fact cannot be fetched");
@@ -139,6 +149,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Attached { .. }
+            | Effect::Fetch(_)
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Spread { .. }
@@ -257,11 +268,12 @@ impl Owner for Account {
             Work::Own(order) => self.show_own(order),
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
+            Work::Fetched(fetched) => self.fetched(fetched, ctx),
         }
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.fetching.borrow().is_empty()
     }
 
     fn forget(&mut self) {
@@ -292,6 +304,10 @@ impl Owner for Account {
             Work::Rest(Rested) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Fetched(fetched) => {
+                self.fetching.borrow_mut().remove(&fetched.request_id);
+                self.desk.node.carry_again(fetched.entry);
+            }
         }
     }
 
@@ -330,6 +346,10 @@ impl Owner for Account {
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Fetched(fetched) => {
+                self.desk.node.carry(fetched.entry);
+                Ok(())
+            }
         };
         let _: Result<(), ()> = sent;
     }
@@ -377,6 +397,7 @@ takes! {
     Rested as Rest,
     KeepUploads as Keep,
     AskRoom as Room,
+    Fetched as Fetched,
 }
 
 impl Handler<Apply> for Account {

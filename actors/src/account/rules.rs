@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::board::record::{Texts, Told};
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
-use super::upload;
+use super::{fetch, upload};
 use crate::effect::Effect;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
@@ -33,7 +33,7 @@ mod my_section;
 mod people;
 pub mod registration;
 #[cfg(test)]
-mod replay;
+pub(in crate::account) mod replay;
 mod settings;
 pub mod spread;
 mod task;
@@ -82,19 +82,6 @@ pub enum Need {
     Texts(Vec<MessageId>),
     /// What came of an earlier event with the same `client_req_id`.
     Outcome,
-}
-
-/// What every rule is given besides the state.
-#[derive(Clone, Copy, Debug)]
-pub struct Given {
-    /// Unix seconds.
-    pub now: i64,
-    /// The stamp that this change will carry.
-    pub stamp: Stamp,
-    /// The id of what the event makes, if it makes something; the same for every repeat of it.
-    pub fresh: Uuid,
-    /// How many bytes of files the account may have.
-    pub storage_quota: u64,
 }
 
 /// What is given to a rule besides the state, fetched or not.
@@ -151,13 +138,6 @@ pub struct DeviceHolder {
 }
 
 impl Facts {
-    /// What needs no fetching.
-    #[must_use]
-    pub fn given(&self) -> Given {
-        let Self { now, stamp, fresh, storage_quota, .. } = *self;
-        Given { now, stamp, fresh, storage_quota }
-    }
-
     fn profile(&self, account_id: AccountId) -> Judged<Option<&Profile>> {
         let known = self.profiles.get(&account_id).map(Option::as_ref);
         known.ok_or_else(|| Stop::Needs(Need::Profiles(vec![account_id])))
@@ -335,7 +315,7 @@ fn decide_account(state: &State, event: &account::Event, facts: &Facts) -> Judge
         | Event::SetSleepInterval(_)
         | Event::UpdateStatusMessage(_) => settings::set(state, event, facts).map(Task::Decided),
         Event::Delete(_) => letters::delete(state, facts).map(Task::Decided),
-        Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::UploadExternal(event) => Ok(Task::Decided(fetch::order(state, event, facts)?)),
     }
 }
 
@@ -453,7 +433,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Shown { account_id, version } => Ok(people::shown(state, *account_id, *version, facts)),
         Effect::Spread { news, after } => Ok(spread::go_on(state, *news, *after, facts)),
         Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
-        Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts.given())),
+        Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts)),
         Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
             let said = task::Assigned {
                 conversation_id: *conversation_id,
@@ -464,8 +444,10 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
             };
             Ok(task::assigned(&state.board, said, facts))
         }
-        // A letter is the post's, and the others are for conversations.
-        Effect::Mail { .. } | Effect::Profile { .. } | Effect::Named { .. } => Ok(Decision::default()),
+        // Its owner sees to a file that is to be fetched; a letter is the post's.
+        Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
+        // These are for conversations.
+        Effect::Profile { .. } | Effect::Named { .. } => Ok(Decision::default()),
     }
 }
 

@@ -9,7 +9,6 @@ use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::board::record::Texts;
 use super::contact::Known;
@@ -17,7 +16,7 @@ use super::facts::{Asking, Fact, NoFact, fetch, know};
 use super::owner::Work;
 use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
 use super::telling::Durable;
-use super::{Account, AskActivity, Found, Introduce, dialog_id};
+use super::{Account, AskActivity, Found, Introduce, dialog_id, fresh_id};
 use crate::conversation::rows::encode;
 use crate::conversation::{OpenDialog, Part, Peek};
 use crate::hub::{CloseCode, Item};
@@ -57,7 +56,7 @@ impl Account {
     pub(super) fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
         let (issued, mut facts) = self.facts();
         facts.token = submit.lane.token();
-        facts.fresh = self.fresh(submit.request_id);
+        facts.fresh = fresh_id(&self.desk.node, self.id, submit.request_id);
         self.attempt(submit, facts, issued, ctx);
     }
 
@@ -78,7 +77,7 @@ impl Account {
                     }
                 }
                 let request_id = Some(submit.request_id);
-                self.fetch(request_id, need, facts, ctx, move |owner, facts, ctx| match facts {
+                self.learn(request_id, need, facts, ctx, move |owner, facts, ctx| match facts {
                     Ok(facts) => owner.attempt(submit, facts, issued, ctx),
                     Err(fault) => owner.lack(fault, submit),
                 });
@@ -87,7 +86,7 @@ impl Account {
     }
 
     /// Fetches what a rule lacks and goes on with it: at once where it is at hand, else while nothing else is done here.
-    pub(super) fn fetch(
+    pub(super) fn learn(
         &mut self,
         request_id: Option<RequestId>,
         need: Need,
@@ -108,17 +107,17 @@ impl Account {
         let node = Arc::clone(&self.desk.node);
         let asking = Asking { node, account_id: self.id, request_id, memberships };
         let mut fetched = Box::pin(fetch(asking, need));
-        let learn = |fact: Result<Fact, NoFact>, mut facts: Facts| {
+        let known = |fact: Result<Fact, NoFact>, mut facts: Facts| {
             fact.map(|fact| {
                 know(&mut facts, fact);
                 facts
             })
         };
         match fetched.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
-            Poll::Ready(fact) => go_on(self, learn(fact, std::mem::take(&mut facts)), ctx),
+            Poll::Ready(fact) => go_on(self, known(fact, std::mem::take(&mut facts)), ctx),
             Poll::Pending => {
                 let waiting = fetched.into_actor(self);
-                ctx.wait(waiting.map(move |fact, owner, ctx| go_on(owner, learn(fact, facts), ctx)));
+                ctx.wait(waiting.map(move |fact, owner, ctx| go_on(owner, known(fact, facts), ctx)));
             }
         }
     }
@@ -273,14 +272,6 @@ impl Account {
         let mut others = self.desk.node.presence.of(self.id);
         others.retain(|lane| lane != asking);
         others
-    }
-
-    /// The id of what an event makes: the same for the same request.
-    fn fresh(&self, request_id: RequestId) -> Uuid {
-        let mut name = [0; 32];
-        name[..16].copy_from_slice(self.id.0.as_bytes());
-        name[16..].copy_from_slice(request_id.0.as_bytes());
-        self.desk.node.derived_id("own", &name)
     }
 
     /// Carries out a decision that no session waits for.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use rill_proto::id::{AccountId, ConversationId, MessageId};
+use uuid::Uuid;
 
 use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
 use super::facts::read_texts;
@@ -64,6 +65,8 @@ pub(super) enum Step {
     Visit(ConversationId),
     /// Their list says something else of an account.
     Show(AccountId),
+    /// A file that the server fetches came nearer.
+    Upload(Uuid),
     /// Tasks have other places on the own board.
     Tasks(Records),
     Nothing,
@@ -127,6 +130,8 @@ impl Account {
         if horizon == 0 {
             own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
         }
+        let uploads = self.state.uploads.iter().filter(|(_, upload)| upload.stamp > horizon);
+        own.extend(uploads.filter_map(|(id, upload)| upload.record(*id)).map(Piece::Shared));
         let sections = self.state.board.sections_since(horizon).into_iter().map(Told::section);
         own.extend(record::records(&self.state.board, &sections.collect::<Vec<_>>(), &NO_TEXTS).pieces);
         let tasks: VecDeque<MessageId> =
@@ -297,6 +302,7 @@ impl Account {
         let token: Token = Arc::new(Telling(tell.issued));
         match tell.step {
             Step::Nothing => {}
+            Step::Upload(id) => self.tell_upload(id),
             Step::Tasks(told) => self.show(told.shows, told.is_whole, None, &lanes, &token),
             Step::Visit(id) => {
                 for lane in lanes {

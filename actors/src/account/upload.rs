@@ -9,7 +9,7 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::login::OrderReply;
-use super::rules::{Decision, Given};
+use super::rules::{Decision, Facts};
 use super::state::{Change, State};
 use crate::file::{Content, Upload};
 
@@ -57,28 +57,28 @@ pub fn waiting(state: &State) -> u64 {
 
 /// How many more bytes the account may bring.
 #[must_use]
-pub fn room(state: &State, given: Given) -> u64 {
-    given.storage_quota.saturating_sub(waiting(state))
+pub fn room(state: &State, facts: &Facts) -> u64 {
+    facts.storage_quota.saturating_sub(waiting(state))
 }
 
 /// Uploads come in.
 ///
 /// # Errors
 /// 507 when they are too much.
-pub fn keep(state: &State, brought: Vec<Brought>, given: Given) -> Result<Decision, Refusal> {
+pub fn keep(state: &State, brought: Vec<Brought>, facts: &Facts) -> Result<Decision, Refusal> {
     let bytes: u64 = brought.iter().map(|brought| brought.content.size).sum();
-    if bytes > room(state, given) {
+    if bytes > room(state, facts) {
         return Err(Refusal::quota_full());
     }
-    let mut changes = make_place(state, brought.len(), given)?;
+    let mut changes = make_place(state, brought.len(), facts)?;
     changes.extend(brought.into_iter().map(|brought| {
         let upload = Upload {
             name: brought.name,
             content: Some(brought.content),
             external: None,
             is_attached: false,
-            time: given.now,
-            stamp: given.stamp,
+            time: facts.now,
+            stamp: facts.stamp,
         };
         Change::Upload(brought.upload_id, Some(upload))
     }));
@@ -89,8 +89,8 @@ pub fn keep(state: &State, brought: Vec<Brought>, given: Given) -> Result<Decisi
 ///
 /// # Errors
 /// 507 when there are too many all the same.
-pub fn make_place(state: &State, count: usize, given: Given) -> Result<Vec<Change>, Refusal> {
-    let is_old = |upload: &Upload| upload.time + UPLOAD_KEPT_S < given.now;
+pub fn make_place(state: &State, count: usize, facts: &Facts) -> Result<Vec<Change>, Refusal> {
+    let is_old = |upload: &Upload| upload.time + UPLOAD_KEPT_S < facts.now;
     let (old, mut kept): (Vec<_>, Vec<_>) = state.uploads.iter().partition(|(_, upload)| is_old(upload));
     kept.sort_by_key(|(_, upload)| (!upload.is_attached, upload.time));
     let surplus = (kept.len() + count).saturating_sub(UPLOADS_MAX);
@@ -104,11 +104,11 @@ pub fn make_place(state: &State, count: usize, given: Given) -> Result<Vec<Chang
 
 /// Uploads are attached now.
 #[must_use]
-pub fn attached(state: &State, uploads: &[Uuid], given: Given) -> Decision {
+pub fn attached(state: &State, uploads: &[Uuid], facts: &Facts) -> Decision {
     let waiting = |id: &&Uuid| state.uploads.get(*id).is_some_and(|upload| !upload.is_attached);
     let changes = uploads.iter().filter(waiting).filter_map(|id| {
         let upload = state.uploads.get(id)?.clone();
-        Some(Change::Upload(*id, Some(Upload { is_attached: true, stamp: given.stamp, ..upload })))
+        Some(Change::Upload(*id, Some(Upload { is_attached: true, stamp: facts.stamp, ..upload })))
     });
     Decision { changes: changes.collect(), ..Decision::default() }
 }
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
     use crate::file::Digest;
 
-    fn given(now: i64) -> Given {
-        Given { now, stamp: 7, fresh: Uuid::nil(), storage_quota: 100 }
+    fn given(now: i64) -> Facts {
+        Facts { now, stamp: 7, storage_quota: 100, ..Facts::default() }
     }
 
     fn brought(nr: u128, size: u64) -> Brought {
@@ -131,13 +131,13 @@ mod tests {
     }
 
     fn bring(state: &mut State, nr: u128, size: u64, now: i64) -> Result<(), Refusal> {
-        let decision = keep(state, vec![brought(nr, size)], given(now))?;
+        let decision = keep(state, vec![brought(nr, size)], &given(now))?;
         decision.changes.iter().for_each(|change| state.fold(change));
         Ok(())
     }
 
     fn attach(state: &mut State, nr: u128) {
-        let decision = attached(state, &[Uuid::from_u128(nr)], given(0));
+        let decision = attached(state, &[Uuid::from_u128(nr)], &given(0));
         decision.changes.iter().for_each(|change| state.fold(change));
     }
 
@@ -147,11 +147,11 @@ mod tests {
         bring(&mut state, 1, 60, 0).unwrap();
         assert_eq!(bring(&mut state, 2, 41, 0), Err(Refusal::quota_full()));
         bring(&mut state, 2, 40, 0).unwrap();
-        assert_eq!(room(&state, given(0)), 0);
+        assert_eq!(room(&state, &given(0)), 0);
         attach(&mut state, 1);
-        assert_eq!(room(&state, given(0)), 60);
+        assert_eq!(room(&state, &given(0)), 60);
         assert!(state.uploads[&Uuid::from_u128(1)].content.is_some(), "its url can be used again");
-        assert!(attached(&state, &[Uuid::from_u128(1), Uuid::max()], given(0)).changes.is_empty());
+        assert!(attached(&state, &[Uuid::from_u128(1), Uuid::max()], &given(0)).changes.is_empty());
     }
 
     #[test]

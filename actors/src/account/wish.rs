@@ -119,7 +119,7 @@ impl Account {
             Ok(decision) => self.change(&decision, told(grant.reply, Ok(())), issued, ctx),
             Err(Stop::Refused(refusal)) => self.turn_down(grant.reply, refusal),
             Err(Stop::Needs(need)) => {
-                self.fetch(None, need, facts, ctx, move |owner, facts, ctx| match facts {
+                self.learn(None, need, facts, ctx, move |owner, facts, ctx| match facts {
                     Ok(facts) => owner.try_granting(grant, facts, issued, ctx),
                     Err(NoFact::Store(fault)) => owner.meet(&fault, Work::Grant(grant)),
                     Err(NoFact::Refused(refusal)) => owner.turn_down(grant.reply, refusal),

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, ConversationId};
+use uuid::Uuid;
 
 use super::rows::decode;
 use super::rules::{Facts, Need, Stretch};
 use super::state::Slot;
+use crate::account::fresh_id;
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
 use crate::file::{self, Found};
+use crate::node::Node;
 use crate::outcomes::Outcome;
+use crate::session::Submit;
 use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
 
 /// A fact that was fetched.
@@ -74,5 +79,15 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Profiles(found) => facts.profiles.extend(found),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
+    }
+}
+
+/// The id of what an event makes beside messages; nil for events that make nothing of the kind, since deriving one costs
+/// as much as a small decision.
+pub(super) fn fresh(node: &Node, submit: &Submit) -> Uuid {
+    if matches!(submit.event, ClientEvent::Conv(conv::Event::UploadExternal(_))) {
+        fresh_id(node, submit.lane.account_id(), submit.request_id)
+    } else {
+        Uuid::nil()
     }
 }

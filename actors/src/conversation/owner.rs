@@ -12,8 +12,9 @@ use rill_proto::classificator::ConvType;
 use rill_proto::event::ClientEvent;
 use rill_proto::id::{AccountId, ConversationId};
 use rill_proto::refusal::Refusal;
+use uuid::Uuid;
 
-use super::facts::{fetch, know};
+use super::facts::{fetch, fresh, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
@@ -152,7 +153,8 @@ impl Conversation {
                 | Effect::Shown { .. }
                 | Effect::Spread { .. }
                 | Effect::Mail { .. }
-                | Effect::Detached { .. },
+                | Effect::Detached { .. }
+                | Effect::Fetch(_),
             ) => Ok(Verdict::Decided(Decision::default())),
         }
     }
@@ -222,7 +224,7 @@ impl Conversation {
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
         let reply = Reply::Event { lane, frame, index, fault, request, pieces };
         self.dismiss(&decision);
-        if decision.changes.is_empty() {
+        if decision.changes.is_empty() && decision.effects.is_empty() {
             self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
         } else {
             let mut claim = Vec::new();
@@ -258,7 +260,8 @@ impl Conversation {
             | Effect::Shown { .. }
             | Effect::Spread { .. }
             | Effect::Mail { .. }
-            | Effect::Detached { .. } => NOBODY,
+            | Effect::Detached { .. }
+            | Effect::Fetch(_) => NOBODY,
         };
         for change in &decision.changes {
             self.state.fold(change);
@@ -478,9 +481,12 @@ impl Owner for Conversation {
 
     fn begin(&mut self, work: Work, ctx: &mut Context<Self>) {
         let issued = self.desk.node.issue();
+        let fresh =
+            if let Work::Submit(submit) = &work { fresh(&self.desk.node, submit) } else { Uuid::nil() };
         let facts = Facts {
             now: self.desk.node.now_s(),
             stamp: issued.stamp(),
+            fresh,
             locks: self.soft.locks(),
             pens: self.soft.pens().keys().copied().collect(),
             ..Facts::default()

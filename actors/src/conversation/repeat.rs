@@ -15,8 +15,11 @@ use crate::outcomes::Outcome;
 /// # Errors
 /// As the rules: facts that must be fetched first.
 pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts) -> Judged<Decision> {
+    // A file that the server was asked to fetch is told of by the caller's account.
+    let is_upload = outcome.identifier.get("upload_id").is_some();
     let here = state.conversation_id.to_string();
-    if outcome.identifier.get("conversation_id").and_then(Value::as_str) != Some(here.as_str()) {
+    let named = outcome.identifier.get("conversation_id").and_then(Value::as_str);
+    if is_upload || named != Some(here.as_str()) {
         return Ok(Decision { identifier: outcome.identifier.clone(), ..Decision::default() });
     }
     let named = outcome.identifier.get("message_nr").and_then(Value::as_u64);

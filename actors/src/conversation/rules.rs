@@ -11,6 +11,7 @@ use rill_proto::id::{AccountId, MessageId, RequestId, SectionId};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::state::{Change, Message, Slot, State};
@@ -25,6 +26,7 @@ mod conv;
 mod create;
 pub mod dialog;
 mod draft;
+mod files;
 mod flow;
 mod marks;
 mod membership;
@@ -128,6 +130,8 @@ pub struct Facts {
     pub now: i64,
     /// The stamp that this change will carry.
     pub stamp: Stamp,
+    /// The id of what an event makes beside messages; the same for every repeat of it.
+    pub fresh: Uuid,
     /// Who holds an editing lock that has not expired, by message number.
     pub locks: BTreeMap<u64, AccountId>,
     /// Whose writing pen is on and has not expired.

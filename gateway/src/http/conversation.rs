@@ -1,167 +1,309 @@
-//! `conversation/create`, `sync/ID` and `poke/ID` (protocol.md §6.2), as the events that say the same.
+//! The older calls on a conversation that are more than one event of the same shape (protocol.md §6.2), and `poke`, which
+//! is none.
+//!
+//! Not here: which call each of these is (that is in the table, [`super::legacy`]).
 
 use actix_web::{HttpResponse, web};
 use rill_actors::hub::Item;
 use rill_actors::piece::Piece;
-use rill_proto::id::RequestId;
-use serde::Deserialize;
+use rill_proto::classificator::InitMode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::legacy::{Legacy, Stopped};
+use super::legacy::{Blank, Given, Legacy, Plan, Planned, Step};
 use super::{Call, json as answer};
 use crate::refuse::Refused;
 use crate::routes::post;
 
-/// How many addresses one `conversation/create` may name. Each is looked up by itself; a longer list is a mailing, not a
-/// conversation.
-const EMAILS_MAX: usize = 100;
+/// A message number above all that there are: "up to the end", in the words of events that are given a number.
+pub(super) const END: i64 = i64::MAX;
 
-/// The paths of this family.
+/// How many pins or tasks one page of the older calls has, as they said themselves.
+const PAGE: i64 = 30;
+
+/// The paths of this family that are no events.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config.service(post("/api/conversation/create", create));
-    config.service(post("/api/conversation/sync/{id}", sync));
     config.service(post("/api/conversation/poke/{id}", poke));
 }
 
-#[derive(Deserialize)]
-struct CreateParams {
-    #[serde(default)]
-    topic: Option<String>,
-    /// A `To:` line: addresses with commas, each with a name or not.
-    #[serde(default)]
-    emails: Option<String>,
-    #[serde(default)]
-    account_ids: Option<Vec<Uuid>>,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    is_invite: Option<bool>,
-    #[serde(default)]
-    is_autojoin: Option<bool>,
-    #[serde(default)]
-    is_disclose: Option<bool>,
-    #[serde(default)]
-    is_list: Option<bool>,
-    #[serde(default)]
-    is_managed: Option<bool>,
-    #[serde(default)]
-    mk_conv_type: Option<String>,
-    #[serde(default)]
-    client_req_id: Option<RequestId>,
-}
-
-async fn create(call: Call) -> Result<HttpResponse, Refused> {
-    let params: CreateParams = call.params()?;
-    let legacy = Legacy::admit(&call, params.client_req_id).await?;
-    match create_and_post(&legacy, params).await {
-        Ok(response) => Ok(response),
-        Err(stopped) => stopped.into_response(),
-    }
-}
-
-async fn create_and_post(legacy: &Legacy<'_>, params: CreateParams) -> Result<HttpResponse, Stopped> {
-    let mut account_ids = params.account_ids.clone().unwrap_or_default();
-    let emails = addresses(params.emails.as_deref().unwrap_or_default());
-    if emails.len() > EMAILS_MAX {
-        return Err(Refused::bad_request(format!("emails: at most {EMAILS_MAX} addresses.")).into());
-    }
-    for email in emails {
-        let found =
-            legacy.aside("urn:fleep:client:contact:lookup_by_email", &json!({ "email": email })).await?;
-        let account_id =
-            found.account_id.ok_or_else(|| Refused::invalid_value(format!("{email}: not found.")))?;
-        account_ids.push(account_id);
-    }
-    let mut outcome =
-        legacy.submit("urn:fleep:client:conv:create", &create_event(&params, &account_ids)).await?;
-    if let (Some(message), Some(conversation_id)) = (params.message, outcome.conversation_id)
-        && !message.is_empty()
-    {
-        let event = json!({ "conversation_id": conversation_id, "message": message });
-        outcome.extend(legacy.follow("urn:fleep:client:message:add_plain", &event).await?);
-    }
-    Ok(legacy.respond(outcome))
-}
-
-fn create_event(params: &CreateParams, account_ids: &[Uuid]) -> Value {
-    let mut event = json!({
-        "topic": params.topic.as_deref().unwrap_or_default(),
-        "account_ids": account_ids,
-        "is_invite": params.is_invite,
-        "is_autojoin": params.is_autojoin,
-        "is_disclose": params.is_disclose,
-        "is_list": params.is_list,
-        "is_managed": params.is_managed,
-        "mk_conv_type": params.mk_conv_type,
-    });
-    // What the caller did not say has the event's own default.
-    if let Some(event) = event.as_object_mut() {
-        event.retain(|_, value| !value.is_null());
-    }
-    event
-}
-
-/// The addresses of a `To:` line.
-fn addresses(line: &str) -> Vec<String> {
-    let bare = |one: &str| match (one.rfind('<'), one.rfind('>')) {
-        (Some(open), Some(close)) if open < close => one[open + 1..close].trim().to_lowercase(),
-        (_, _) => one.trim().to_lowercase(),
-    };
-    line.split([',', ';', '\n']).map(bare).filter(|address| !address.is_empty()).collect()
-}
-
-#[derive(Deserialize)]
-struct SyncParams {
-    #[serde(default)]
-    from_message_nr: Option<i64>,
-    #[serde(default)]
-    mk_direction: Option<String>,
-}
-
-async fn sync(call: Call) -> Result<HttpResponse, Refused> {
-    let params: SyncParams = call.params()?;
-    let legacy = Legacy::admit(&call, None).await?;
-    let (urn, event) = sync_event(call.path_id()?, &params)?;
-    legacy.carry_out(urn, &event).await
-}
-
-/// The event of a direction (protocol.md §4.2; conversations.md, "older calls").
-fn sync_event(id: Uuid, params: &SyncParams) -> Result<(&'static str, Value), Refused> {
-    let whole = json!({ "conversation_id": id });
-    let around = |name: &str| {
-        let mut event = whole.clone();
-        event[name] = params.from_message_nr.unwrap_or(0).into();
-        event
-    };
-    match params.mk_direction.as_deref() {
-        Some("ic_header" | "ic_tiny") => Ok(("urn:fleep:client:conv:get", whole)),
-        Some("ic_full" | "ic_end") => Ok(("urn:fleep:client:conv:sync_initial", whole)),
-        None | Some("forward") if params.from_message_nr.is_none() => {
-            Ok(("urn:fleep:client:conv:sync_initial", whole))
+/// `conversation/create`: a new conversation, or one forked from a dialog, and perhaps its first message.
+pub(super) fn create(given: &Given) -> Planned<'_> {
+    let made = match given.id("fork_conversation_id")? {
+        Some(dialog) => given.event("conv:fork").with("conversation_id", dialog.to_string()),
+        None => {
+            given.event("conv:create").takes(&["topic", "is_invite", "is_autojoin", "is_disclose", "is_list"])
         }
-        None | Some("forward") => Ok(("urn:fleep:client:conv:sync_forward", around("fw_message_nr"))),
-        Some("ic_backward") => Ok(("urn:fleep:client:conv:sync_backward", around("bw_message_nr"))),
-        Some("ic_forward") => Ok(("urn:fleep:client:message:load_next", around("message_nr"))),
-        Some("ic_flow") => Ok(("urn:fleep:client:message:load_context", around("message_nr"))),
-        Some(_) => Err(Refused::bad_request("This mk_direction is not supported by this server.")),
+    };
+    let made = made.people(&["account_ids"], &["emails"])?.takes(&["team_ids", "is_managed", "mk_conv_type"]);
+    let mut steps = vec![made];
+    let says = |key| Ok::<bool, Refused>(given.text(key)?.is_some_and(|text| !text.is_empty()));
+    if given.has("fork_conversation_id") && says("topic")? {
+        steps.push(given.follow("conv:set_topic").takes(&["topic"]));
     }
+    if given.has("fwd_message_nr") {
+        steps.push(forwarded(given.follow("message:copy")));
+    }
+    if says("message")? || given.has("attachments") {
+        steps.push(
+            given.follow("message:add_plain").takes(&["message"]).takes_as("attachments", "attachment_urls"),
+        );
+    }
+    Ok(steps.into())
 }
 
-#[derive(Deserialize)]
-struct PokeParams {
-    #[serde(default)]
-    message_nr: Option<i64>,
+/// The origin of a message that is copied here.
+pub(super) fn forwarded(step: Step<'_>) -> Step<'_> {
+    step.takes_as("fwd_conversation_id", "copy_conversation_id").takes_as("fwd_message_nr", "copy_message_nr")
+}
+
+/// `conversation/store`: any mix of changes. What widens rights and membership comes first and what gives them up last, so
+/// that one call can do both.
+pub(super) fn store(given: &Given) -> Planned<'_> {
+    let mut steps = Vec::new();
+    if given.flag("is_managed")? == Some(true) {
+        steps.push(given.event("conv:set_managed"));
+    }
+    steps.extend(given.has("topic").then(|| given.event("conv:set_topic").takes(&["topic"])));
+    switches(given, &mut steps)?;
+    membership(given, &mut steps)?;
+    if given.flag("is_managed")? == Some(false) {
+        steps.push(given.event("conv:set_unmanaged"));
+    }
+    own_view(given, &mut steps)?;
+    if given.flag("is_deleted_by_admin")? == Some(true) {
+        steps.push(given.event("conv:conv_deleted_by_admin"));
+    }
+    if given.flag("is_deleted")? == Some(true) {
+        steps.push(given.event("conv:delete"));
+    }
+    if given.flag("can_post")? == Some(false) {
+        steps.push(given.event("conv:leave"));
+    }
+    if steps.is_empty() {
+        // It stores nothing and shows what there is.
+        steps.push(given.event("conv:get"));
+    }
+    Ok(steps.into())
+}
+
+fn switches<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refused> {
+    let switches = [
+        ("is_autojoin", "conv:conv_enable_autojoin", "conv:conv_disable_autojoin"),
+        ("is_disclose", "conv:conv_enable_disclose", "conv:conv_disable_disclose"),
+        // The older name says the opposite of the events'.
+        ("is_url_preview_disabled", "conv:conv_disable_url_previw", "conv:conv_enable_url_preview"),
+    ];
+    for (key, on, off) in switches {
+        steps.extend(given.flag(key)?.map(|is_on| given.event(if is_on { on } else { off })));
+    }
+    Ok(())
+}
+
+fn membership<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refused> {
+    let any = |keys: &[&str]| keys.iter().any(|key| given.has(key));
+    if any(&["add_account_ids", "add_ids", "add_emails"]) {
+        steps.push(given.event("conv:add_members").people(&["add_account_ids", "add_ids"], &["add_emails"])?);
+    }
+    let team = |urn: &'static str, id: Uuid| given.event(urn).with("team_id", id.to_string());
+    steps.extend(given.ids("add_team_ids")?.into_iter().map(|id| team("conv:add_team", id)));
+    if given.has("add_admins") {
+        steps.push(given.event("conv:add_admins").takes_as("add_admins", "account_ids"));
+    }
+    if any(&["disclose_account_ids", "disclose_ids", "disclose_emails", "disclose_team_ids"]) {
+        let people = given
+            .event("conv:disclose")
+            .people(&["disclose_account_ids", "disclose_ids"], &["disclose_emails"])?;
+        steps.push(people.takes_as("disclose_team_ids", "team_ids"));
+    }
+    if given.has("remove_admins") {
+        steps.push(given.event("conv:remove_admins").takes_as("remove_admins", "account_ids"));
+    }
+    if any(&["remove_account_ids", "remove_ids", "remove_emails"]) {
+        steps.push(
+            given
+                .event("conv:remove_members")
+                .people(&["remove_account_ids", "remove_ids"], &["remove_emails"])?,
+        );
+    }
+    if given.has("kick_account_ids") {
+        steps.push(given.event("conv:kick_members").takes_as("kick_account_ids", "account_ids"));
+    }
+    steps.extend(given.ids("remove_team_ids")?.into_iter().map(|id| team("conv:remove_team", id)));
+    Ok(())
+}
+
+fn own_view<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refused> {
+    if let Some(names) = given.texts("labels")? {
+        steps.push(
+            given
+                .event("conv:set_labels")
+                .blank(Blank::Labels(names.into_iter().map(str::to_owned).collect())),
+        );
+    }
+    if given.has("mk_alert_level") {
+        steps.push(alerts(given)?);
+    }
+    if given.has("snooze_interval") {
+        steps.push(given.event("conv:set_snooze").takes(&["snooze_interval"]));
+    }
+    if given.has("read_message_nr") {
+        steps.push(
+            given
+                .event("conv:set_read_message_nr")
+                .takes_as("read_message_nr", "message_nr")
+                .takes(&["from_message_nr"]),
+        );
+    }
+    match given.number("hide_message_nr")? {
+        None => {}
+        Some(0) => steps.push(given.event("conv:unarchive")),
+        Some(_) => steps.push(given.event("conv:archive").takes_as("hide_message_nr", "show_message_nr")),
+    }
+    Ok(())
+}
+
+/// How the caller is alerted: two of the levels have events of their own.
+pub(super) fn alerts(given: &Given) -> Result<Step<'_>, Refused> {
+    Ok(match given.text("mk_alert_level")? {
+        Some("never") => given.event("conv:mute"),
+        Some("passive") => given.event("conv:set_passive"),
+        Some(_) | None => given.event("conv:set_alert_level").takes(&["mk_alert_level"]),
+    })
+}
+
+/// `conversation/mark_read`: read to the end, and what a client in step needs of it then.
+pub(super) fn mark_read(given: &Given) -> Planned<'_> {
+    let mode = given.text("mk_init_mode")?.unwrap_or(InitMode::Tiny.wire()).to_owned();
+    let read = given.event("conv:mark_read").with("show_message_nr", END).takes(&["from_message_nr"]);
+    Ok(vec![read, in_mode(given, mode)].into())
+}
+
+/// The conversation as lists of conversations show it.
+fn in_mode(given: &Given, mode: String) -> Step<'_> {
+    let ids: Vec<Value> = given.id.iter().map(|id| id.to_string().into()).collect();
+    // Not on the conversation, but about it: the event is the account's.
+    let step = Step::new(given, "account:sync_conversations", None);
+    step.with("conversation_ids", ids).with("mk_init_mode", mode)
+}
+
+/// `conversation/disclose` and `disclose_all`: from a message on, or everything.
+pub(super) fn disclose(given: &Given) -> Planned<'_> {
+    let step = match given.number("message_nr")? {
+        Some(_) => given.event("message:disclose").takes(&["message_nr"]),
+        None => given.event("conv:disclose"),
+    };
+    Ok(step.people(&["account_ids"], &["emails"])?.takes(&["team_ids"]).into())
+}
+
+/// `conversation/show_activity`: what the caller does, and what the others do.
+pub(super) fn show_activity(given: &Given) -> Planned<'_> {
+    let is_writing = given.flag("is_writing")?;
+    let own = match (given.has("message_nr"), is_writing) {
+        (true, Some(false)) => Some(given.event("message:end_editing").takes(&["message_nr"])),
+        (true, Some(true) | None) => Some(given.event("message:set_editing").takes(&["message_nr"])),
+        (false, Some(true)) => Some(given.event("conv:set_writing")),
+        (false, Some(false)) => Some(given.event("conv:end_writing")),
+        (false, None) => None,
+    };
+    let others = given.event("conv:activate");
+    Ok(Plan::from(own.into_iter().chain([others]).collect::<Vec<_>>()).without_header())
+}
+
+/// `conversation/autojoin`: by the last part of the link, or by all of it.
+pub(super) fn autojoin(given: &Given) -> Planned<'_> {
+    let link = given.text("conv_url_key")?.unwrap_or_default();
+    let key = link.trim_end_matches('/').rsplit('/').next().and_then(|key| Uuid::try_parse(key).ok());
+    let id = key.ok_or_else(|| {
+        Refused::bad_request("conv_url_key: the last part of a conversation's link is needed.")
+    })?;
+    Ok(given.event("conv:autojoin").with("conversation_id", id.to_string()).into())
+}
+
+/// `conversation/sync`: the event of a direction (protocol.md §4.2).
+pub(super) fn sync(given: &Given) -> Planned<'_> {
+    let from = |urn, key| given.event(urn).takes_as("from_message_nr", key);
+    let step = match given.text("mk_direction")? {
+        None | Some("forward") if !given.has("from_message_nr") => given.event("conv:sync_initial"),
+        None | Some("forward") => from("conv:sync_forward", "fw_message_nr"),
+        Some("ic_full") => given.event("conv:sync_initial"),
+        Some("ic_header") => given.event("conv:get"),
+        Some("ic_tiny") => in_mode(given, InitMode::Tiny.wire().to_owned()),
+        Some("ic_end") => given.event("conv:sync_backward").with("bw_message_nr", END),
+        Some("ic_flow") => from("message:load_context", "message_nr"),
+        Some("ic_forward") => from("message:load_next", "message_nr"),
+        Some("ic_backward") => from("message:load_previous", "message_nr"),
+        Some("ic_files") => return sync_files(given),
+        Some("ic_pinboard") => return sync_pins(given),
+        Some("ic_tasks") => return sync_tasks(given),
+        Some(_) => return Err(Refused::bad_request("mk_direction: there is no such direction.")),
+    };
+    Ok(step.into())
+}
+
+/// `conversation/sync_files`: below a message.
+pub(super) fn sync_files(given: &Given) -> Planned<'_> {
+    let step = given.event("conv:sync_files").takes_as("from_message_nr", "sync_cursor");
+    let cursor =
+        given.number("from_message_nr")?.map(|nr| json!({"conversation_id": given.id, "message_nr": nr}));
+    Ok(at(step, cursor).into())
+}
+
+/// `conversation/sync_pins`: below a pin, which the call names by its message.
+pub(super) fn sync_pins(given: &Given) -> Planned<'_> {
+    let step = given.event("conv:pin:sync").takes_as("from_message_nr", "sync_cursor").with("limit", PAGE);
+    Ok(match given.number("from_message_nr")? {
+        Some(nr) => at(step, None).blank(Blank::PinsBelow(nr)).into(),
+        None => step.into(),
+    })
+}
+
+fn sync_tasks(given: &Given) -> Planned<'_> {
+    let step = given.event("section:task:sync").with("limit", PAGE);
+    Ok(if given.has("section_id") { step.takes(&["section_id"]) } else { step.blank(Blank::DefaultSection) }
+        .into())
+}
+
+/// `account/sync_pinboard`: below a weight.
+pub(super) fn sync_pinboard(given: &Given) -> Planned<'_> {
+    let id = given.value("conversation_id");
+    let cursor =
+        given.weight("pin_weight")?.map(|weight| json!({"conversation_id": id, "pin_weight": weight}));
+    let step = given
+        .event("conv:pin:sync")
+        .with("limit", PAGE)
+        .takes(&["conversation_id"])
+        .takes_as("pin_limit", "limit");
+    Ok(Plan::from(at(step, cursor)).without_header())
+}
+
+/// `account/sync_taskboard`: below a weight in a section.
+pub(super) fn sync_taskboard(given: &Given) -> Planned<'_> {
+    let (id, section_id) = (given.value("conversation_id"), given.value("section_id"));
+    let cursor = given
+        .weight("task_weight")?
+        .map(|weight| json!({"conversation_id": id, "section_id": section_id, "task_weight": weight}));
+    let step = given.event("section:task:sync").with("limit", PAGE);
+    let step = step.takes(&["conversation_id", "section_id"]).takes_as("task_limit", "limit");
+    Ok(Plan::from(at(step, cursor)).without_header())
+}
+
+/// A cursor in the place of whatever stood there.
+fn at(mut step: Step<'_>, cursor: Option<Value>) -> Step<'_> {
+    step.params.remove("sync_cursor");
+    match cursor {
+        Some(cursor) => step.with("sync_cursor", cursor.to_string()),
+        None => step,
+    }
 }
 
 /// Comes back by poll as a `poke` record, behind everything of the conversation that was in flight. A read goes through
 /// the conversation first: its answer is put in behind what was decided before it, and the poke behind the answer.
 async fn poke(call: Call) -> Result<HttpResponse, Refused> {
-    let params: PokeParams = call.params()?;
-    let legacy = Legacy::admit(&call, None).await?;
+    let given = call.given()?;
+    let message_nr = given.number("message_nr")?;
+    let legacy = Legacy::admit(&call, &given).await?;
     let conversation_id = call.path_id()?;
-    let barrier =
-        legacy.submit("urn:fleep:client:conv:get", &json!({ "conversation_id": conversation_id })).await;
+    let barrier = legacy.aside("conv:get", json!({ "conversation_id": conversation_id })).await;
     if let Err(stopped) = barrier {
         return stopped.into_response();
     }
@@ -169,42 +311,10 @@ async fn poke(call: Call) -> Result<HttpResponse, Refused> {
         "mk_rec_type": "poke",
         "account_id": legacy.login.account_id,
         "conversation_id": conversation_id,
-        "message_nr": params.message_nr,
+        "message_nr": message_nr,
     });
     let shared = &call.worker.shared;
     let lane = call.worker.http_session(&legacy.login).lane;
     shared.node.inboxes.put_on_worker(Item::Pieces(lane, vec![Piece::Shared(record.to_string().into())]));
     Ok(answer(r#"{"stream":[]}"#))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-    use uuid::Uuid;
-
-    use super::{addresses, sync_event};
-
-    #[test]
-    fn a_to_line_has_names_or_not() {
-        let line = "Ada <ada@Example.org>, bob@example.org,, \"C\" <c@example.org>";
-        assert_eq!(addresses(line), ["ada@example.org", "bob@example.org", "c@example.org"]);
-        assert!(addresses(" ").is_empty());
-        assert_eq!(addresses("a> <b"), ["a> <b"]);
-    }
-
-    #[test]
-    fn a_direction_is_an_event() {
-        let event = |params: Value| {
-            let params = serde_json::from_value(params).unwrap();
-            sync_event(Uuid::nil(), &params).ok().map(|(urn, _)| urn.trim_start_matches("urn:fleep:client:"))
-        };
-        assert_eq!(event(json!({})), Some("conv:sync_initial"));
-        assert_eq!(event(json!({"from_message_nr": 3})), Some("conv:sync_forward"));
-        assert_eq!(event(json!({"mk_direction": "ic_header"})), Some("conv:get"));
-        assert_eq!(
-            event(json!({"mk_direction": "ic_backward", "from_message_nr": 3})),
-            Some("conv:sync_backward")
-        );
-        assert_eq!(event(json!({"mk_direction": "ic_files"})), None);
-    }
 }

@@ -1,214 +1,96 @@
-//! The older calls in terms of events: each submits the event that says the same, through the same session, and puts the
-//! outcome into the form of protocol.md §6 (`{header, stream, …}`).
+//! The older HTTP calls on conversations, messages and labels: which call is which events (conversations.md §13).
 //!
-//! Not here: which call is which event (that is in the families), and rules.
+//! A call has no rules of its own: its events go through the same session as everybody's, and its answer is what they
+//! changed, in the form of protocol.md §6. Not here: how a plan is carried out (`legacy/carry.rs`), and the calls that are
+//! more than a row of the table (they are with their families).
 
-use std::borrow::Cow;
-
-use actix_web::HttpResponse;
-use actix_web::http::header::ContentType;
-use rill_actors::account::login::Login;
-use rill_proto::envelope::Submission;
-use rill_proto::event::ClientEvent;
-use rill_proto::id::RequestId;
-use serde::Deserialize;
+use actix_web::web;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-use super::{Call, json};
+use super::Call;
+use super::conversation::{self, END};
+use super::message::{self, on_message};
 use crate::refuse::Refused;
+use crate::routes::post;
 
-/// What `event/store` answers.
-#[derive(Deserialize)]
-struct Answer {
-    requests: Vec<Request>,
-    stream: Vec<Value>,
+mod carry;
+mod given;
+mod plan;
+
+pub(super) use carry::{Legacy, Stopped};
+pub(super) use given::Given;
+pub(super) use plan::{Blank, Plan, Planned, Step};
+
+/// One call.
+pub(super) struct Row {
+    /// Below `/api/`.
+    path: &'static str,
+    /// What it comes to.
+    plan: fn(&Given) -> Planned<'_>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Request {
-    status_code: u16,
-    #[serde(default)]
-    error_id: String,
-    #[serde(default)]
-    error_message: String,
-    #[serde(default)]
-    identifier: Identifier,
+const fn row(path: &'static str, plan: fn(&Given) -> Planned<'_>) -> Row {
+    Row { path, plan }
 }
 
-#[derive(Default, Deserialize)]
-pub(super) struct Identifier {
-    account_id: Option<Uuid>,
-    conversation_id: Option<Uuid>,
-    message_nr: Option<u64>,
-}
+/// Every call and the events that it stands for.
+#[rustfmt::skip]
+const CALLS: &[Row] = &[
+    row("conversation/create", conversation::create),
+    row("conversation/store/{id}", conversation::store),
+    row("conversation/add_members/{id}", |given| Ok(given.event("conv:add_members").people(&["account_ids"], &["emails"])?.into())),
+    row("conversation/remove_members/{id}", |given| Ok(given.event("conv:remove_members").people(&["account_ids"], &["emails"])?.into())),
+    row("conversation/add_team/{id}", |given| Ok(given.event("conv:add_team").takes(&["team_id"]).into())),
+    row("conversation/remove_team/{id}", |given| Ok(given.event("conv:remove_team").takes(&["team_id"]).into())),
+    row("conversation/leave/{id}", |given| Ok(given.event("conv:leave").into())),
+    row("conversation/delete/{id}", |given| Ok(given.event("conv:delete").into())),
+    row("conversation/set_topic/{id}", |given| Ok(given.event("conv:set_topic").takes(&["topic"]).into())),
+    row("conversation/disclose/{id}", conversation::disclose),
+    row("conversation/disclose_all/{id}", conversation::disclose),
+    row("conversation/autojoin", conversation::autojoin),
+    row("conversation/hide/{id}", |given| Ok(given.event("conv:archive").blank(Blank::Shown).into())),
+    row("conversation/unhide/{id}", |given| Ok(given.event("conv:unarchive").into())),
+    row("conversation/mark_read/{id}", conversation::mark_read),
+    row("conversation/set_alerts/{id}", |given| Ok(conversation::alerts(given)?.into())),
+    row("conversation/show_activity/{id}", conversation::show_activity),
+    row("conversation/sync/{id}", conversation::sync),
+    row("conversation/sync_backward/{id}", |given| Ok(given.event("conv:sync_backward").with("bw_message_nr", END).takes_as("from_message_nr", "bw_message_nr").into())),
+    row("conversation/sync_files/{id}", conversation::sync_files),
+    row("conversation/sync_pins/{id}", conversation::sync_pins),
+    row("account/sync_pinboard", conversation::sync_pinboard),
+    row("account/sync_taskboard", conversation::sync_taskboard),
 
-/// An older call on its way.
-pub(super) struct Legacy<'a> {
-    /// The call.
-    pub(super) call: &'a Call,
-    /// Who asks.
-    pub(super) login: Login,
-    /// What makes a retry safe; the caller need not give one.
-    client_req_id: Option<RequestId>,
-}
+    row("message/send/{id}", |given| Ok(given.event("message:add_plain").takes(&["message", "subject", "reply_to_message_nr", "from_message_nr"]).takes_as("attachments", "attachment_urls").into())),
+    row("message/store/{id}", message::store),
+    row("message/edit/{id}", |given| Ok(message::edit(given).into())),
+    row("message/delete/{id}", message::delete),
+    row("message/copy/{id}", |given| Ok(given.event("message:copy").takes_as("to_conv_id", "conversation_id").with("copy_conversation_id", given.id.map(|id| id.to_string())).takes_as("message_nr", "copy_message_nr").into())),
+    row("message/mark_read/{id}", |given| Ok(on_message(given, "message:mark_read").into())),
+    row("message/mark_unread/{id}", |given| Ok(on_message(given, "message:mark_unread").into())),
+    row("message/pin/{id}", |given| message::pin(given, Some("message:set_pinned"))),
+    row("message/repin/{id}", |given| message::pin(given, None)),
+    row("message/unpin/{id}", |given| message::pin(given, Some("message:set_unpinned"))),
+    row("message/snooze/{id}", |given| Ok(given.event("conv:set_snooze").takes(&["snooze_interval"]).into())),
 
-/// The outcome of one event that was carried out.
-pub(super) struct Outcome {
-    /// The conversation that it concerned.
-    pub(super) conversation_id: Option<Uuid>,
-    /// The account that it concerned.
-    pub(super) account_id: Option<Uuid>,
-    message_nr: Option<u64>,
-    stream: Vec<Value>,
-}
+    row("label/sync_conversations", |given| Ok(Plan::from(given.event("label:sync_conversations").takes(&["label_id", "mk_init_mode", "sync_cursor", "limit"])).without_header())),
+];
 
-impl Outcome {
-    /// Another event followed, on the same conversation; its records are newer.
-    pub(super) fn extend(&mut self, next: Self) {
-        self.message_nr = next.message_nr.or(self.message_nr);
-        self.stream.extend(next.stream);
+/// The paths of the table.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    for row in CALLS {
+        let path = format!("/api/{}", row.path);
+        config.service(post(&path, move |call: Call| carry::carry_out(call, row)));
     }
 }
 
-/// Why an older call is not carried out.
-pub(super) enum Stopped {
-    /// Before any event was submitted, or because the answer did not come.
-    Refused(Refused),
-    /// The event was refused, as its request record says.
-    ByRule(Request),
-}
-
-impl From<Refused> for Stopped {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl Stopped {
-    /// The answer.
-    pub(super) fn into_response(self) -> Result<HttpResponse, Refused> {
-        match self {
-            Self::Refused(refused) => Err(refused),
-            Self::ByRule(request) => {
-                let (status, body) =
-                    Refused::relayed(request.status_code, &request.error_id, &request.error_message);
-                Ok(HttpResponse::build(status).insert_header(ContentType::json()).body(body.to_string()))
-            }
-        }
-    }
-}
-
-impl<'a> Legacy<'a> {
-    /// Checks who asks.
-    pub(super) async fn admit(call: &'a Call, client_req_id: Option<RequestId>) -> Result<Self, Refused> {
-        Ok(Self { call, login: call.admit_by_body().await?, client_req_id })
-    }
-
-    /// Submits the event that the call stands for, and waits for its outcome.
-    pub(super) async fn submit(&self, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let id = self.client_req_id.unwrap_or_else(|| RequestId(Uuid::new_v4()));
-        self.submit_as(id, urn, params).await
-    }
-
-    /// Submits an event that changes nothing and only prepares the call.
-    pub(super) async fn aside(&self, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        self.submit_as(RequestId(Uuid::new_v4()), urn, params).await
-    }
-
-    /// Submits the second event of a call. Its id follows from the call's, so that a retry does neither twice.
-    pub(super) async fn follow(&self, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let id =
-            self.client_req_id.map_or_else(Uuid::new_v4, |RequestId(id)| Uuid::new_v5(&id, urn.as_bytes()));
-        self.submit_as(RequestId(id), urn, params).await
-    }
-
-    async fn submit_as(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let params = serde_json::value::to_raw_value(params)
-            .map_err(|error| Refused::fault("params cannot be written", error))?;
-        let event = ClientEvent::decode(urn, &params).map_err(Refused::from)?;
-        let submission = Submission {
-            client_req_id: Some(id),
-            client_req_id_echo: None,
-            mk_event_type: Cow::Borrowed(event.urn()),
-            event: Ok(event),
+impl Call {
+    /// What the call was given.
+    pub(super) fn given(&self) -> Result<Given, Refused> {
+        let id = match self.request.match_info().get("id") {
+            Some(_) => Some(self.path_id()?),
+            None => None,
         };
-        let body = self.call.store(&self.login, vec![submission]).await?;
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|error| Refused::fault("an answer is not of its own form", error))?;
-        let Some(request) = answer.requests.into_iter().next() else {
-            return Err(Refused::fault("an answer has no request record", urn).into());
-        };
-        if request.status_code != 200 {
-            return Err(Stopped::ByRule(request));
-        }
-        let Identifier { account_id, conversation_id, message_nr } = request.identifier;
-        Ok(Outcome { conversation_id, account_id, message_nr, stream: answer.stream })
-    }
-
-    /// Submits one event and answers with what it changed.
-    pub(super) async fn carry_out(&self, urn: &str, params: &Value) -> Result<HttpResponse, Refused> {
-        match self.submit(urn, params).await {
-            Ok(outcome) => Ok(self.respond(outcome)),
-            Err(stopped) => stopped.into_response(),
-        }
-    }
-
-    /// The answer in the older form.
-    pub(super) fn respond(&self, outcome: Outcome) -> HttpResponse {
-        json(body(outcome, self.client_req_id).to_string())
-    }
-}
-
-fn body(outcome: Outcome, client_req_id: Option<RequestId>) -> Value {
-    let mut body = Map::new();
-    let is_header = |record: &Value| {
-        record.get("mk_rec_type").is_some_and(|kind| kind == "conv")
-            && record.get("conversation_id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
-                == outcome.conversation_id
-    };
-    let mut stream = outcome.stream;
-    if let Some(at) = stream.iter().position(is_header) {
-        let mut header = stream.remove(at);
-        // A later header of the same conversation has only what changed since.
-        while let Some(at) = stream.iter().position(is_header) {
-            if let (Value::Object(header), Value::Object(newer)) = (&mut header, stream.remove(at)) {
-                header.extend(newer);
-            }
-        }
-        body.insert("header".to_owned(), header);
-    }
-    body.insert("stream".to_owned(), Value::Array(stream));
-    if let Some(message_nr) = outcome.message_nr {
-        body.insert("result_message_nr".to_owned(), message_nr.into());
-    }
-    if let Some(RequestId(id)) = client_req_id {
-        body.insert("client_req_id".to_owned(), id.to_string().into());
-    }
-    Value::Object(body)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use uuid::Uuid;
-
-    use super::{Outcome, body};
-
-    #[test]
-    fn the_header_is_taken_out_of_the_stream() {
-        let id = Uuid::from_u128(7);
-        let stream = vec![
-            json!({"mk_rec_type": "contact", "account_id": "x"}),
-            json!({"mk_rec_type": "conv", "conversation_id": Uuid::from_u128(8)}),
-            json!({"mk_rec_type": "conv", "conversation_id": id, "topic": "t"}),
-            json!({"mk_rec_type": "message", "message_nr": 2}),
-        ];
-        let body =
-            body(Outcome { conversation_id: Some(id), account_id: None, message_nr: Some(2), stream }, None);
-        assert_eq!(body["header"]["topic"], "t");
-        assert_eq!(body["stream"].as_array().map(Vec::len), Some(3));
-        assert_eq!(body["result_message_nr"], 2);
-        assert_eq!(body.get("client_req_id"), None);
+        let body: Map<String, Value> = self.params()?;
+        Ok(Given::new(id, body))
     }
 }

@@ -12,16 +12,18 @@ use actix_multipart::Multipart;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, ContentDisposition};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use rill_actors::account::fresh_id;
 use rill_actors::account::upload::{AskRoom, Brought, KeepUploads};
 use rill_actors::blobs::{Blobs, Incoming, Kept};
 use rill_actors::file::{Content, Reference, clean_name, inspect};
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, RequestId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{admit, json as answer, order, worker_of};
+use super::legacy::Legacy;
+use super::{Call, admit, json as answer, order, worker_of};
 use crate::refuse::Refused;
 use crate::routes::only;
 use crate::worker::Worker;
@@ -41,6 +43,7 @@ const AT_ONCE_MAX: usize = 6;
 
 /// The paths of this family.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(crate::routes::post("/api/file/upload/external", external));
     for path in ["/api/file/upload", "/api/file/upload/{id}"] {
         config.service(only(path).route(web::put().to(put)).route(web::post().to(post)));
     }
@@ -50,6 +53,23 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 struct Query {
     #[serde(default)]
     ticket: String,
+}
+
+/// The older form of the two events that have a file fetched.
+async fn external(call: Call) -> Result<HttpResponse, Refused> {
+    let given = call.given()?;
+    let client_req_id = RequestId(given.id("client_req_id")?.unwrap_or_else(Uuid::new_v4));
+    let legacy = Legacy::admit(&call, &given).await?;
+    let urn = if given.has("conversation_id") { "conv:upload_external" } else { "account:upload_external" };
+    let event = ["conversation_id", "file_url", "file_name", "upload_id"];
+    let event = event.iter().filter_map(|key| Some(((*key).to_owned(), given.value(key)?.clone())));
+    match legacy.submit(client_req_id, urn, &Value::Object(event.collect())).await {
+        Ok(_) => {
+            let request_id = fresh_id(&call.worker.shared.node, legacy.login.account_id, client_req_id);
+            Ok(answer(json!({ "request_id": request_id }).to_string()))
+        }
+        Err(stopped) => stopped.into_response(),
+    }
 }
 
 /// How many uploads each account has under way.

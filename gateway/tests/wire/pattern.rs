@@ -22,7 +22,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Lets a name stand for something.
+    /// Says what a name stands for.
     pub(crate) fn bind(&mut self, name: &str, value: Value) {
         self.bound.insert(name.to_owned(), value);
     }

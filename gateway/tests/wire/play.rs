@@ -4,6 +4,7 @@
 
 use crate::compare;
 use crate::complaint::Complaint;
+use crate::elsewhere::{ALLOWED, Elsewhere};
 use crate::letter;
 use crate::pattern::{Identity, Names, show};
 use crate::person::{Person, Transport};
@@ -91,6 +92,11 @@ impl Scene {
             rest: VecDeque::new(),
             conversation_ids: Vec::new(),
         };
+        if script.steps.iter().any(|step| step.text.contains("${elsewhere}")) {
+            let elsewhere = Elsewhere::start(ALLOWED)
+                .map_err(|error| Complaint::new("a web server elsewhere", error.to_string()))?;
+            scene.names.bind("elsewhere", elsewhere.url().into());
+        }
         for name in &script.people {
             let user = match name.split_once('.') {
                 Some((owner, _)) => {

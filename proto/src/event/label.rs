@@ -15,6 +15,10 @@ events! {
         mk_init_mode: InitMode = "ic_tiny",
         sync_cursor: Cursor<ConversationsCursor> = "NULL",
         limit: Limit<30>,
+    } => {
+        by: Account, identifier: "label_id",
+        answer: "contact? conv(N)? message? section? activity? file? label",
+        refused: "430 not_found: no such label",
     }
 }
 

@@ -15,6 +15,9 @@ events! {
         subject: Option<Text<1024>>,
         attachment_urls: Option<Vec<String>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: conv(U) message file activity",
     }
 
     /// Post a message.
@@ -25,6 +28,10 @@ events! {
         attachment_urls: Option<Vec<String>>,
         from_message_nr: Option<i64>,
         reply_to_message_nr: Option<i64>,
+    } => {
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: conv(U) message file activity",
+        refused: "430 not_found: the message that it answers",
     }
 
     /// Add the caller's reaction to a message.
@@ -33,6 +40,10 @@ events! {
         message_nr: i64,
         reaction: Text<1024>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Post a task.
@@ -43,6 +54,9 @@ events! {
         attachment_urls: Option<Vec<String>>,
         assignee_ids: Option<Vec<AccountId>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: conv(U) message file activity; assignees: the place on their own boards",
     }
 
     /// Archive a task.
@@ -50,6 +64,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same; assignees: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: no task",
     }
 
     /// Copy a message from one conversation into another.
@@ -61,6 +79,10 @@ events! {
         /// The number of the message to copy.
         copy_message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members of the destination: conv(U) message file activity",
+        refused: "430 not_found: the original; 431 invalid_copy: the original is deleted",
     }
 
     /// Delete a message; its number stays and its content goes.
@@ -68,6 +90,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message file?",
+        others: "members: the same; assignees: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message",
     }
 
     /// Delete some of a message's files.
@@ -76,6 +102,10 @@ events! {
         message_nr: i64,
         attachment_urls: Option<Vec<String>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message file?",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Take the caller's own reaction back.
@@ -84,6 +114,10 @@ events! {
         message_nr: i64,
         reaction: Text<1024>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Drop the link previews of one message.
@@ -91,6 +125,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Disclose the history from one message on to given members or teams.
@@ -99,6 +137,11 @@ events! {
         account_ids: Option<Vec<AccountId>>,
         team_ids: Option<Vec<TeamId>>,
         message_nr: i64,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", system: "discloseV2",
+        answer: "conv(F) message?",
+        others: "members: the same; those disclosed to: conv(N) message activity",
+        refused: "430 not_found: no such message, no member, no such team",
     }
 
     /// Replace a message's content; params that are missing or null are removed from it.
@@ -109,6 +152,10 @@ events! {
         subject: Option<Text<1024>>,
         attachment_urls: Option<Vec<String>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 431 invalid_edit: somebody else's plain message; 431 message_locked: somebody else edits it; 400 invalid_call: a system message",
     }
 
     /// Replace a message's files.
@@ -117,6 +164,10 @@ events! {
         message_nr: i64,
         attachment_urls: Option<Vec<String>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 431 invalid_edit: somebody else's plain message; 431 message_locked: somebody else edits it; 400 invalid_call: a system message",
     }
 
     /// Replace a message's text.
@@ -125,6 +176,10 @@ events! {
         message_nr: i64,
         message: Text<307_200> = "",
         from_message_nr: Option<i64>,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 431 invalid_edit: somebody else's plain message; 431 message_locked: somebody else edits it; 400 invalid_call: a system message",
     }
 
     /// Replace a message's subject; null removes it.
@@ -133,30 +188,46 @@ events! {
         message_nr: i64,
         subject: Option<Text<1024>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", answer: "conv(U) message file? preview?",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 431 invalid_edit: somebody else's plain message; 431 message_locked: somebody else edits it; 400 invalid_call: a system message",
     }
 
     /// Give up the edit lock of a message.
     "end_editing" EndEditing {
         conversation_id: ConversationId,
         message_nr: i64,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", others: "activated sessions: lock",
+        refused: "430 not_found: no such message",
     }
 
     /// Fetch the messages round a message.
     "load_context" LoadContext {
         conversation_id: ConversationId,
         message_nr: i64,
+    } => {
+        by: Viewer, identifier: "conversation_id message_nr", answer: "contact? message? file?",
+        refused: "430 not_found: no such message",
     }
 
     /// Fetch the messages after a message, to fill a gap.
     "load_next" LoadNext {
         conversation_id: ConversationId,
         message_nr: i64,
+    } => {
+        by: Viewer, identifier: "conversation_id message_nr", answer: "contact? message? file?",
+        refused: "430 not_found: no such message",
     }
 
     /// Fetch the messages before a message, to fill a gap.
     "load_previous" LoadPrevious {
         conversation_id: ConversationId,
         message_nr: i64,
+    } => {
+        by: Viewer, identifier: "conversation_id message_nr", answer: "contact? message? file?",
+        refused: "430 not_found: no such message",
     }
 
     /// Mark the conversation read up to a message; never moves the mark backward.
@@ -165,6 +236,9 @@ events! {
         message_nr: i64,
         old_message_nr: Option<i64>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U)",
+        others: "own sessions: the same; members, when it moves on: activity",
     }
 
     /// Mark a message as spam.
@@ -172,6 +246,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Make a message the first unread one.
@@ -180,6 +258,9 @@ events! {
         message_nr: i64,
         old_message_nr: Option<i64>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U)",
+        others: "own sessions: the same",
     }
 
     /// Move a pin on the pinboard.
@@ -189,6 +270,10 @@ events! {
         /// The message after which to put the pin; 0 puts it first.
         prev_message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message, or none to stand behind; 400 invalid_call: not pinned",
     }
 
     /// Replace a task's assignees.
@@ -197,6 +282,10 @@ events! {
         message_nr: i64,
         assignee_ids: Option<Vec<AccountId>>,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same; assignees, those who are none any more among them: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Turn a message into a done task.
@@ -204,12 +293,19 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", system: "task_completed",
+        answer: "conv(U) message", others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Lock a message for editing.
     "set_editing" SetEditing {
         conversation_id: ConversationId,
         message_nr: i64,
+    } => {
+        by: Editor, identifier: "conversation_id message_nr", others: "activated sessions: lock",
+        refused: "430 not_found: no such message; 431 invalid_edit: somebody else's plain message; 431 message_locked: somebody else edits it; 400 invalid_call: a system message",
     }
 
     /// Pin a message.
@@ -217,6 +313,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Turn a pin or a task back into a plain message.
@@ -224,6 +324,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same; assignees: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Set whether a message is spam.
@@ -232,6 +336,10 @@ events! {
         message_nr: i64,
         is_spam: bool,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Turn a message into a task to do.
@@ -239,6 +347,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same; assignees: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 
     /// Take a message off the pinboard.
@@ -246,6 +358,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: not pinned",
     }
 
     /// Move a task on the task board.
@@ -256,6 +372,10 @@ events! {
         /// The message after which to put the task; 0 puts it first.
         prev_message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message, no such section, or no task to stand behind; 400 invalid_call: no task",
     }
 
     /// Put an archived task back on the board.
@@ -263,6 +383,10 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same; assignees: the place on their own boards",
+        refused: "430 not_found: no such message; 400 invalid_call: no task",
     }
 
     /// Take the spam mark off a message.
@@ -270,5 +394,9 @@ events! {
         conversation_id: ConversationId,
         message_nr: i64,
         from_message_nr: Option<i64>,
+    } => {
+        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        others: "members: the same",
+        refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
 }

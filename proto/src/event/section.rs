@@ -13,24 +13,40 @@ events! {
         conversation_id: ConversationId,
         section_name: Text<1024>,
         prev_section_id: Option<SectionId>,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section",
+        others: "members: the same",
+        refused: "430 not_found: no such section to stand behind; 400 invalid_call: no name",
     }
 
     /// Archive all tasks of a section.
     "task:archive_all" TaskArchiveAll {
         conversation_id: ConversationId,
         section_id: SectionId,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section conv(U)? message?",
+        others: "members: the same",
+        refused: "430 not_found: no such section; 400 invalid_call: the archive",
     }
 
     /// Archive the done tasks of a section.
     "task:archive_done" TaskArchiveDone {
         conversation_id: ConversationId,
         section_id: SectionId,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section conv(U)? message?",
+        others: "members: the same",
+        refused: "430 not_found: no such section; 400 invalid_call: the archive",
     }
 
     /// Delete a section of the conversation's task board; its tasks move to the default one.
     "task:delete" TaskDelete {
         conversation_id: ConversationId,
         section_id: SectionId,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section conv(U)? message?",
+        others: "members: the same",
+        refused: "430 not_found: no such section; 400 invalid_call: a built-in section",
     }
 
     /// Rename a section of the conversation's task board.
@@ -38,6 +54,10 @@ events! {
         conversation_id: ConversationId,
         section_id: SectionId,
         section_name: Text<1024>,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section",
+        others: "members: the same",
+        refused: "430 not_found: no such section; 400 invalid_call: no name, the archive",
     }
 
     /// Move a section on the conversation's task board; null puts it first.
@@ -45,6 +65,10 @@ events! {
         conversation_id: ConversationId,
         section_id: SectionId,
         prev_section_id: Option<SectionId>,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "section",
+        others: "members: the same",
+        refused: "430 not_found: no such section; 400 invalid_call: a built-in section",
     }
 
     /// Fetch the next batch of a section of the conversation's task board.
@@ -54,6 +78,9 @@ events! {
         sync_cursor: Cursor<TaskCursor> = "NULL",
         /// Batch size between 1 and 100.
         limit: Limit<20>,
+    } => {
+        by: Member, identifier: "conversation_id section_id", answer: "contact? section message? file?",
+        refused: "430 not_found: no such section",
     }
 }
 

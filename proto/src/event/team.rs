@@ -11,5 +11,8 @@ events! {
     "get" Get {
         team_id: TeamId,
         conversation_id: Option<ConversationId>,
+    } => {
+        by: TeamViewer, identifier: "team_id", answer: "team",
+        refused: "430 not_found: no such team, or none of the caller's",
     }
 }

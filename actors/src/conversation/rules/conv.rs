@@ -4,7 +4,9 @@ use rill_proto::event::conv::Event;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
-use crate::conversation::rules::{Decision, Facts, Judged, create, marks, membership, presence, sync, topic};
+use crate::conversation::rules::{
+    Decision, Facts, Judged, create, files, marks, membership, presence, sync, topic,
+};
 use crate::conversation::state::State;
 
 /// Decides an event on a conversation.
@@ -25,6 +27,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::MarkRead(event) => marks::conv_mark_read(state, caller, event, facts),
         Event::MarkUnread(event) => marks::conv_mark_unread(state, caller, event, facts),
         Event::SetReadMessageNr(event) => marks::set_read_message_nr(state, caller, event, facts),
+        Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
         Event::AddAdmins(_)
         | Event::AddTeam(_)
         | Event::Archive(_)
@@ -63,7 +66,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::SyncFiles(_)
         | Event::SyncFiles2(_)
         | Event::Unarchive(_)
-        | Event::Unmute(_)
-        | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
+        | Event::Unmute(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }

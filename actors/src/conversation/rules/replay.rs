@@ -343,6 +343,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))
             }
+            Effect::Fetch(wanted) => format!("{} fetches {}", name(target), wanted.name),
             Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))

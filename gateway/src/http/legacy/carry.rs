@@ -1,0 +1,402 @@
+//! Carrying out the plan of an older call: looking up what its events need, submitting them one behind the other through
+//! the caller's session, and answering in the older form.
+//!
+//! Not here: which events they are.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use rill_actors::account::login::Login;
+use rill_actors::hub::Item;
+use rill_actors::piece::Piece;
+use rill_proto::envelope::Submission;
+use rill_proto::event::ClientEvent;
+use rill_proto::id::{ConversationId, RequestId};
+use rill_proto::record::{self, request};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::plan::{Form, Plan, Step};
+use super::{Blank, Given, Row};
+use crate::http::{Call, json as answer};
+use crate::refuse::Refused;
+
+/// What all events' names begin with.
+const URN: &str = "urn:fleep:client:";
+
+/// What a fresh client needs of a header and one that holds the conversation must not be told outside of a sync, or it would
+/// begin anew (conversations.md §5.1: N beyond F).
+const OF_A_FRESH_CLIENT: [&str; 11] = [
+    "autojoin_url",
+    "begin_message_nr",
+    "bw_message_nr",
+    "cmail",
+    "fw_message_nr",
+    "is_full",
+    "is_init",
+    "is_tiny",
+    "mk_init_mode",
+    "pin_cursor",
+    "pin_sync_state",
+];
+
+/// How far up a board the place of a pin is looked for: a page at its largest. More pins than that nobody sorts by hand.
+const PINS_MAX: i64 = 100;
+
+/// What `event/store` answers.
+#[derive(Deserialize)]
+struct Answer {
+    requests: Vec<Request>,
+    stream: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    status_code: u16,
+    #[serde(default)]
+    error_id: String,
+    #[serde(default)]
+    error_message: String,
+    #[serde(default)]
+    identifier: Identifier,
+}
+
+#[derive(Default, Deserialize)]
+struct Identifier {
+    account_id: Option<Uuid>,
+    conversation_id: Option<Uuid>,
+    message_nr: Option<u64>,
+}
+
+/// An older call on its way.
+pub(crate) struct Legacy<'a> {
+    call: &'a Call,
+    /// Who asks.
+    pub(crate) login: Login,
+    /// What makes a retry safe; the caller need not give one.
+    client_req_id: Option<RequestId>,
+}
+
+/// What the events so far came to.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    account_id: Option<Uuid>,
+    conversation_id: Option<Uuid>,
+    message_nr: Option<u64>,
+    stream: Vec<Value>,
+}
+
+impl Outcome {
+    /// Another event followed; its records are newer.
+    fn extend(&mut self, next: Self) {
+        self.account_id = next.account_id.or(self.account_id);
+        self.conversation_id = next.conversation_id.or(self.conversation_id);
+        self.message_nr = next.message_nr.or(self.message_nr);
+        self.stream.extend(next.stream);
+    }
+
+    fn records(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.stream.iter().filter(move |record| record["mk_rec_type"] == kind)
+    }
+}
+
+/// Why an older call is not carried out.
+pub(crate) enum Stopped {
+    /// Before any event was submitted, or because the answer did not come.
+    Refused(Refused),
+    /// The event was refused, as its request record says.
+    ByRule(Request),
+}
+
+impl From<Refused> for Stopped {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl Stopped {
+    /// The answer.
+    pub(crate) fn into_response(self) -> Result<HttpResponse, Refused> {
+        match self {
+            Self::Refused(refused) => Err(refused),
+            Self::ByRule(request) => {
+                let (status, body) =
+                    Refused::relayed(request.status_code, &request.error_id, &request.error_message);
+                Ok(HttpResponse::build(status).insert_header(ContentType::json()).body(body.to_string()))
+            }
+        }
+    }
+}
+
+/// Carries out a call of the table.
+pub(super) async fn carry_out(call: Call, row: &Row) -> Result<HttpResponse, Refused> {
+    let given = call.given()?;
+    let legacy = Legacy::admit(&call, &given).await?;
+    let plan = (row.plan)(&given)?;
+    match legacy.go(&given, plan).await {
+        Ok(body) => Ok(answer(body.to_string())),
+        Err(stopped) => stopped.into_response(),
+    }
+}
+
+impl<'a> Legacy<'a> {
+    /// Checks who asks.
+    pub(crate) async fn admit(call: &'a Call, given: &Given) -> Result<Self, Refused> {
+        let login = call.admit(given.text("ticket")?.unwrap_or_default()).await?;
+        Ok(Self { call, login, client_req_id: given.id("client_req_id")?.map(RequestId) })
+    }
+
+    /// Submits an event that only prepares or completes the call.
+    pub(crate) async fn aside(&self, urn: &str, params: Value) -> Result<Outcome, Stopped> {
+        self.submit(RequestId(Uuid::new_v4()), urn, &params).await
+    }
+
+    async fn go(&self, given: &Given, plan: Plan<'_>) -> Result<Value, Stopped> {
+        let form = plan.form;
+        let behind = plan.behind(given);
+        let mut outcome = Outcome::default();
+        for (at, step) in plan.steps.into_iter().enumerate() {
+            let urn = step.urn;
+            let params = self.complete(step, &outcome).await?;
+            outcome.extend(self.submit(self.request_id(at), urn, &params).await?);
+        }
+        outcome.conversation_id = outcome.conversation_id.or(given.id);
+        if let Form::Conversation = form {
+            self.show(&mut outcome, behind).await?;
+        }
+        self.echo(&outcome);
+        Ok(body(form, outcome, self.client_req_id))
+    }
+
+    /// The first event has the call's own id, and those of the others follow from it, so that a retry does none twice.
+    fn request_id(&self, at: usize) -> RequestId {
+        match self.client_req_id {
+            Some(id) if at == 0 => id,
+            Some(RequestId(id)) => RequestId(Uuid::new_v5(&id, at.to_string().as_bytes())),
+            None => RequestId(Uuid::new_v4()),
+        }
+    }
+
+    /// Submits one event and waits for its outcome.
+    pub(crate) async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
+        let params = serde_json::value::to_raw_value(params)
+            .map_err(|error| Refused::fault("params cannot be written", error))?;
+        let event = ClientEvent::decode(&format!("{URN}{urn}"), &params).map_err(Refused::from)?;
+        let submission = Submission {
+            client_req_id: Some(id),
+            client_req_id_echo: None,
+            mk_event_type: Cow::Borrowed(event.urn()),
+            event: Ok(event),
+        };
+        let body = self.call.store(&self.login, vec![submission]).await?;
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|error| Refused::fault("an answer is not of its own form", error))?;
+        let Some(request) = answer.requests.into_iter().next() else {
+            return Err(Refused::fault("an answer has no request record", urn).into());
+        };
+        if request.status_code != 200 {
+            return Err(Stopped::ByRule(request));
+        }
+        let Identifier { account_id, conversation_id, message_nr } = request.identifier;
+        Ok(Outcome { account_id, conversation_id, message_nr, stream: answer.stream })
+    }
+
+    /// The params of a step, with what had to be looked up.
+    async fn complete(&self, step: Step<'_>, so_far: &Outcome) -> Result<Value, Stopped> {
+        let mut params = step.params;
+        if step.follows {
+            let made = [
+                ("conversation_id", so_far.conversation_id.map(|id| id.to_string().into())),
+                ("message_nr", so_far.message_nr.map(Value::from)),
+            ];
+            params.extend(made.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        }
+        for blank in step.blanks {
+            if let Some((key, value)) = self.fill(blank, &params).await? {
+                params.insert(key.to_owned(), value);
+            }
+        }
+        Ok(Value::Object(params))
+    }
+
+    async fn fill(
+        &self,
+        blank: Blank,
+        params: &Map<String, Value>,
+    ) -> Result<Option<(&'static str, Value)>, Stopped> {
+        let conversation_id = &params.get("conversation_id");
+        let conversation = || self.aside("conv:get", json!({ "conversation_id": conversation_id }));
+        let message = |nr: &Value| {
+            self.aside(
+                "message:load_context",
+                json!({ "conversation_id": conversation_id, "message_nr": nr }),
+            )
+        };
+        Ok(match blank {
+            Blank::People(key, emails) => {
+                let mut ids = params.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+                ids.extend(self.people(emails).await?);
+                Some((key, ids.into()))
+            }
+            Blank::Labels(names) => Some(("label_ids", self.labels(names).await?.into())),
+            Blank::Shown => {
+                let found = conversation().await?;
+                found.records("conv").next().map(|conv| ("show_message_nr", conv["show_message_nr"].clone()))
+            }
+            Blank::DefaultSection => {
+                let found = conversation().await?;
+                let is_default = |section: &&Value| {
+                    section["mk_section_subtype"].as_str().is_some_and(|kind| kind.ends_with(":default"))
+                };
+                found.records("section").find(is_default).map(|one| ("section_id", one["section_id"].clone()))
+            }
+            Blank::PinsBelow(nr) => {
+                let found = message(&nr.into()).await?;
+                let weight = found
+                    .records("message")
+                    .find(|one| one["message_nr"] == nr)
+                    .map(|one| &one["pin_weight"]);
+                let cursor = json!({ "conversation_id": conversation_id, "pin_weight": weight });
+                Some(("sync_cursor", cursor.to_string().into()))
+            }
+            Blank::PinAbove(weight) => {
+                let pins = json!({ "conversation_id": conversation_id, "limit": PINS_MAX });
+                let found = self.aside("conv:pin:sync", pins).await?;
+                let other = found
+                    .records("message")
+                    .filter(|pin| Some(&pin["message_nr"]) != params.get("message_nr"));
+                let above =
+                    other.filter(|pin| pin["pin_weight"].as_f64().is_some_and(|of| of > weight)).last();
+                Some(("prev_message_nr", above.map_or(0.into(), |pin| pin["message_nr"].clone())))
+            }
+            Blank::File(attachment_id) => {
+                let found = message(params.get("message_nr").unwrap_or(&Value::Null)).await?;
+                let file = found.records("file").find(|file| file["attachment_id"] == *attachment_id);
+                let file = file.ok_or_else(|| Refused::not_found("File"))?;
+                Some(("attachment_urls", json!([file["file_url"]])))
+            }
+        })
+    }
+
+    /// The accounts of addresses.
+    async fn people(&self, emails: Vec<String>) -> Result<Vec<Value>, Stopped> {
+        let mut ids = Vec::with_capacity(emails.len());
+        for email in emails {
+            let found = self.aside("contact:lookup_by_email", json!({ "email": email })).await?;
+            let id =
+                found.account_id.ok_or_else(|| Refused::invalid_value(format!("{email}: not found.")))?;
+            ids.push(id.to_string().into());
+        }
+        Ok(ids)
+    }
+
+    /// Completes the records of an answer that has a header: what happened behind the client's picture, and the header
+    /// itself where the events told none.
+    async fn show(&self, outcome: &mut Outcome, behind: Option<Value>) -> Result<(), Stopped> {
+        let Some(id) = outcome.conversation_id else { return Ok(()) };
+        if let Some(from) = behind {
+            let event = json!({ "conversation_id": id, "fw_message_nr": from });
+            // The events have taken effect: the answer only says less.
+            if let Ok(forward) = self.aside("conv:sync_forward", event).await {
+                outcome.extend(Outcome { message_nr: None, ..forward });
+            }
+        }
+        if outcome.stream.iter().any(|record| is_header(record, id)) {
+            return Ok(());
+        }
+        let shown = self.aside("conv:get", json!({ "conversation_id": id })).await?;
+        let mut header = shown.stream.into_iter().find(|record| is_header(record, id));
+        if let Some(Value::Object(header)) = &mut header {
+            header.retain(|key, _| !OF_A_FRESH_CLIENT.contains(&key.as_str()));
+        }
+        outcome.stream.extend(header);
+        Ok(())
+    }
+
+    /// Tells the poll, behind all that the call changed, that it is done (protocol.md §1.5.3).
+    fn echo(&self, outcome: &Outcome) {
+        let Some(RequestId(id)) = self.client_req_id else { return };
+        let record = record::complete(&request::Request {
+            client_req_id: Some(&id.to_string()),
+            mk_event_type: None,
+            status_code: None,
+            error_id: None,
+            error_message: None,
+            identifier: None,
+            sync_cursor: None,
+            conversation_id: outcome.conversation_id.map(ConversationId),
+            result_message_nr: outcome.message_nr,
+        });
+        let lane = self.call.worker.http_session(&self.login).lane;
+        let item = Item::Pieces(lane, vec![Piece::Shared(record.into())]);
+        self.call.worker.shared.node.inboxes.put_on_worker(item);
+    }
+}
+
+fn is_header(record: &Value, conversation_id: Uuid) -> bool {
+    record["mk_rec_type"] == "conv"
+        && record["conversation_id"].as_str().and_then(|id| Uuid::try_parse(id).ok()) == Some(conversation_id)
+}
+
+fn body(form: Form, outcome: Outcome, client_req_id: Option<RequestId>) -> Value {
+    let mut body = Map::new();
+    let mut stream = outcome.stream;
+    if let (Form::Conversation, Some(id)) = (form, outcome.conversation_id) {
+        let mut headers = Vec::new();
+        stream.retain(|record| {
+            let is_header = is_header(record, id);
+            headers.extend(is_header.then(|| record.clone()));
+            !is_header
+        });
+        // A later header of the same conversation has only what changed since.
+        let merged = headers.into_iter().reduce(|mut header, newer| {
+            if let (Value::Object(header), Value::Object(newer)) = (&mut header, newer) {
+                header.extend(newer);
+            }
+            header
+        });
+        body.extend(merged.map(|header| ("header".to_owned(), header)));
+    }
+    body.insert("stream".to_owned(), Value::Array(stream));
+    if let Some(message_nr) = outcome.message_nr {
+        body.insert("result_message_nr".to_owned(), message_nr.into());
+    }
+    if let Some(RequestId(id)) = client_req_id {
+        body.insert("client_req_id".to_owned(), id.to_string().into());
+    }
+    Value::Object(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::{Form, Outcome, body};
+
+    #[test]
+    fn the_header_is_taken_out_of_the_stream() {
+        let id = Uuid::from_u128(7);
+        let stream = vec![
+            json!({"mk_rec_type": "contact", "account_id": "x"}),
+            json!({"mk_rec_type": "conv", "conversation_id": Uuid::from_u128(8)}),
+            json!({"mk_rec_type": "conv", "conversation_id": id, "topic": "t", "unread_count": 1}),
+            json!({"mk_rec_type": "message", "message_nr": 2}),
+            json!({"mk_rec_type": "conv", "conversation_id": id, "unread_count": 0}),
+        ];
+        let outcome = || Outcome {
+            conversation_id: Some(id),
+            account_id: None,
+            message_nr: Some(2),
+            stream: stream.clone(),
+        };
+        let whole = body(Form::Conversation, outcome(), None);
+        assert_eq!((&whole["header"]["topic"], &whole["header"]["unread_count"]), (&json!("t"), &json!(0)));
+        assert_eq!(whole["stream"].as_array().map(Vec::len), Some(3));
+        assert_eq!(whole["result_message_nr"], 2);
+        assert_eq!(whole.get("client_req_id"), None);
+        assert_eq!(body(Form::Stream, outcome(), None).get("header"), None);
+    }
+}
