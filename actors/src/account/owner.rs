@@ -146,7 +146,7 @@ impl Account {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
-            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
+            Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
@@ -156,7 +156,7 @@ impl Account {
             | Effect::Mail { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
-        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
+        let items = self.placements_for(decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.

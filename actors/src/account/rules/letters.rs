@@ -339,10 +339,10 @@ mod tests {
     }
 
     fn letter(decision: &Decision) -> &Letter {
-        let letter = decision.effects.iter().find_map(|(_, effect)| match effect {
-            Effect::Mail { letter } => Some(letter),
-            _ => None,
-        });
+        let letter = decision
+            .effects
+            .iter()
+            .find_map(|(_, effect)| if let Effect::Mail { letter } = effect { Some(letter) } else { None });
         letter.expect("a letter was written")
     }
 
