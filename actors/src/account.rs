@@ -22,6 +22,7 @@ pub mod fetch;
 mod introduction;
 pub mod label;
 pub mod login;
+pub mod memberships;
 pub mod notice;
 mod orders;
 mod owner;

@@ -14,6 +14,7 @@ use crate::session::Submit;
 use crate::store::Stamp;
 
 pub mod audience;
+pub mod board;
 pub mod counters;
 mod facts;
 pub mod fanout;

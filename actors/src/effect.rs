@@ -4,7 +4,7 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -52,6 +52,17 @@ pub enum Effect {
         state: Assignment,
         /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
         version: Stamp,
+    },
+    /// To a conversation, from itself: tasks that an event on a section moves, as long as there are more than one decision takes.
+    Sweep {
+        /// The section that they leave.
+        section_id: SectionId,
+        /// Which ones, and where to.
+        what: Sweep,
+        /// Those that came into the section by a later slot are not meant.
+        until: u64,
+        /// Who asked for it.
+        by: AccountId,
     },
     /// To an account: its uploads are attached to a message now, which counts their bytes.
     Attached {
@@ -132,6 +143,18 @@ pub enum Spot {
     Conversation(ConversationId),
     /// An account that has it in its list.
     Watcher(AccountId),
+}
+
+/// Which tasks leave a section.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sweep {
+    /// All of them, for the archive.
+    ArchiveAll,
+    /// Those that are done, for the archive.
+    ArchiveDone,
+    /// All of them, for the default section: theirs is deleted.
+    Vacate,
 }
 
 /// What an assigned task is to its assignee.

@@ -411,6 +411,20 @@ impl Attaching<'_> {
         Ok(attached)
     }
 
+    /// A file of another message, as one of this message.
+    #[must_use]
+    pub fn copy(&self, place: usize, of: &File) -> File {
+        File {
+            attachment_id: self.attachment_id(place),
+            account_id: self.caller,
+            name: of.name.clone(),
+            content: of.content.clone(),
+            posted_time: self.now,
+            is_deleted: false,
+            deleter_id: None,
+        }
+    }
+
     /// Ids follow from the message and the place, so that rules need no randomness.
     fn attachment_id(&self, place: usize) -> Uuid {
         let message_id = match self.host {

@@ -31,6 +31,7 @@ mod owner;
 pub mod piece;
 pub mod post;
 pub mod presence;
+pub mod search;
 pub mod session;
 pub mod store;
 pub mod watermark;

@@ -69,6 +69,8 @@ pub enum RowKey {
     Watcher(AccountId),
     /// Something that was mailed and waits for its answer, by the name of its secret.
     Notice(Uuid),
+    /// Where a message of a conversation stands on the conversation's boards.
+    Place(u64),
     /// A file that an account has brought here.
     Upload(Uuid),
 }

@@ -3,6 +3,7 @@
 //! Owns: the records by key, each conversation's flow, the violations met while applying. Not here: how records arrive
 //! ([`crate::socket`], [`crate::poll`]) and the comparison of two pictures ([`difference`]).
 
+mod boards;
 mod difference;
 mod flow;
 mod judge;
@@ -14,6 +15,7 @@ pub use judge::Violation;
 use crate::failure::Failure;
 use crate::record::{self, Record, flag, kind, number, text};
 use crate::session::Session;
+use boards::Unloaded;
 use flow::Flow;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -36,6 +38,8 @@ pub struct Picture {
     /// By conversation and `message_nr`.
     messages: BTreeMap<(String, u64), Record>,
     flows: BTreeMap<String, Flow>,
+    /// What init forms left on the boards, to be loaded.
+    unloaded: BTreeMap<String, Unloaded>,
     /// The text that each revision slot brought, for the day when it comes again.
     revisions: BTreeMap<(String, u64), String>,
     violations: Vec<Violation>,
@@ -170,6 +174,9 @@ impl Picture {
                 self.records.remove(&("my_section".to_owned(), text(record, "section_id").to_owned()));
             }
             "lock" => self.merge_lock(record),
+            "section" if flag(record, "is_deleted") => {
+                self.records.remove(&("section".to_owned(), text(record, "section_id").to_owned()));
+            }
             _ => self.upsert(record),
         }
     }
@@ -195,6 +202,7 @@ impl Picture {
             self.forget(&conversation_id);
         }
         self.upsert(record);
+        self.note_boards(&conversation_id, record);
         self.flows.entry(conversation_id).or_default().header(record, is_init, is_in_flow);
     }
 
@@ -224,7 +232,10 @@ impl Picture {
         let message_nr = number(record, "message_nr").unwrap_or(0);
         let slot = record::flow_nr(record).unwrap_or(message_nr);
         let flow = self.flows.entry(conversation_id.clone()).or_default();
-        if is_in_flow {
+        // A board shows messages that lie in gaps of the flow, and says nothing of the flow thereby.
+        let is_on_board = !record.contains_key("flow_message_nr") && boards::is_shared(record);
+        if is_on_board && flow.edge().is_some_and(|edge| slot <= edge) {
+        } else if is_in_flow {
             flow.slot(slot);
         } else {
             flow.slot_ahead(slot);
@@ -271,7 +282,8 @@ impl Picture {
         violations
     }
 
-    /// Loads everything that the session's account may see: back to `join_message_nr` and forward to `last_message_nr`.
+    /// Loads everything that the session's account may see: back to `join_message_nr` and forward to `last_message_nr`, and
+    /// what init forms left on the boards.
     pub fn complete(session: &mut dyn Session) -> Result<(), Failure> {
         for conversation_id in session.picture().conversation_ids() {
             complete_conversation(session, &conversation_id)?;
@@ -356,7 +368,7 @@ fn complete_conversation(session: &mut dyn Session, conversation_id: &str) -> Re
         }
         asked = Some((urn, params));
     }
-    Ok(())
+    boards::complete(session, conversation_id)
 }
 
 /// True when both name a value for the key, and not the same.

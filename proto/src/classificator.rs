@@ -194,6 +194,8 @@ pub enum MessageType {
     Topic,
     /// Somebody who was known by an e-mail address registered.
     Signin,
+    /// A task was done, where that is told.
+    TaskCompleted,
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).

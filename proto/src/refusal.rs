@@ -68,6 +68,11 @@ impl Refusal {
         Self::new(431, "message_locked", "Message is being edited by another member.")
     }
 
+    /// 431: a deleted message has nothing to copy.
+    pub fn invalid_copy() -> Self {
+        Self::new(431, "invalid_copy", "Deleted messages cannot be copied.")
+    }
+
     /// 431: the caller lacks the right; `text` says which.
     pub fn no_permission(text: impl Into<String>) -> Self {
         Self::new(431, "business_logic", text)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rill_proto::classificator::{AlertLevel, ConvType, InitMode};
 use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
-use rill_proto::record::conv::{Facts, Full, Init, Links, Named, Shared, View};
+use rill_proto::record::conv::{Facts, Full, Init, Links, Named, Pins, Shared, View};
 use rill_proto::record::open;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -113,6 +113,7 @@ fn shared_update() -> Shared<'static> {
         pending: vec![],
         facts: None,
         links: None,
+        pins: None,
     }
 }
 
@@ -299,7 +300,7 @@ fn conv_full_has_settings_and_labels_only_when_set() {
 fn conv_init_full_adds_the_init_keys_and_two_nulls() {
     let view =
         View { fw_message_nr: Some(2), bw_message_nr: Some(1), ..full_view(None, Some(InitMode::Full)) };
-    let record = written(&shared_init(), &view);
+    let record = written(&Shared { pins: Some(Pins::default()), ..shared_init() }, &view);
     let pins = ["pin_cursor", "pin_sync_state"];
     assert_eq!(keys(&record), UPDATE.into_iter().chain(FULL).chain(INIT).chain(pins).collect());
     assert_eq!(keys(&record).len(), 31 + 14 + 9 + 2);

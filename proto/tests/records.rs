@@ -9,7 +9,7 @@ use rill_proto::classificator::{
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::record::{
     activity, close_for_profile, complete, contact, file, label, lastseen, lock, message, open, poke,
-    request, section, upload,
+    request, section, upload, weight::Weight,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ fn first_text() -> message::Shared<'static> {
         message: "<msg><p>Hello</p></msg>",
         mk_message_type: MessageType::Text,
         mk_message_state: MessageState::Plain,
-        tags: message::tags(MessageState::Plain),
+        tags: message::tags(MessageState::Plain, false),
         posted_time: 1_500_000_000,
         prev_message_nr: 1,
         inbox_nr: 1,
@@ -60,6 +60,16 @@ fn first_text() -> message::Shared<'static> {
         subject: None,
         mention_ids: None,
         is_url_preview_disabled: None,
+        pin_weight: None,
+        pinned_account_id: None,
+        section_id: None,
+        task_weight: None,
+        tasked_account_id: None,
+        is_archived: None,
+        assignee_ids: None,
+        assigner_id: None,
+        reactions: None,
+        is_spam: None,
         lock_account_id: None,
     }
 }
@@ -91,7 +101,7 @@ fn message_that_was_deleted_keeps_its_numbers() {
         prev_message_nr: 1,
         message: "",
         mk_message_state: MessageState::Deleted,
-        tags: message::tags(MessageState::Deleted),
+        tags: message::tags(MessageState::Deleted, false),
         flow_message_nr: Some(5),
         edited_time: Some(1_500_000_009),
         edit_account_id: Some(account(1)),
@@ -108,7 +118,7 @@ fn message_that_was_deleted_keeps_its_numbers() {
 fn message_optional_fields_are_there_only_when_set() {
     let mentioned = [account(2)];
     let message = message::Shared {
-        ref_message_nr: Some(1),
+        ref_message_nr: Some(Some(1)),
         reply_to_message_nr: Some(1),
         subject: Some("Subject"),
         mention_ids: Some(&mentioned),
@@ -122,6 +132,47 @@ fn message_optional_fields_are_there_only_when_set() {
     assert_eq!(record["lock_account_id"], id(2));
     assert_eq!(record["inbox_nr"], -3);
     assert_eq!(keys(&record).len(), 14 + 5);
+}
+
+#[test]
+fn message_that_has_lost_its_place_says_null() {
+    let unpinned = message::Shared {
+        mk_message_state: MessageState::Unpinned,
+        tags: message::tags(MessageState::Unpinned, false),
+        ref_message_nr: Some(Some(2)),
+        pin_weight: Some(None),
+        pinned_account_id: Some(None),
+        ..first_text()
+    };
+    let record = for_profile(&unpinned, account(2));
+    assert_eq!(record["tags"], json!(["is_archived", "is_shared", "unpin"]));
+    assert_eq!((&record["pin_weight"], &record["pinned_account_id"]), (&Value::Null, &Value::Null));
+    assert_eq!(keys(&record).len(), 14 + 3);
+}
+
+#[test]
+fn message_that_is_a_task_says_where_and_whose() {
+    let (assignees, reactions) = ([account(2)], [("+1".to_owned(), vec![account(1)])].into());
+    let task = message::Shared {
+        mk_message_state: MessageState::Todo,
+        tags: message::tags(MessageState::Todo, true),
+        pin_weight: Some(Some(Weight(4_295_131_136.0))),
+        section_id: Some(Some(SectionId(Uuid::from_u128(0x5)))),
+        task_weight: Some(Some(Weight(0.5))),
+        tasked_account_id: Some(Some(account(1))),
+        is_archived: Some(true),
+        assignee_ids: Some(&assignees),
+        assigner_id: Some(Some(account(1))),
+        reactions: Some(&reactions),
+        is_spam: Some(false),
+        ..first_text()
+    };
+    let record = for_profile(&task, account(2));
+    assert_eq!(record["tags"], json!(["is_shared", "is_task", "is_todo", "is_archived"]));
+    assert_eq!(record["pin_weight"].to_string(), "4295131136", "whole weights have no fraction");
+    assert_eq!(record["task_weight"].to_string(), "0.5");
+    assert_eq!((&record["assignee_ids"], &record["reactions"]), (&json!([id(2)]), &json!({"+1": [id(1)]})));
+    assert_eq!(keys(&record).len(), 14 + 9);
 }
 
 #[test]
@@ -162,7 +213,7 @@ fn section_weights_are_whole_numbers_where_they_can_be() {
         conversation_id: conversation(),
         section_id: SectionId(Uuid::from_u128(5)),
         name: "To Do",
-        weight: 4_294_967_296.0,
+        weight: Weight(4_294_967_296.0),
         is_deleted: false,
         mk_section_type: section::BoardOfConversation::Task,
         mk_section_subtype: SectionSubtype::Default,
@@ -179,7 +230,7 @@ fn section_weights_are_whole_numbers_where_they_can_be() {
             "sync_cursor": null, "sync_state": null,
         })
     );
-    to_do.weight = 65_536.5;
+    to_do.weight = Weight(65_536.5);
     assert_eq!(parse(&complete(&to_do))["weight"], json!(65_536.5));
 }
 

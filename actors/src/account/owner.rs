@@ -148,6 +148,7 @@ impl Account {
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
+            | Effect::Sweep { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
             | Effect::Named { .. }

@@ -51,7 +51,9 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
-            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Text(_) => continue,
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Place(_) | RowKey::Text(_) => {
+                continue;
+            }
         };
         state.fold(&change);
     }

@@ -8,20 +8,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, MessageType, SectionSubtype};
+use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, SectionSubtype};
 use rill_proto::id::{AccountId, SectionId};
-use rill_proto::record::conv::{Facts, Full, Init, Links, Named, Shared, View};
-use rill_proto::record::{self, activity, lock, message, section};
+use rill_proto::record::conv::{Facts, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
+use rill_proto::record::message::is_shared;
+use rill_proto::record::{self, activity, lock, section};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::account::contact::Known;
 use crate::account::label::{SystemLabel, settable_names};
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::{Header, Keys, News, Shown, dialog};
+use crate::conversation::open;
+use crate::conversation::rules::{Header, Keys, News, Shown, board, dialog};
 use crate::conversation::state;
-use crate::conversation::state::{Frozen, Head, Member, Message, MessageKind, Standing, State};
+use crate::conversation::state::{Frozen, Head, Member, Standing, State};
 use crate::file::Host;
 use crate::piece::Piece;
+use crate::weight::Weight;
+
+mod message;
 
 /// Stamps count microseconds.
 const STAMPS_PER_SECOND: u64 = 1_000_000;
@@ -114,15 +120,26 @@ fn encode(
     let conversation_id = state.conversation_id;
     let piece = match news {
         News::Header(header) => {
+            let pins = (header.keys == Keys::Init(InitMode::Full))
+                .then(|| pins(state, board::rest_of_pins(state).filter(|_| frozen.is_none())));
             return Some(Template::PerViewer {
-                shared: shared(state, site, header.keys, frozen)?,
+                shared: shared(state, site, header.keys, frozen, pins)?,
                 header: *header,
                 named: named(state, header.keys, frozen),
             });
         }
+        News::Pins { rest } => {
+            let header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+            let shared = shared(state, site, header.keys, frozen, Some(pins(state, *rest)))?;
+            return Some(Template::PerViewer { shared, header, named: None });
+        }
         News::Message { message, flow } => {
             let lock = locks.get(&message.message_nr).copied();
-            Piece::Message(message.message_id, message_bytes(state, message, *flow, lock))
+            Piece::Message(message.message_id, message::bytes(state, message, *flow, lock))
+        }
+        News::Withdrawn { message, flow } => {
+            let gone = message::gone(message);
+            Piece::Message(message.message_id, message::bytes(state, &gone, Some(*flow), None))
         }
         News::File(shown) => {
             let host = Host::Conversation {
@@ -148,7 +165,8 @@ fn encode(
             let member = state.members.get(account_id)?;
             Piece::Contact(Arc::new(Known::new(*account_id, &member.profile)))
         }
-        News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id)?),
+        News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id, None)?),
+        News::Tasks { section_id, rest } => Piece::Shared(section_bytes(state, *section_id, *rest)?),
         News::Lock { message_nr, holder } => {
             let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
             Piece::Shared(record::complete(&record).into())
@@ -174,14 +192,15 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
     match news {
         News::Header(_) => true,
         News::Message { message, flow } => {
-            let is_shared = message::is_shared(message.state);
+            let is_shared = is_shared(message.state);
             may_see_message(head, member, message.message_nr, is_shared, *flow)
         }
+        News::Withdrawn { message, .. } => member.is_present() && !open::is_open(member, message),
         News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
         News::Activity(account_id) => member.is_present() && *account_id != viewer,
         News::Contact(account_id) => *account_id != viewer,
-        News::Section(_) => member.is_present(),
-        News::Lock { message_nr, .. } => member.is_present() && member.sees(*message_nr),
+        News::Section(_) | News::Tasks { .. } | News::Pins { .. } => member.is_present(),
+        News::Lock { message_nr, .. } => member.is_present() && state.shows(member, *message_nr),
     }
 }
 
@@ -195,16 +214,24 @@ fn may_see_message(head: &Head, member: &Member, nr: u64, is_shared: bool, flow:
 /// The files of a message that is told of: they follow it wherever it goes.
 pub fn files_of(news: &News) -> impl Iterator<Item = News> + '_ {
     let told = match news {
-        News::Message { message, flow } => Some((message, *flow)),
+        News::Message { message, flow } => Some((message, *flow, false)),
+        News::Withdrawn { message, flow } => Some((message, Some(*flow), true)),
         News::Header(_)
         | News::File(_)
         | News::Activity(_)
         | News::Contact(_)
         | News::Section(_)
+        | News::Tasks { .. }
+        | News::Pins { .. }
         | News::Lock { .. } => None,
     };
-    told.into_iter().flat_map(|(message, flow)| {
-        message.files.iter().map(move |file| News::File(Box::new(Shown::of(message, flow, file.clone()))))
+    told.into_iter().flat_map(|(message, flow, is_gone)| {
+        message.files.iter().cloned().map(move |mut file| {
+            if is_gone {
+                file.delete(None);
+            }
+            News::File(Box::new(Shown::of(message, flow, file)))
+        })
     })
 }
 
@@ -233,23 +260,47 @@ fn was_out(member: &Member, frozen: Option<&Frozen>) -> bool {
     !was_in(member, frozen) && frozen.is_none_or(|frozen| member.had_come_by(frozen.message_nr))
 }
 
-fn shared(state: &State, site: &Site, keys: Keys, frozen: Option<&Frozen>) -> Option<Bytes> {
+fn shared(
+    state: &State,
+    site: &Site,
+    keys: Keys,
+    frozen: Option<&Frozen>,
+    pins: Option<Pins>,
+) -> Option<Bytes> {
     let head = state.head.as_ref()?;
+    let boards = frozen.map_or_else(|| state.boards(), |frozen| frozen.boards);
     let record = Shared {
         conversation_id: state.conversation_id,
         has_done_notifications: head.has_done_notifications,
-        // No event fills a board yet.
-        has_pinboard: false,
-        has_taskboard: false,
-        has_task_archive: false,
+        has_pinboard: boards.has_pinboard,
+        has_taskboard: boards.has_taskboard,
+        has_task_archive: boards.has_task_archive,
         is_list: head.mk_conv_type == ConvType::List,
         passive: in_place_order(state, |member| member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
         pending: Vec::new(),
         facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
         links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
+        pins,
     };
     Some(record::open(&record).into())
+}
+
+/// Where the pins go on.
+fn pins(state: &State, rest: Option<Weight>) -> Pins {
+    let cursor = |weight: Weight| {
+        let at = PinCursor {
+            conversation_id: state.conversation_id,
+            pin_weight: record::weight::Weight(weight.get()),
+        };
+        cursor_text(&at)
+    };
+    Pins { pin_cursor: rest.map(cursor), pin_sync_state: () }
+}
+
+/// Cursors travel as texts that hold JSON.
+fn cursor_text(cursor: &impl Serialize) -> String {
+    serde_json::to_string(cursor).expect("ids and numbers are always JSON")
 }
 
 fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts<'a> {
@@ -402,49 +453,18 @@ fn is_muted(head: &Head, member: &Member) -> bool {
     }
 }
 
-fn message_bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option<AccountId>) -> Bytes {
-    // Clients merge by key, so what a revision may have taken away is said to be empty.
-    let is_revised = of.kind == MessageKind::Text && of.edited_time.is_some();
-    record::open(&message::Shared {
-        conversation_id: state.conversation_id,
-        message_nr: of.message_nr,
-        message_id: of.message_id,
-        account_id: of.account_id,
-        message: &of.message,
-        mk_message_type: match of.kind {
-            MessageKind::Text => MessageType::Text,
-            MessageKind::Create => MessageType::Create,
-            MessageKind::Add => MessageType::Add,
-            MessageKind::Kick => MessageType::Kick,
-            MessageKind::Leave => MessageType::Leave,
-            MessageKind::Topic => MessageType::Topic,
-            MessageKind::Signin => MessageType::Signin,
-        },
-        mk_message_state: of.state,
-        tags: message::tags(of.state),
-        posted_time: of.posted_time,
-        prev_message_nr: of.prev_message_nr,
-        inbox_nr: of.inbox_nr,
-        flow_message_nr: flow,
-        ref_message_nr: of.ref_message_nr,
-        reply_to_message_nr: of.reply_to_message_nr,
-        edited_time: of.edited_time,
-        edit_account_id: of.edit_account_id,
-        subject: of.subject.as_deref().or(is_revised.then_some("")),
-        mention_ids: (is_revised || !of.mention_ids.is_empty()).then_some(&of.mention_ids[..]),
-        is_url_preview_disabled: of.is_url_preview_disabled.then_some(true),
-        lock_account_id: lock,
-    })
-    .into()
-}
-
-fn section_bytes(state: &State, section_id: SectionId) -> Option<Bytes> {
+fn section_bytes(state: &State, section_id: SectionId, rest: Option<Weight>) -> Option<Bytes> {
     let of = state.sections.get(&section_id)?;
+    let wire = |weight: Weight| record::weight::Weight(weight.get());
+    let conversation_id = state.conversation_id;
+    let cursor = rest.map(|weight| {
+        cursor_text(&section::Cursor { conversation_id, section_id, task_weight: wire(weight) })
+    });
     let record = section::Section {
-        conversation_id: state.conversation_id,
+        conversation_id,
         section_id,
         name: &of.name,
-        weight: of.weight,
+        weight: wire(of.weight),
         is_deleted: of.is_deleted,
         mk_section_type: section::BoardOfConversation::Task,
         mk_section_subtype: match of.subtype {
@@ -452,7 +472,7 @@ fn section_bytes(state: &State, section_id: SectionId) -> Option<Bytes> {
             state::SectionSubtype::Archived => SectionSubtype::Archived,
             state::SectionSubtype::User => SectionSubtype::User,
         },
-        sync_cursor: None,
+        sync_cursor: cursor.as_deref(),
         sync_state: (),
     };
     Some(record::complete(&record).into())

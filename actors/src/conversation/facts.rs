@@ -8,7 +8,7 @@ use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
 use super::rows::decode;
-use super::rules::{Facts, Need, Stretch};
+use super::rules::{Elsewhere, Facts, Foreign, Need, Stretch};
 use super::state::Slot;
 use crate::account::fresh_id;
 use crate::account::profile::Profile;
@@ -24,6 +24,7 @@ pub(super) enum Fact {
     Slots(Vec<u64>, Vec<(u64, Slot)>),
     Stretch(Stretch, Vec<(u64, Slot)>),
     Profiles(Vec<(AccountId, Option<Profile>)>),
+    Foreign(Foreign, Box<Elsewhere>),
     Outcome(Option<Outcome>),
     Files(Vec<(String, Option<Found>)>),
 }
@@ -53,6 +54,7 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                 }
                 Ok(Fact::Profiles(found))
             }
+            Need::Foreign(wanted) => Ok(Fact::Foreign(wanted, Box::new(elsewhere(&*store, wanted).await?))),
             Need::Outcome(account_id, request_id) => {
                 let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
                 Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
@@ -60,6 +62,20 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
             Need::Files(caller, urls) => Ok(Fact::Files(file::gather(store, caller, urls).await?)),
         }
     })
+}
+
+/// What other conversations hold is read as it is durable: nobody has been told of more.
+async fn elsewhere(store: &dyn Store, wanted: Foreign) -> Result<Elsewhere, StoreFault> {
+    let there = Aggregate::Conversation(wanted.conversation_id);
+    let Some(member) = store.row(there, RowKey::Member(wanted.viewer)).await? else {
+        return Ok(Elsewhere::default());
+    };
+    let slot = store.row(there, RowKey::Slot(wanted.message_nr)).await?;
+    let message = match slot.map(|row| decode(&row)).transpose()? {
+        Some(Slot::Message(message)) => Some(*message),
+        Some(Slot::Revision { .. }) | None => None,
+    };
+    Ok(Elsewhere { member: Some(decode(&member)?), message })
 }
 
 fn slots(read: Vec<(u64, Bytes)>) -> Result<Vec<(u64, Slot)>, StoreFault> {
@@ -77,6 +93,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
             facts.stretches.insert(stretch, found);
         }
         Fact::Profiles(found) => facts.profiles.extend(found),
+        Fact::Foreign(wanted, found) => drop(facts.foreign.insert(wanted, *found)),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
     }

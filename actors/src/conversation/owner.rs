@@ -18,7 +18,7 @@ use super::facts::{fetch, fresh, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
-use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, profile, sync, visit};
+use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, effect, sync, visit};
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
 use super::{OpenDialog, Peek, Show, Visit};
@@ -137,25 +137,7 @@ impl Conversation {
                 let numbers = show.numbers.iter().map(|(nr, _)| *nr).filter(|_| show.is_whole);
                 sync::shown(&self.state, show.viewer, numbers, facts).map(Verdict::Told)
             }
-            Work::Apply(_, Effect::Profile { account_id, profile: now }) => {
-                profile::profile_changed(&self.state, *account_id, now, facts).map(Verdict::Decided)
-            }
-            Work::Apply(_, Effect::Named { viewer, contact, .. }) => {
-                Ok(Verdict::Decided(profile::named(&self.state, *viewer, *contact, facts)))
-            }
-            Work::Apply(
-                _,
-                Effect::Joined { .. }
-                | Effect::Dialog { .. }
-                | Effect::Assigned { .. }
-                | Effect::Attached { .. }
-                | Effect::Watched { .. }
-                | Effect::Shown { .. }
-                | Effect::Spread { .. }
-                | Effect::Mail { .. }
-                | Effect::Detached { .. }
-                | Effect::Fetch(_),
-            ) => Ok(Verdict::Decided(Decision::default())),
+            Work::Apply(_, said) => effect::apply(&self.state, said, facts).map(Verdict::Decided),
         }
     }
 
@@ -248,21 +230,7 @@ impl Conversation {
         issued: Issued,
         ctx: &mut Context<Self>,
     ) {
-        let caller = match effect {
-            Effect::Profile { account_id, .. } => *account_id,
-            Effect::Named { viewer, .. } => *viewer,
-            // These are for accounts, and decide nothing here.
-            Effect::Joined { .. }
-            | Effect::Dialog { .. }
-            | Effect::Assigned { .. }
-            | Effect::Attached { .. }
-            | Effect::Watched { .. }
-            | Effect::Shown { .. }
-            | Effect::Spread { .. }
-            | Effect::Mail { .. }
-            | Effect::Detached { .. }
-            | Effect::Fetch(_) => NOBODY,
-        };
+        let caller = effect::asker(effect).unwrap_or(NOBODY);
         for change in &decision.changes {
             self.state.fold(change);
         }
@@ -316,7 +284,8 @@ impl Conversation {
         ctx: &mut Context<Self>,
     ) {
         let outbox = decision.effects.iter().map(|(target, effect)| (*target, encode(effect))).collect();
-        let rows = Rows { put: rows(&decision.changes), claim, outbox, ..Rows::default() };
+        let (put, remove) = rows(&decision.changes);
+        let rows = Rows { put, remove, claim, outbox, ..Rows::default() };
         self.append(rows, departure, ctx);
     }
 

@@ -2,7 +2,8 @@
 //! (websocket.md, promise 5).
 
 use rill_proto::classificator::InitMode;
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, SectionId};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::rules::{Decision, Facts, Header, Judged, Keys, News, sync};
@@ -23,8 +24,10 @@ pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts
         return Ok(Decision { identifier: outcome.identifier.clone(), ..Decision::default() });
     }
     let named = outcome.identifier.get("message_nr").and_then(Value::as_u64);
-    let mut decision = match named {
-        Some(message_nr) => {
+    let section_id = outcome.identifier.get("section_id").and_then(|id| SectionId::deserialize(id).ok());
+    let mut decision = match (named, section_id) {
+        (_, Some(section_id)) => Decision { answer: vec![News::Section(section_id)], ..Decision::default() },
+        (Some(message_nr), None) => {
             let mut answer =
                 vec![News::Header(Header { keys: Keys::Full, fw: None, bw: None, is_reset: false })];
             if let Some(Slot::Message(message)) = facts.slot(state, message_nr)? {
@@ -33,7 +36,7 @@ pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts
             }
             Decision { answer, ..Decision::default() }
         }
-        None => sync::conv_sync(state, caller, InitMode::Full, facts)?,
+        (None, None) => sync::conv_sync(state, caller, InitMode::Full, facts)?,
     };
     decision.identifier = outcome.identifier.clone();
     Ok(decision)

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use super::state::{Change, Run, Slot, State};
 use crate::store::{Loaded, RowKey, StoreFault};
 
-/// The rows that a decision writes. A row that was changed twice is written once, as it is last.
+/// The rows that a decision writes, and those that it removes. A row that was changed twice is written once, as it is last.
 #[must_use]
-pub fn rows(changes: &[Change]) -> Vec<(RowKey, Bytes)> {
-    let mut rows: Vec<(RowKey, Bytes)> = Vec::with_capacity(changes.len());
+pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
+    let mut rows: Vec<(RowKey, Option<Bytes>)> = Vec::with_capacity(changes.len());
     for change in changes {
         let (key, bytes) = row(change);
         match rows.iter_mut().find(|(known, _)| *known == key) {
@@ -19,17 +19,21 @@ pub fn rows(changes: &[Change]) -> Vec<(RowKey, Bytes)> {
             None => rows.push((key, bytes)),
         }
     }
-    rows
+    let remove = rows.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| *key).collect();
+    let put = rows.into_iter().filter_map(|(key, bytes)| Some((key, bytes?))).collect();
+    (put, remove)
 }
 
-fn row(change: &Change) -> (RowKey, Bytes) {
-    match change {
+fn row(change: &Change) -> (RowKey, Option<Bytes>) {
+    let (key, bytes) = match change {
         Change::Head(head) => (RowKey::Head, encode(head)),
         Change::Member(account_id, member) => (RowKey::Member(*account_id), encode(member)),
         Change::Run(run) => (RowKey::Run(run.inbox_nr), encode(&run.message_nr)),
         Change::Slot(nr, slot) => (RowKey::Slot(*nr), encode(slot)),
         Change::Section(section_id, section) => (RowKey::Section(section_id.0), encode(section)),
-    }
+        Change::Place(nr, place) => return (RowKey::Place(*nr), place.as_ref().map(encode)),
+    };
+    (key, Some(bytes))
 }
 
 /// A row as bytes.
@@ -54,6 +58,7 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             RowKey::Member(account_id) => Change::Member(*account_id, decode(bytes)?),
             RowKey::Run(inbox_nr) => Change::Run(Run { inbox_nr: *inbox_nr, message_nr: decode(bytes)? }),
             RowKey::Section(section_id) => Change::Section(SectionId(*section_id), decode(bytes)?),
+            RowKey::Place(nr) => Change::Place(*nr, Some(decode(bytes)?)),
             RowKey::Slot(_)
             | RowKey::Token(_)
             | RowKey::Contact(_)

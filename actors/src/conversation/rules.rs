@@ -7,36 +7,45 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, MessageId, RequestId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, RequestId, SectionId};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
-use crate::conversation::state::{Change, Message, Slot, State};
+use crate::conversation::state::{Change, Member, Message, Slot, State};
 use crate::effect::Effect;
 use crate::file::{File, Found};
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
+use crate::weight::Weight;
 
 mod attach;
+pub(in crate::conversation) mod board;
 mod body;
 mod conv;
+mod copy;
 mod create;
 pub mod dialog;
 mod draft;
+pub mod effect;
 mod files;
+mod flag;
 mod flow;
 mod marks;
 mod membership;
 mod mention;
 mod message;
+mod pin;
 mod presence;
 pub mod profile;
+mod reaction;
 mod revision;
+mod section;
 mod standing;
 pub mod sync;
+mod task;
 mod topic;
 pub mod visit;
 
@@ -55,9 +64,9 @@ pub fn decide(state: &State, caller: AccountId, event: &ClientEvent, facts: &Fac
     match event {
         ClientEvent::Conv(event) => conv::decide(state, caller, event, facts),
         ClientEvent::Message(event) => message::decide(state, caller, event, facts),
-        // Boards are not kept yet; the rest has other owners and never comes here.
-        ClientEvent::Section(_)
-        | ClientEvent::Account(_)
+        ClientEvent::Section(event) => section::decide(state, caller, event, facts),
+        // These have other owners and never come here.
+        ClientEvent::Account(_)
         | ClientEvent::Contact(_)
         | ClientEvent::Label(_)
         | ClientEvent::MyMessage(_)
@@ -96,10 +105,32 @@ pub enum Need {
     Stretch(Stretch),
     /// What everybody may know of some accounts.
     Profiles(Vec<AccountId>),
+    /// A message of another conversation, as the account sees it there.
+    Foreign(Foreign),
     /// What an earlier event with the same `client_req_id` came to.
     Outcome(AccountId, RequestId),
     /// What urls name for an account: its uploads, and files of other conversations.
     Files(AccountId, Vec<String>),
+}
+
+/// A message of another conversation in the eyes of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Foreign {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub message_nr: u64,
+    /// Who looks at it.
+    pub viewer: AccountId,
+}
+
+/// What was found of a [`Foreign`].
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Elsewhere {
+    /// The viewer's row there; `None` when he never was a member, or there is no such conversation.
+    pub member: Option<Member>,
+    /// The message, whether he sees it or not.
+    pub message: Option<Message>,
 }
 
 /// Slots `from..=to`, at most `limit`, read in a direction.
@@ -142,6 +173,8 @@ pub struct Facts {
     pub stretches: BTreeMap<Stretch, Vec<(u64, Slot)>>,
     /// Profiles that were fetched; `None` when there is no such account.
     pub profiles: HashMap<AccountId, Option<Profile>>,
+    /// Messages of other conversations that were fetched.
+    pub foreign: BTreeMap<Foreign, Elsewhere>,
     /// Files that were looked up by their urls; `None` for an url that names none.
     pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
@@ -238,6 +271,14 @@ pub enum News {
         /// `flow_message_nr`: the slot of the revision that this tells of.
         flow: Option<u64>,
     },
+    /// A message that was open to every member as long as it was on a board, for those who do not see it in the flow: to them
+    /// it is gone, whatever it still says to the others.
+    Withdrawn {
+        /// What it is now.
+        message: Box<Message>,
+        /// The slot that took it off the board.
+        flow: u64,
+    },
     /// A file of a message. Wherever a message goes its files follow it; no rule need say so.
     File(Box<Shown>),
     /// What others may see of a member: pen, read mark, join.
@@ -246,6 +287,18 @@ pub enum News {
     Contact(AccountId),
     /// A section of the board.
     Section(SectionId),
+    /// A section, in the answer that brings a part of its tasks.
+    Tasks {
+        /// The section.
+        section_id: SectionId,
+        /// The weight below which there are more; `None` when these were the last.
+        rest: Option<Weight>,
+    },
+    /// The viewer's header, in the answer that brings a part of the pins.
+    Pins {
+        /// The weight below which there are more; `None` when these were the last.
+        rest: Option<Weight>,
+    },
     /// An editing lock, taken or (`None`) free.
     Lock {
         /// The message.
@@ -348,8 +401,13 @@ mod tests {
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
         let mute = conv::Event::Mute(conv::Mute { conversation_id: CONVERSATION });
-        let pin = message::SetPinned { conversation_id: CONVERSATION, message_nr: 1, from_message_nr: None };
-        for event in [ClientEvent::Conv(mute), ClientEvent::Message(message::Event::SetPinned(pin))] {
+        let disclose = message::Disclose {
+            conversation_id: CONVERSATION,
+            account_ids: None,
+            team_ids: None,
+            message_nr: 1,
+        };
+        for event in [ClientEvent::Conv(mute), ClientEvent::Message(message::Event::Disclose(disclose))] {
             let urn = event.urn();
             assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
         }

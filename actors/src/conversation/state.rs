@@ -11,8 +11,14 @@ use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, Organisation
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::conversation::board::{Board, Place};
 use crate::file::File;
 use crate::store::Stamp;
+use crate::weight::Weight;
+
+mod boards;
+
+pub use boards::{Boards, Extras};
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
@@ -113,6 +119,9 @@ pub struct Frozen {
     /// The slot that stated it.
     #[serde(default)]
     pub topic_message_nr: u64,
+    /// What was on the boards then.
+    #[serde(default)]
+    pub boards: Boards,
 }
 
 /// One person's row: his membership, his marks and his own view.
@@ -225,9 +234,12 @@ pub struct Message {
     /// Members whom it mentions.
     #[serde(default)]
     pub mention_ids: Vec<AccountId>,
-    /// Previews were off when it was posted.
+    /// Previews were off when it was posted, or were dropped.
     #[serde(default)]
     pub is_url_preview_disabled: bool,
+    /// What most messages never have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extras: Option<Box<Extras>>,
     /// Its files, those that are gone included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
@@ -253,6 +265,19 @@ pub enum MessageKind {
     Topic,
     /// The author, known by an e-mail address until then, registered.
     Signin,
+    /// A task was done, where that is told.
+    TaskCompleted,
+}
+
+impl MessageKind {
+    /// Whether the full header says something new with it (conversations.md §5.1).
+    #[must_use]
+    pub fn changes_facts(self) -> bool {
+        match self {
+            Self::Text | Self::TaskCompleted => false,
+            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
+        }
+    }
 }
 
 /// A slot of the flow.
@@ -301,7 +326,7 @@ pub struct Section {
     /// Which one it is.
     pub subtype: SectionSubtype,
     /// Boards are shown by weight, descending.
-    pub weight: f64,
+    pub weight: Weight,
     /// It is gone.
     #[serde(default)]
     pub is_deleted: bool,
@@ -335,6 +360,8 @@ pub enum Change {
     Slot(u64, Slot),
     /// A section.
     Section(SectionId, Section),
+    /// A message's place on a board; `None` takes it off.
+    Place(u64, Option<Place>),
 }
 
 /// Everything that an active conversation holds in memory. `None` of it before the first `create`.
@@ -350,6 +377,8 @@ pub struct State {
     pub runs: Vec<Run>,
     /// Sections of the task board.
     pub sections: BTreeMap<SectionId, Section>,
+    /// Pins and tasks.
+    pub board: Board,
     /// The newest slots, ascending and without a hole up to `last_message_nr`; at most [`RECENT_SLOTS_MAX`].
     pub recent: VecDeque<(u64, Slot)>,
 }
@@ -364,6 +393,7 @@ impl State {
             members: BTreeMap::new(),
             runs: Vec::new(),
             sections: BTreeMap::new(),
+            board: Board::default(),
             recent: VecDeque::new(),
         }
     }
@@ -379,6 +409,7 @@ impl State {
             Change::Section(section_id, section) => {
                 self.sections.insert(*section_id, section.clone());
             }
+            Change::Place(nr, place) => self.board.put(*nr, place.as_ref()),
             Change::Slot(nr, slot) => self.fold_slot(*nr, slot),
         }
     }

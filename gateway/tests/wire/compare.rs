@@ -5,7 +5,7 @@
 use crate::complaint::Complaint;
 use crate::person::Person;
 use rill_loadtest::picture::Picture;
-use rill_loadtest::record::{flag, text};
+use rill_loadtest::record::{flag, number, text};
 use rill_loadtest::session::Session;
 use serde_json::{Value, json};
 
@@ -47,8 +47,15 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     match kind {
         // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
         "message" => {
-            what.contains(" in the first picture, ")
-                && !is_member(live, key.split_once('/').map_or(key, |(id, _)| id))
+            let (conversation_id, nr) = key.split_once('/').unwrap_or((key, ""));
+            let is_of_then = what.contains(" in the first picture, ") && !is_member(live, conversation_id);
+            is_of_then || (is_extra && was_on_a_board(live, conversation_id, nr.parse().unwrap_or(0)))
+        }
+        "file" => {
+            let of = live
+                .record("file", key)
+                .and_then(|file| Some((text(file, "conversation_id"), number(file, "message_nr")?)));
+            is_extra && of.is_some_and(|(conversation_id, nr)| was_on_a_board(live, conversation_id, nr))
         }
         // It says something only while there is no topic, and is not taken back (conversations.md §5.1).
         "conv" => {
@@ -79,6 +86,17 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
         }
         _ => false,
     }
+}
+
+/// A message from before his time that a board showed him (§4.3): it is gone when it lies on none any more, or he has left. A fresh
+/// client never hears of it.
+fn was_on_a_board(live: &Picture, conversation_id: &str, message_nr: u64) -> bool {
+    let join = live.conv(conversation_id).and_then(|conv| number(conv, "join_message_nr")).unwrap_or(0);
+    let message = live.message(conversation_id, message_nr);
+    let is_gone = message.is_some_and(|message| {
+        text(message, "mk_message_state") == "urn:fleep:message:mk_message_state:deleted"
+    });
+    message_nr < join && (is_gone || !is_member(live, conversation_id))
 }
 
 fn is_member(live: &Picture, conversation_id: &str) -> bool {

@@ -82,8 +82,8 @@ impl Flow {
     }
 
     /// What was announced, did not come, and was not loaded since.
-    pub(super) fn unseen(&self) -> &[(u64, u64)] {
-        &self.unseen
+    pub(super) fn unseen(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.unseen.iter().copied().filter(|(_, to)| *to > self.loaded)
     }
 
     /// A header came. With `fw_message_nr` it says which slots the client is to load itself. One that overtook the stream

@@ -104,10 +104,10 @@ pub(super) fn conversation(
             to: last,
         });
     }
-    violations.extend(flow.unseen().iter().map(|(from, to)| Violation::Gap {
+    violations.extend(flow.unseen().map(|(from, to)| Violation::Gap {
         conversation_id: conversation_id.clone(),
-        from: *from,
-        to: *to,
+        from,
+        to,
     }));
     // Who was removed may have lost what he held; his header is frozen and says nothing about it.
     let is_member = conv.get("can_post").is_none() || flag(conv, "can_post");

@@ -41,7 +41,7 @@ events! {
         reaction: Text<1024>,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -65,7 +65,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same; assignees: the place on their own boards",
         refused: "430 not_found: no such message; 400 invalid_call: no task",
     }
@@ -115,7 +115,7 @@ events! {
         reaction: Text<1024>,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -271,7 +271,7 @@ events! {
         prev_message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message, or none to stand behind; 400 invalid_call: not pinned",
     }
@@ -283,7 +283,7 @@ events! {
         assignee_ids: Option<Vec<AccountId>>,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same; assignees, those who are none any more among them: the place on their own boards",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -294,7 +294,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", system: "task_completed",
+        by: Writer, identifier: "conversation_id message_nr", system: "task_completed",
         answer: "conv(U) message", others: "members: the same",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -314,7 +314,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -325,7 +325,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same; assignees: the place on their own boards",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -348,7 +348,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same; assignees: the place on their own boards",
         refused: "430 not_found: no such message; 400 invalid_call: a system message or a deleted one",
     }
@@ -359,7 +359,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message; 400 invalid_call: not pinned",
     }
@@ -373,7 +373,7 @@ events! {
         prev_message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same",
         refused: "430 not_found: no such message, no such section, or no task to stand behind; 400 invalid_call: no task",
     }
@@ -384,7 +384,7 @@ events! {
         message_nr: i64,
         from_message_nr: Option<i64>,
     } => {
-        by: Member, identifier: "conversation_id message_nr", answer: "conv(U) message",
+        by: Writer, identifier: "conversation_id message_nr", answer: "conv(U) message",
         others: "members: the same; assignees: the place on their own boards",
         refused: "430 not_found: no such message; 400 invalid_call: no task",
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::classificator::{AlertLevel, ConvType, InitMode};
 use crate::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
+use crate::record::weight::Weight;
 use crate::record::write::Fields;
 
 /// `default_topic` of somebody who is alone.
@@ -41,6 +42,9 @@ pub struct Shared<'a> {
     /// What N adds to F.
     #[serde(flatten)]
     pub links: Option<Links>,
+    /// What N adds in the mode `ic_full`, and the answer to a sync of the pins to U.
+    #[serde(flatten)]
+    pub pins: Option<Pins>,
 }
 
 /// The shared fields that F adds to U. Lists of people are in the order of their joining.
@@ -91,6 +95,24 @@ pub struct Links {
     pub autojoin_url: String,
     /// The address whose mail is posted here.
     pub cmail: String,
+}
+
+/// How much of the pinboard came along.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Pins {
+    /// JSON text of a [`PinCursor`] from which the pins go on; `null` when there are no more.
+    pub pin_cursor: Option<String>,
+    /// Always `null`.
+    pub pin_sync_state: (),
+}
+
+/// Where the pins go on.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct PinCursor {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The last one sent.
+    pub pin_weight: Weight,
 }
 
 /// What completes a [`Shared`] for one viewer. For U it owns no memory of its own unless the viewer has labels here or
@@ -269,10 +291,6 @@ impl Full {
             fields.flag("is_init", true);
             fields.flag("is_full", true);
             fields.flag("is_tiny", init.mode == InitMode::Tiny);
-            if init.mode == InitMode::Full {
-                fields.null("pin_cursor");
-                fields.null("pin_sync_state");
-            }
         }
     }
 }

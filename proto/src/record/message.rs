@@ -3,12 +3,18 @@
 //! Shared but for `profile_id`, with which [`close_for_profile`](super::close_for_profile) completes it, and for the place
 //! of a task on its assignee's own board ([`close_for_assignee`]).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::classificator::{MessageState, MessageType, MySectionType};
 use crate::id::{AccountId, ConversationId, MessageId, SectionId};
 use crate::record::weight::Weight;
 use crate::record::write::Fields;
+
+/// A field that is left out of messages that never had it, and `null` in one that has lost it: clients merge by key, so that
+/// nothing else takes it back.
+pub type Lost<T> = Option<Option<T>>;
 
 /// Everything that is the same for all viewers.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -39,9 +45,9 @@ pub struct Shared<'a> {
     /// The slot of the revision that this record tells of; only when it travels as a flow item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_message_nr: Option<u64>,
-    /// A message that this one points to.
+    /// A message that this one points to; an unpinned one points to itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ref_message_nr: Option<u64>,
+    pub ref_message_nr: Lost<u64>,
     /// The message that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to_message_nr: Option<u64>,
@@ -57,9 +63,39 @@ pub struct Shared<'a> {
     /// Members whom it mentions; an empty list takes earlier ones back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mention_ids: Option<&'a [AccountId]>,
-    /// `true` when previews were off at its posting.
+    /// `true` when its links have no previews: they were off at its posting, or were dropped later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_url_preview_disabled: Option<bool>,
+    /// Where it is on the pinboard; tasks have it as well, with the value of `task_weight`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_weight: Lost<Weight>,
+    /// Who pinned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_account_id: Lost<AccountId>,
+    /// The section that the task is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_id: Lost<SectionId>,
+    /// Where it is in its section.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_weight: Lost<Weight>,
+    /// Who made it a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasked_account_id: Lost<AccountId>,
+    /// The task is archived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_archived: Option<bool>,
+    /// Who is to do the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee_ids: Option<&'a [AccountId]>,
+    /// Who said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigner_id: Lost<AccountId>,
+    /// Who reacted how; an empty map takes earlier reactions back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reactions: Option<&'a BTreeMap<String, Vec<AccountId>>>,
+    /// Somebody marked it as spam.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_spam: Option<bool>,
     /// Who edits it at the moment; `null` when nobody does.
     pub lock_account_id: Option<AccountId>,
 }
@@ -98,14 +134,16 @@ pub struct Moved {
     pub lock_account_id: Option<AccountId>,
 }
 
-/// `tags` by state (conversations.md §9.1).
+/// `tags` by state (conversations.md §9.1); `is_archived` is the flag of a task.
 #[must_use]
-pub fn tags(state: MessageState) -> &'static [&'static str] {
+pub fn tags(state: MessageState, is_archived: bool) -> &'static [&'static str] {
     match state {
         MessageState::Plain | MessageState::System => &[],
         MessageState::Pinned => &["is_shared", "pin"],
         MessageState::Unpinned => &["is_archived", "is_shared", "unpin"],
+        MessageState::Todo if is_archived => &["is_shared", "is_task", "is_todo", "is_archived"],
         MessageState::Todo => &["is_shared", "is_task", "is_todo"],
+        MessageState::Done if is_archived => &["is_shared", "is_task", "is_done", "is_archived"],
         MessageState::Done => &["is_shared", "is_task", "is_done"],
         // Twice, as clients have always received it.
         MessageState::Deleted => &["is_deleted", "is_deleted"],

@@ -2,13 +2,11 @@
 //!
 //! Not here: the sections of an account's own board.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::classificator::SectionSubtype;
 use crate::id::{ConversationId, SectionId};
-
-/// The largest whole number up to which a double is exact: 2^53.
-const EXACT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+use crate::record::weight::Weight;
 
 /// The same for every viewer.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -21,8 +19,7 @@ pub struct Section<'a> {
     /// Its name.
     pub name: &'a str,
     /// Boards are shown by weight, descending.
-    #[serde(serialize_with = "weight")]
-    pub weight: f64,
+    pub weight: Weight,
     /// It is gone.
     pub is_deleted: bool,
     /// Whose board it is on.
@@ -43,12 +40,13 @@ pub enum BoardOfConversation {
     Task,
 }
 
-/// Whole weights are written without a fraction, as clients have always seen them.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
-fn weight<S: Serializer>(weight: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if weight.fract() == 0.0 && weight.abs() <= EXACT_WHOLE_MAX {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-        return serializer.serialize_i64(*weight as i64);
-    }
-    serializer.serialize_f64(*weight)
+/// Where the tasks of a section go on: what `sync_cursor` holds as text.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Cursor {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The section.
+    pub section_id: SectionId,
+    /// The last one sent.
+    pub task_weight: Weight,
 }

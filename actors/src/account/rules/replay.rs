@@ -236,6 +236,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
+            | Effect::Sweep { .. }
             | Effect::Attached { .. } => panic!("an account says nothing of conversations"),
         }
     });

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
-use crate::conversation::state::{Change, Frozen, Run, Section, Span};
+use crate::conversation::state::{Boards, Change, Frozen, Message, MessageKind, Run, Section, Span};
 use crate::piece::Viewer;
 
 mod header;
@@ -119,6 +119,7 @@ fn conversation() -> State {
             time: 1_005,
             topic: String::new(),
             topic_message_nr: 1,
+            boards: Boards::default(),
         }),
         ..member("Charlie Chaplin", 2)
     };
@@ -154,6 +155,7 @@ fn text(message_nr: u64) -> Message {
         subject: None,
         mention_ids: vec![],
         is_url_preview_disabled: false,
+        extras: None,
         files: Vec::new(),
         stamp: 1,
     }
@@ -188,7 +190,7 @@ fn to_do() -> Section {
     Section {
         name: "To Do".to_owned(),
         subtype: state::SectionSubtype::Default,
-        weight: 4_294_967_296.0,
+        weight: Weight::FIRST,
         is_deleted: false,
         stamp: 1,
     }

@@ -25,7 +25,7 @@ pub(super) fn edit_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     let attached = replace(&draft, Some(&message), event.attachment_urls.as_deref())?;
@@ -48,7 +48,7 @@ pub(super) fn delete_attachments(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     match message.state {
         MessageState::System | MessageState::Deleted => return Err(unchangeable().into()),
         MessageState::Plain
@@ -123,7 +123,7 @@ fn attaching<'a>(draft: &Draft<'_>, message: Option<&'a Message>) -> Attaching<'
     let host = Host::Conversation {
         conversation_id: draft.state.conversation_id,
         message_nr,
-        message_id: draft.message_id(message_nr),
+        message_id: draft.state.message_id(message_nr),
     };
     let earlier = message.map_or(&[][..], |message| &message.files);
     Attaching { host, earlier, caller: draft.caller, now: draft.facts.now }
@@ -155,6 +155,23 @@ pub(super) fn render(text: &str, files: &[File]) -> markup::Rendered {
 /// A body with other files.
 pub(super) fn with_files(xml: &str, files: &[File]) -> String {
     show(files, |files| markup::with_files(xml, files))
+}
+
+/// A body that was copied together with its files: each former one is shown as gone, and its copy behind it.
+pub(super) fn with_copied(xml: &str, former: &[File], copies: &[File]) -> String {
+    let former = former.iter().filter(|file| !file.is_deleted);
+    let keys: Vec<[String; 2]> = former.zip(copies).map(|(file, copy)| [file.key(), copy.key()]).collect();
+    let refs: Vec<FileRef<'_>> = copies
+        .iter()
+        .zip(&keys)
+        .flat_map(|(copy, [former, key])| {
+            [
+                FileRef { key: former, name: &copy.name, is_deleted: true },
+                FileRef { key, name: &copy.name, is_deleted: false },
+            ]
+        })
+        .collect();
+    markup::with_files(xml, &refs)
 }
 
 /// A file that somebody took out by itself is still shown, as one that is gone.

@@ -25,6 +25,13 @@ pub(super) struct Topic {
     pub(super) topic: String,
 }
 
+/// `task_completed`: which one.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TaskCompleted {
+    pub(super) task_message_nr: u64,
+    pub(super) sysmsg_text: String,
+}
+
 /// Whatever is only said: receivers put the author's name in.
 #[derive(Serialize)]
 pub(super) struct Said {

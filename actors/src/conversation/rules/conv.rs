@@ -5,7 +5,7 @@ use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
 use crate::conversation::rules::{
-    Decision, Facts, Judged, create, files, marks, membership, presence, sync, topic,
+    Decision, Facts, Judged, board, create, files, marks, membership, presence, sync, topic,
 };
 use crate::conversation::state::State;
 
@@ -27,6 +27,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::MarkRead(event) => marks::conv_mark_read(state, caller, event, facts),
         Event::MarkUnread(event) => marks::conv_mark_unread(state, caller, event, facts),
         Event::SetReadMessageNr(event) => marks::set_read_message_nr(state, caller, event, facts),
+        Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
         Event::AddAdmins(_)
         | Event::AddTeam(_)
@@ -52,7 +53,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::Mute(_)
         | Event::MuteUntil(_)
         | Event::MuteUntilRead(_)
-        | Event::PinSync(_)
         | Event::RemoveAdmins(_)
         | Event::RemoveTeam(_)
         | Event::SetAlertLevel(_)

@@ -10,9 +10,7 @@ use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, membership};
 use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, State};
-
-/// Weight of the first thing on a board (conversations.md §10).
-const WEIGHT_BASE: f64 = 4_294_967_296.0;
+use crate::weight::Weight;
 
 /// What a new conversation is to be.
 pub(super) struct Plan {
@@ -117,8 +115,8 @@ fn put_sections(draft: &mut Draft<'_>) -> std::array::IntoIter<SectionId, 2> {
         draft.put_section(section_id, section);
         section_id
     };
-    let default = put("section:default", "To Do", SectionSubtype::Default, WEIGHT_BASE);
-    let archived = put("section:archived", "Archived", SectionSubtype::Archived, 0.0);
+    let default = put("section:default", "To Do", SectionSubtype::Default, Weight::FIRST);
+    let archived = put("section:archived", "Archived", SectionSubtype::Archived, Weight::LAST);
     [default, archived].into_iter()
 }
 
@@ -174,8 +172,9 @@ mod tests {
     fn two_sections_come_with_it() {
         let replay = Replay::with(&[]);
         let mut sections: Vec<_> = replay.state.sections.values().collect();
-        sections.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let found = sections.iter().map(|section| (section.name.as_str(), section.subtype, section.weight));
+        sections.sort_by_key(|section| std::cmp::Reverse(section.weight));
+        let found =
+            sections.iter().map(|section| (section.name.as_str(), section.subtype, section.weight.get()));
         let to_do = ("To Do", SectionSubtype::Default, 4_294_967_296.0);
         assert_eq!(found.collect::<Vec<_>>(), [to_do, ("Archived", SectionSubtype::Archived, 0.0)]);
     }

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rill_proto::classificator::{AlertLevel, MessageState};
-use rill_proto::id::{AccountId, MessageId, SectionId};
+use rill_proto::id::{AccountId, SectionId};
+use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::conversation::board::Place;
 use crate::conversation::rules::dialog;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
@@ -20,6 +22,8 @@ use crate::conversation::state::{
 use crate::effect::Effect;
 use crate::file::Attached;
 use crate::store::Aggregate;
+
+mod places;
 
 /// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
 /// hardly any answer waits for the store; who is further behind sees it by `fw_message_nr` and syncs forward.
@@ -36,6 +40,9 @@ pub(super) struct Draft<'a> {
     slots: BTreeMap<u64, Slot>,
     runs: Vec<Run>,
     sections: Vec<(SectionId, Section)>,
+    places: BTreeMap<u64, Option<Place>>,
+    /// The sections that are told of, changed or not.
+    pub(super) sections_told: Vec<SectionId>,
     /// Consequences for other aggregates.
     pub(super) effects: Vec<(Aggregate, Effect)>,
     /// What happens to pens and locks.
@@ -46,6 +53,8 @@ pub(super) struct Draft<'a> {
     pub(super) joined: Vec<AccountId>,
     /// The caller's read horizon moved forward, which the others are told.
     pub(super) has_read_on: bool,
+    /// The message that the event names or makes, for the identifier.
+    pub(super) about: Option<u64>,
     /// What only some are told, behind the rest.
     pub(super) aside: Vec<(Reach, News)>,
     /// The messages that this decision tells of, and the revision's slot of each.
@@ -75,11 +84,14 @@ impl<'a> Draft<'a> {
             slots: BTreeMap::new(),
             runs: Vec::new(),
             sections: Vec::new(),
+            places: BTreeMap::new(),
+            sections_told: Vec::new(),
             effects: Vec::new(),
             soft: Vec::new(),
             contacts: Vec::new(),
             joined: Vec::new(),
             has_read_on: false,
+            about: None,
             aside: Vec::new(),
             told: Vec::new(),
             facts_changed: false,
@@ -155,7 +167,7 @@ impl<'a> Draft<'a> {
         self.use_up(post.attached.uploads);
         let message = Message {
             message_nr: nr,
-            message_id: self.message_id(nr),
+            message_id: self.state.message_id(nr),
             account_id: self.caller,
             kind,
             state: if is_inbox { MessageState::Plain } else { MessageState::System },
@@ -171,6 +183,7 @@ impl<'a> Draft<'a> {
             subject: post.subject,
             mention_ids: post.mention_ids,
             is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
+            extras: None,
             files: post.attached.files,
             stamp: self.facts.stamp,
         };
@@ -182,9 +195,17 @@ impl<'a> Draft<'a> {
         nr
     }
 
-    /// The global id of a message.
-    pub(super) fn message_id(&self, nr: u64) -> MessageId {
-        MessageId(Uuid::new_v5(&self.state.conversation_id.0, format!("message:{nr}").as_bytes()))
+    /// Posts a text by the caller: those whom it mentions are noted, his pen is put down, and the decision is about it.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn post_text(&mut self, post: Post) -> Judged<u64> {
+        let mention_ids = post.mention_ids.clone();
+        let nr = self.post(MessageKind::Text, post)?;
+        self.mention(nr, &[], &mention_ids)?;
+        self.soft.push(Soft::PenOff(self.caller));
+        self.about = Some(nr);
+        Ok(nr)
     }
 
     /// Tells the caller's account that uploads of its are attached now.
@@ -224,16 +245,45 @@ impl<'a> Draft<'a> {
         if nr >= self.head.show_message_nr { self.head.last_inbox_nr } else { self.state.inbox_at(nr) }
     }
 
-    /// Revises a message in a slot of its own; nobody's read horizon moves.
+    /// Changes a message that this decision posts.
+    ///
+    /// # Errors
+    /// `not_found` when it posts no such message.
+    pub(super) fn amend(&mut self, nr: u64, change: impl FnOnce(&mut Message)) -> Result<(), Refusal> {
+        match self.slots.get_mut(&nr) {
+            Some(Slot::Message(message)) => {
+                change(message);
+                Ok(())
+            }
+            Some(Slot::Revision { .. }) | None => Err(Refusal::not_found("Message")),
+        }
+    }
+
+    /// Revises a message in a slot of its own, by the caller; nobody's read horizon moves.
     ///
     /// # Errors
     /// [`Stop::Needs`](super::Stop::Needs) when the message is not in memory.
     pub(super) fn revise(&mut self, nr: u64, revision: impl FnOnce(&mut Message)) -> Judged<u64> {
+        let (caller, now) = (self.caller, self.facts.now);
+        self.revise_quietly(nr, |message| {
+            revision(message);
+            message.edited_time = Some(now);
+            message.edit_account_id = Some(caller);
+        })
+    }
+
+    /// [`Draft::revise`] without saying who did it when.
+    ///
+    /// # Errors
+    /// As [`Draft::revise`].
+    pub(super) fn revise_quietly(&mut self, nr: u64, revision: impl FnOnce(&mut Message)) -> Judged<u64> {
         let mut message = self.flow().message(nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
         let slot = self.head.last_message_nr + 1;
+        let was_shared = is_shared(message.state);
         revision(&mut message);
-        message.edited_time = Some(self.facts.now);
-        message.edit_account_id = Some(self.caller);
+        if was_shared && !is_shared(message.state) {
+            message.extras_mut().closed_message_nr = Some(slot);
+        }
         message.flow_message_nr = Some(slot);
         self.slots.insert(nr, Slot::Message(Box::new(message)));
         self.slots.insert(slot, Slot::Revision { of: nr, stamp: self.facts.stamp });
@@ -253,14 +303,23 @@ impl<'a> Draft<'a> {
         let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
         let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
         let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
+        let boards = self.state.boards();
+        self.tell_tasks(account_id, false);
         let member = self.change(account_id)?;
         let saw_newest = newest.is_some_and(|newest| member.sees(newest));
         member.spans.push(Span { begin: member.begin_message_nr, end: nr });
         member.standing = Standing::Left;
         member.send_message_nr = nr;
         let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
-        member.frozen =
-            Some(Frozen { message_nr: nr, last_inbox_nr, last_inbox_time, time, topic, topic_message_nr });
+        member.frozen = Some(Frozen {
+            message_nr: nr,
+            last_inbox_nr,
+            last_inbox_time,
+            time,
+            topic,
+            topic_message_nr,
+            boards,
+        });
         if account_id != caller {
             member.init_stamp = stamp;
         }
@@ -286,15 +345,25 @@ impl<'a> Draft<'a> {
     }
 
     fn has_changes(&self) -> bool {
-        !(self.members.is_empty() && self.slots.is_empty() && self.sections.is_empty())
+        !(self.members.is_empty()
+            && self.slots.is_empty()
+            && self.sections.is_empty()
+            && self.places.is_empty())
     }
 
-    fn message_news(&self, nr: u64, flow: Option<u64>) -> Judged<News> {
+    fn tell_message(&self, nr: u64, flow: Option<u64>, news: &mut Vec<News>) -> Judged<()> {
         let message = self.flow().message(nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
-        Ok(News::Message { message: Box::new(message), flow })
+        let message = Box::new(message);
+        let closed = flow.filter(|flow| message.extras().closed_message_nr == Some(*flow));
+        let is_hidden = || self.everybody().any(|(_, member)| member.is_present() && !member.sees(nr));
+        let withdrawn = closed.filter(|_| is_hidden());
+        let withdrawn = withdrawn.map(|flow| News::Withdrawn { message: message.clone(), flow });
+        news.push(News::Message { message, flow });
+        news.extend(withdrawn);
+        Ok(())
     }
 
-    /// What is told, in the key sets U or F: contacts, header, messages, joins. `from` asks for a forward sync in place
+    /// What is told, in the key sets U or F: contacts, sections, header, messages, joins. `from` asks for a forward sync in place
     /// of the messages that this decision touches.
     ///
     /// # Errors
@@ -302,11 +371,15 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(self, from_message_nr: Option<i64>) -> Judged<Decision> {
         let keys = if self.facts_changed { Keys::Full } else { Keys::Update };
         let mut records: Vec<News> = self.contacts.iter().map(|id| News::Contact(*id)).collect();
+        records.extend(self.sections_told.iter().map(|id| News::Section(*id)));
         let mut answer = records.clone();
         let plain = Header { keys, fw: None, bw: None, is_reset: false };
-        records.push(News::Header(plain));
+        // What concerns nothing but sections leaves the header as it was.
+        if self.sections_told.is_empty() || !self.told.is_empty() {
+            records.push(News::Header(plain));
+        }
         for (nr, flow) in &self.told {
-            records.push(self.message_news(*nr, *flow)?);
+            self.tell_message(*nr, *flow, &mut records)?;
         }
         records.extend(self.joined.iter().map(|id| News::Activity(*id)));
         match from_message_nr {
@@ -327,7 +400,7 @@ impl<'a> Draft<'a> {
         for (nr, flow) in &self.told {
             let slot = flow.unwrap_or(*nr);
             if slot > fw || slot <= above {
-                answer.push(self.message_news(*nr, *flow)?);
+                self.tell_message(*nr, *flow, answer)?;
             }
         }
         answer.extend(self.joined.iter().map(|id| News::Activity(*id)));
@@ -340,7 +413,7 @@ impl<'a> Draft<'a> {
         let mut news = Vec::new();
         if self.has_changes() {
             news.extend(records.iter().map(|record| (Reach::Own, record.clone())));
-            if !self.told.is_empty() {
+            if !(self.told.is_empty() && self.sections_told.is_empty()) {
                 news.extend(records.into_iter().map(|record| (Reach::Others, record)));
             }
             if self.has_read_on && self.member(self.caller).is_some_and(Member::is_present) {
@@ -348,8 +421,12 @@ impl<'a> Draft<'a> {
             }
         }
         news.extend(self.aside.iter().cloned());
-        let identifier = json!({ "conversation_id": self.state.conversation_id });
-        let (effects, soft) = (self.effects.clone(), self.soft.clone());
+        let mut identifier = json!({ "conversation_id": self.state.conversation_id });
+        if let Some(message_nr) = self.about {
+            identifier["message_nr"] = message_nr.into();
+        }
+        let effects = self.effects.iter().cloned().chain(self.assignments()).collect();
+        let soft = self.soft.clone();
         Decision { changes: self.into_changes(), effects, soft, identifier, answer, news }
     }
 
@@ -363,6 +440,7 @@ impl<'a> Draft<'a> {
         changes.extend(self.runs.into_iter().map(Change::Run));
         changes.extend(self.slots.into_iter().map(|(nr, slot)| Change::Slot(nr, slot)));
         changes.extend(self.sections.into_iter().map(|(id, section)| Change::Section(id, section)));
+        changes.extend(self.places.into_iter().map(|(nr, place)| Change::Place(nr, place)));
         changes
     }
 

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::conversation::open::is_open;
 use crate::conversation::rules::{Facts, Judged, News, Stretch};
-use crate::conversation::state::{Member, Message, MessageKind, Slot, State};
+use crate::conversation::state::{Member, Message, Slot, State};
 
 /// How many slots are read at once in search of visible messages. Most slots are messages, so that one reading nearly
 /// always finds a window of ten.
@@ -22,20 +23,33 @@ pub(super) struct Flow<'a> {
 /// A stretch of the flow, as a forward sync tells it.
 pub(super) struct Forward {
     /// What to tell, in slot order.
-    pub(super) items: Vec<(Message, Option<u64>)>,
+    pub(super) items: Vec<Item>,
     /// The last slot that it covers.
     pub(super) fw: u64,
+}
+
+/// What a slot tells.
+pub(super) struct Item {
+    /// The message as it stands now.
+    pub(super) message: Message,
+    /// The slot, when it revised the message.
+    flow: Option<u64>,
+    /// It was open to the viewer as long as it was on a board.
+    is_withdrawn: bool,
 }
 
 impl Forward {
     /// Whether it tells of a change of the header's facts (conversations.md §5.1).
     pub(super) fn changes_facts(&self) -> bool {
-        self.items.iter().any(|(message, _)| message.kind != MessageKind::Text)
+        self.items.iter().any(|item| item.message.kind.changes_facts())
     }
 
     /// As news.
     pub(super) fn news(self) -> impl Iterator<Item = News> {
-        self.items.into_iter().map(|(message, flow)| News::Message { message: Box::new(message), flow })
+        self.items.into_iter().map(|Item { message, flow, is_withdrawn }| match (flow, is_withdrawn) {
+            (Some(flow), true) => News::Withdrawn { message: Box::new(message), flow },
+            (flow, _) => News::Message { message: Box::new(message), flow },
+        })
     }
 }
 
@@ -60,9 +74,12 @@ impl<'a> Flow<'a> {
         })
     }
 
-    /// A message that the member sees.
+    /// A message that the member sees, in the flow or on a board.
     pub(super) fn seen_message(&self, member: &Member, nr: u64) -> Judged<Option<Message>> {
-        if member.sees(nr) { self.message(nr) } else { Ok(None) }
+        if !member.sees(nr) && !member.is_present() {
+            return Ok(None);
+        }
+        Ok(self.message(nr)?.filter(|message| is_open(member, message)))
     }
 
     /// All slots above one, ascending, that the member may see; at most `limit` slots are covered.
@@ -87,9 +104,9 @@ impl<'a> Flow<'a> {
     }
 
     /// Slots as flow items: a message's own slot, and a revision's with the message as it stands now.
-    fn told(&self, member: &Member, slots: Vec<(u64, Slot)>) -> Judged<Vec<(Message, Option<u64>)>> {
+    fn told(&self, member: &Member, slots: Vec<(u64, Slot)>) -> Judged<Vec<Item>> {
         let revised = slots.iter().filter_map(|(_, slot)| match slot {
-            Slot::Revision { of, .. } if member.sees(*of) => Some(*of),
+            Slot::Revision { of, .. } if member.is_present() || member.sees(*of) => Some(*of),
             Slot::Revision { .. } | Slot::Message(_) => None,
         });
         let unread = revised.filter(|of| !self.fresh.contains_key(of)).collect::<BTreeSet<_>>();
@@ -97,13 +114,26 @@ impl<'a> Flow<'a> {
         let mut items = Vec::with_capacity(slots.len());
         for (nr, slot) in slots {
             match slot {
-                Slot::Message(message) => items.push((*message, None)),
-                Slot::Revision { of, .. } => {
-                    items.extend(self.seen_message(member, of)?.map(|message| (message, Some(nr))));
+                Slot::Message(message) => {
+                    items.push(Item { message: *message, flow: None, is_withdrawn: false })
                 }
+                Slot::Revision { of, .. } => items.extend(self.revised(member, of, nr)?),
             }
         }
         Ok(items)
+    }
+
+    /// What a revision's slot tells the member; nothing where the message is none of his.
+    fn revised(&self, member: &Member, of: u64, slot: u64) -> Judged<Option<Item>> {
+        let flow = Some(slot);
+        if let Some(message) = self.seen_message(member, of)? {
+            return Ok(Some(Item { message, flow, is_withdrawn: false }));
+        }
+        if !member.is_present() {
+            return Ok(None);
+        }
+        let closed = self.message(of)?.filter(|message| message.extras().closed_message_nr == flow);
+        Ok(closed.map(|message| Item { message, flow, is_withdrawn: true }))
     }
 
     fn ascending(&self, from: u64, to: u64, limit: usize) -> Judged<Vec<(u64, Slot)>> {

@@ -89,7 +89,8 @@ fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
         | MessageKind::Kick
         | MessageKind::Leave
         | MessageKind::Topic
-        | MessageKind::Signin => None,
+        | MessageKind::Signin
+        | MessageKind::TaskCompleted => None,
     }
 }
 
@@ -133,6 +134,7 @@ pub(super) fn enter(
         *changed = stamp;
     }
     disclose(draft, &mut member);
+    draft.tell_tasks(account_id, true);
     let effect = Effect::Joined {
         conversation_id: draft.state.conversation_id,
         by: draft.caller,

@@ -3,39 +3,35 @@
 use rill_proto::event::message::{self, Event};
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::conversation::rules::draft::{Draft, Post, number};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, Soft, attach, marks, mention, revision, standing, sync,
+    Decision, Facts, Judged, attach, copy, flag, marks, mention, pin, reaction, revision, standing, sync,
+    task,
 };
-use crate::conversation::state::{Message, MessageKind, State};
+use crate::conversation::state::{Message, State};
 use crate::file::Attached;
 
 /// Decides an event on a message.
 pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Facts) -> Judged<Decision> {
     match event {
+        Event::AddPinned(event) => pin::add_pinned(state, caller, event, facts),
         Event::AddPlain(event) => add_plain(state, caller, event, facts),
+        Event::AddReaction(event) => reaction::add(state, caller, event, facts),
+        Event::AddTodo(event) => task::add_todo(state, caller, event, facts),
+        Event::Archive(event) => task::archive(state, caller, event, facts),
+        Event::Copy(event) => copy::copy(state, caller, event, facts),
+        Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
+        Event::DeleteReaction(event) => reaction::delete(state, caller, event, facts),
+        Event::DisablePreview(event) => flag::disable_preview(state, caller, event, facts),
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
-        Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
-        Event::EditAttachments(event) => {
-            about(event.message_nr, attach::edit_attachments(state, caller, event, facts))
-        }
-        Event::DeleteAttachments(event) => {
-            about(event.message_nr, attach::delete_attachments(state, caller, event, facts))
-        }
-        Event::SetEditing(event) => {
-            about(event.message_nr, revision::set_editing(state, caller, event, facts))
-        }
+        Event::DeleteAttachments(event) => attach::delete_attachments(state, caller, event, facts),
+        Event::EditAttachments(event) => attach::edit_attachments(state, caller, event, facts),
+        Event::EditSubject(event) => revision::edit_subject(state, caller, event, facts),
         Event::EndEditing(event) => {
             about(event.message_nr, revision::end_editing(state, caller, event, facts))
-        }
-        Event::MarkRead(event) => {
-            about(event.message_nr, marks::message_mark_read(state, caller, event, facts))
-        }
-        Event::MarkUnread(event) => {
-            about(event.message_nr, marks::message_mark_unread(state, caller, event, facts))
         }
         Event::LoadContext(event) => {
             about(event.message_nr, sync::load_context(state, caller, number(event.message_nr), facts))
@@ -46,27 +42,28 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::LoadPrevious(event) => {
             about(event.message_nr, sync::load_previous(state, caller, number(event.message_nr), facts))
         }
-        Event::AddPinned(_)
-        | Event::AddReaction(_)
-        | Event::AddTodo(_)
-        | Event::Archive(_)
-        | Event::Copy(_)
-        | Event::DeleteReaction(_)
-        | Event::DisablePreview(_)
-        | Event::Disclose(_)
-        | Event::EditSubject(_)
-        | Event::MarkSpam(_)
-        | Event::PinSetPosition(_)
-        | Event::SetAssignees(_)
-        | Event::SetDone(_)
-        | Event::SetPinned(_)
-        | Event::SetPlain(_)
-        | Event::SetSpam(_)
-        | Event::SetTodo(_)
-        | Event::SetUnpinned(_)
-        | Event::TaskSetPosition(_)
-        | Event::Unarchive(_)
-        | Event::UnmarkSpam(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::MarkRead(event) => {
+            about(event.message_nr, marks::message_mark_read(state, caller, event, facts))
+        }
+        Event::MarkSpam(event) => flag::mark_spam(state, caller, event, facts),
+        Event::MarkUnread(event) => {
+            about(event.message_nr, marks::message_mark_unread(state, caller, event, facts))
+        }
+        Event::PinSetPosition(event) => pin::set_position(state, caller, event, facts),
+        Event::SetAssignees(event) => task::set_assignees(state, caller, event, facts),
+        Event::SetDone(event) => task::set_done(state, caller, event, facts),
+        Event::SetEditing(event) => {
+            about(event.message_nr, revision::set_editing(state, caller, event, facts))
+        }
+        Event::SetPinned(event) => pin::set_pinned(state, caller, event, facts),
+        Event::SetPlain(event) => pin::set_plain(state, caller, event, facts),
+        Event::SetSpam(event) => flag::set_spam(state, caller, event, facts),
+        Event::SetTodo(event) => task::set_todo(state, caller, event, facts),
+        Event::SetUnpinned(event) => pin::set_unpinned(state, caller, event, facts),
+        Event::TaskSetPosition(event) => task::set_position(state, caller, event, facts),
+        Event::Unarchive(event) => task::unarchive(state, caller, event, facts),
+        Event::UnmarkSpam(event) => flag::unmark_spam(state, caller, event, facts),
+        Event::Disclose(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -115,12 +112,28 @@ pub(super) fn subject(given: Option<&str>) -> Option<String> {
     given.filter(|subject| !subject.is_empty()).map(str::to_owned)
 }
 
-/// `message:add_plain`.
-fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts: &Facts) -> Judged<Decision> {
+/// What is to be posted.
+pub(super) struct Writing<'e> {
+    pub(super) message: &'e str,
+    pub(super) subject: Option<&'e str>,
+    pub(super) attachment_urls: Option<&'e [String]>,
+    pub(super) reply_to: Option<i64>,
+}
+
+/// Posts a text by the caller; what it becomes beyond that is up to the event.
+///
+/// # Errors
+/// As the tables of conversations.md §9.2 and §12 say.
+pub(super) fn write<'a>(
+    state: &'a State,
+    caller: AccountId,
+    writing: &Writing<'_>,
+    facts: &'a Facts,
+) -> Judged<(Draft<'a>, u64)> {
     let (head, member) = standing::writer(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let content = content(&draft, None, &event.message, event.attachment_urls.as_deref())?;
-    let reply_to_message_nr = event.reply_to_message_nr.map(number);
+    let content = content(&draft, None, writing.message, writing.attachment_urls)?;
+    let reply_to_message_nr = writing.reply_to.map(number);
     if let Some(nr) = reply_to_message_nr
         && draft.flow().seen_message(member, nr)?.is_none()
     {
@@ -129,17 +142,25 @@ fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts:
     let mention_ids = mention::resolve(&draft, &content.names, None);
     let post = Post {
         message: content.xml,
-        subject: subject(event.subject.as_deref()),
+        subject: subject(writing.subject),
         reply_to_message_nr,
-        mention_ids: mention_ids.clone(),
+        mention_ids,
         attached: content.attached,
     };
-    let nr = draft.post(MessageKind::Text, post)?;
-    draft.mention(nr, &[], &mention_ids)?;
-    draft.soft.push(Soft::PenOff(caller));
-    let mut decision = draft.finish(event.from_message_nr)?;
-    decision.identifier = json!({ "conversation_id": state.conversation_id, "message_nr": nr });
-    Ok(decision)
+    let nr = draft.post_text(post)?;
+    Ok((draft, nr))
+}
+
+/// `message:add_plain`.
+fn add_plain(state: &State, caller: AccountId, event: &message::AddPlain, facts: &Facts) -> Judged<Decision> {
+    let writing = Writing {
+        message: &event.message,
+        subject: event.subject.as_deref(),
+        attachment_urls: event.attachment_urls.as_deref(),
+        reply_to: event.reply_to_message_nr,
+    };
+    let (draft, _) = write(state, caller, &writing, facts)?;
+    draft.finish(event.from_message_nr)
 }
 
 #[cfg(test)]
@@ -168,6 +189,7 @@ mod tests {
             Change::Run(_) => "run",
             Change::Slot(..) => "slot",
             Change::Section(..) => "section",
+            Change::Place(..) => "place",
         });
         assert_eq!(rows.collect::<Vec<_>>(), ["head", "author", "run", "slot"]);
         assert_eq!(replay.ask(BOB, add_plain("hi")).unwrap().changes.len(), 3, "the run goes on");

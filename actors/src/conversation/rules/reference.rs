@@ -21,12 +21,22 @@ enum Mark {
     Set { old: Option<prop::sample::Index> },
 }
 
+/// `message:VERB`, and the state that it leads to.
+const TURNS: [(&str, &str); 5] = [
+    ("set_plain", "plain"),
+    ("set_pinned", "pinned"),
+    ("set_unpinned", "unpinned"),
+    ("set_todo", "todo"),
+    ("set_done", "done"),
+];
+
 /// What somebody does next. Message numbers are picked among the slots there are.
 #[derive(Clone, Debug)]
 enum Act {
     Post { mentions: Vec<usize> },
     Edit { at: prop::sample::Index, mentions: Vec<usize> },
     Delete { at: prop::sample::Index },
+    Turn { at: prop::sample::Index, into: usize },
     Add { whom: Vec<usize> },
     Remove { whom: Vec<usize> },
     Leave,
@@ -51,6 +61,7 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         6 => people().prop_map(|mentions| Act::Post { mentions }),
         2 => (at(), people()).prop_map(|(at, mentions)| Act::Edit { at, mentions }),
         1 => at().prop_map(|at| Act::Delete { at }),
+        4 => (at(), 0..TURNS.len()).prop_map(|(at, into)| Act::Turn { at, into }),
         2 => people().prop_map(|whom| Act::Add { whom }),
         1 => people().prop_map(|whom| Act::Remove { whom }),
         1 => Just(Act::Leave),
@@ -68,8 +79,16 @@ struct Line {
     author: usize,
     kind: &'static str,
     time: i64,
-    is_deleted: bool,
+    state: &'static str,
+    /// It was on a board once.
+    was_shared: bool,
     mentions: BTreeSet<usize>,
+}
+
+impl Line {
+    fn is_shared(&self) -> bool {
+        ["pinned", "todo", "done"].contains(&self.state)
+    }
 }
 
 /// A member or ex-member; a run without an end is open.
@@ -102,6 +121,11 @@ impl Reference {
 
     fn line(&self, nr: u64) -> Option<&Line> {
         self.lines.iter().find(|line| line.nr == nr)
+    }
+
+    /// In the flow, or on a board.
+    fn is_open(&self, who: usize, nr: u64) -> bool {
+        self.is_in(who) && (self.sees(who, nr) || self.line(nr).is_some_and(Line::is_shared))
     }
 
     /// |inbox_nr| of the newest visible message up to a slot, 0 if there is none.
@@ -140,8 +164,17 @@ impl Reference {
         self.last += 1;
         let inbox = i64::try_from(self.inbox_up_to(self.last)).unwrap();
         let inbox_nr = if kind == "text" { inbox + 1 } else { -inbox };
-        let is_deleted = false;
-        self.lines.push(Line { nr: self.last, inbox_nr, author, kind, time, is_deleted, mentions });
+        let state = if kind == "text" { "plain" } else { "system" };
+        self.lines.push(Line {
+            nr: self.last,
+            inbox_nr,
+            author,
+            kind,
+            time,
+            state,
+            was_shared: false,
+            mentions,
+        });
         self.read(author, self.last, false);
         self.last
     }
@@ -228,10 +261,18 @@ impl Client {
                         self.fw += 1;
                     }
                 }
+                News::Withdrawn { message, flow } => {
+                    self.messages.remove(&message.message_nr);
+                    if *flow == self.fw + 1 {
+                        self.fw += 1;
+                    }
+                }
                 News::File(_)
                 | News::Activity(_)
                 | News::Contact(_)
                 | News::Section(_)
+                | News::Tasks { .. }
+                | News::Pins { .. }
                 | News::Lock { .. } => {}
             }
         }
@@ -288,6 +329,7 @@ impl Play {
             }
             Act::Edit { at, mentions } => self.edit(who, *at, mentions),
             Act::Delete { at } => self.delete(who, *at),
+            Act::Turn { at, into } => self.turn(who, *at, *into),
             Act::Add { whom } => self.add(who, whom),
             Act::Remove { whom } => self.remove(who, whom),
             Act::Leave => {
@@ -314,10 +356,9 @@ impl Play {
         let nr = self.pick(at);
         let event = edit(i64::try_from(nr).unwrap(), &text_of(mentions));
         let accepted = self.replay.ask(NAMES[who].0, event).is_ok();
-        let is_seen = self.reference.is_in(who) && self.reference.sees(who, nr);
-        let line = self.reference.line(nr).filter(|_| is_seen);
-        let is_deleted = line.is_some_and(|line| line.is_deleted);
-        let is_own = line.is_some_and(|line| line.kind == "text" && line.author == who);
+        let line = self.reference.line(nr).filter(|_| self.reference.is_open(who, nr));
+        let is_deleted = line.is_some_and(|line| line.state == "deleted");
+        let is_own = line.is_some_and(|line| line.kind == "text" && (line.author == who || line.is_shared()));
         assert_eq!(accepted, is_own || is_deleted);
         if is_own && !is_deleted {
             self.reference.last += 1;
@@ -329,14 +370,32 @@ impl Play {
     fn delete(&mut self, who: usize, at: prop::sample::Index) {
         let nr = self.pick(at);
         let accepted = self.replay.ask(NAMES[who].0, delete(i64::try_from(nr).unwrap())).is_ok();
-        let is_seen = self.reference.is_in(who) && self.reference.sees(who, nr);
+        let is_open = self.reference.is_open(who, nr);
         let line =
-            self.reference.lines.iter_mut().find(|line| line.nr == nr && line.kind == "text" && is_seen);
+            self.reference.lines.iter_mut().find(|line| line.nr == nr && line.kind == "text" && is_open);
         assert_eq!(accepted, line.is_some());
-        if let Some(line) = line.filter(|line| !line.is_deleted) {
+        if let Some(line) = line.filter(|line| line.state != "deleted") {
             self.reference.last += 1;
-            line.is_deleted = true;
+            line.state = "deleted";
             line.mentions.clear();
+        }
+    }
+
+    fn turn(&mut self, who: usize, at: prop::sample::Index, into: usize) {
+        let (verb, state) = TURNS[into];
+        let nr = self.pick(at);
+        let accepted = self.replay.turn(NAMES[who].0, verb, nr).is_ok();
+        let is_open = self.reference.is_open(who, nr);
+        let mut lines = self.reference.lines.iter_mut();
+        let line = lines.find(|line| {
+            let can_turn = state != "unpinned" || ["pinned", "unpinned"].contains(&line.state);
+            line.nr == nr && line.kind == "text" && line.state != "deleted" && is_open && can_turn
+        });
+        assert_eq!(accepted, line.is_some());
+        if let Some(line) = line.filter(|line| line.state != state) {
+            self.reference.last += 1;
+            line.state = state;
+            line.was_shared |= line.is_shared();
         }
     }
 
@@ -414,11 +473,17 @@ impl Play {
         for message in self.replay.messages() {
             let nr = message.message_nr;
             let held = client.messages.get(&nr);
-            assert!(held.is_none() || self.reference.sees(who, nr), "{nr} is not his");
+            let line = self.reference.line(nr).unwrap();
+            let is_in = self.reference.is_in(who);
+            // Who has left keeps what the boards showed him.
+            let is_his = self.reference.is_open(who, nr)
+                || (!is_in && (self.reference.sees(who, nr) || line.was_shared));
+            assert!(held.is_none() || is_his, "{nr} is not his");
+            assert!(held.is_some() || !is_in || line.state != "pinned", "the pin {nr} is missing");
             if (client.bw..=last).contains(&nr) && self.reference.sees(who, nr) {
                 assert!(held.is_some(), "{nr} is missing from {} on", client.bw);
             }
-            if self.reference.is_in(who) {
+            if is_in {
                 assert!(held.is_none_or(|held| held == message), "{nr} is out of date");
             }
         }

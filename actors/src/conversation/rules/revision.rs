@@ -10,7 +10,7 @@ use crate::conversation::rules::message::{Content, content, needs_something, sub
 use crate::conversation::rules::{
     Decision, Facts, Judged, News, Reach, Soft, attach, mention, presence, standing,
 };
-use crate::conversation::state::{Member, Message, State};
+use crate::conversation::state::{Head, Member, Message, State};
 use crate::file::Attached;
 
 /// `message:edit`: everything that is not given is removed. A deleted message stays as it is.
@@ -21,8 +21,8 @@ pub(super) fn edit(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
-    let draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let message = target(&mut draft, member, event.message_nr)?;
     if message.state == MessageState::Deleted {
         return draft.finish(event.from_message_nr);
     }
@@ -41,8 +41,8 @@ pub(super) fn edit_body(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
-    let draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     needs_something(&event.message, message.files.iter().all(|file| file.is_deleted))?;
@@ -50,6 +50,26 @@ pub(super) fn edit_body(
     let attached = Attached { files: message.files.clone(), uploads: Vec::new() };
     let content = Content { xml: rendered.xml, names: rendered.mentions, attached };
     rewrite(draft, &message, content, |_| {}, event.from_message_nr)
+}
+
+/// `message:edit_subject`: the subject alone; one that says nothing is removed.
+pub(super) fn edit_subject(
+    state: &State,
+    caller: AccountId,
+    event: &message::EditSubject,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let (head, member) = standing::member(state, caller)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let message = target(&mut draft, member, event.message_nr)?;
+    may_edit(&message, caller)?;
+    is_free(&message, caller, facts)?;
+    let subject = subject(event.subject.as_deref());
+    if message.subject != subject {
+        draft.revise(message.message_nr, |message| message.subject = subject)?;
+        draft.unlock(message.message_nr);
+    }
+    draft.finish(event.from_message_nr)
 }
 
 fn rewrite(
@@ -82,7 +102,7 @@ pub(super) fn delete(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     match message.state {
         MessageState::Deleted => return draft.finish(event.from_message_nr),
         MessageState::System => return Err(unchangeable().into()),
@@ -94,11 +114,14 @@ pub(super) fn delete(
     }
     let nr = message.message_nr;
     draft.mention(nr, &message.mention_ids, &[])?;
-    draft.revise(nr, |message| {
-        message.state = MessageState::Deleted;
+    draft.turn(nr, MessageState::Deleted)?;
+    draft.amend(nr, |message| {
         message.message.clear();
         message.subject = None;
         message.mention_ids.clear();
+        if let Some(reactions) = message.extras.as_mut().and_then(|extras| extras.reactions.as_mut()) {
+            reactions.clear();
+        }
         message.files.iter_mut().for_each(|file| file.delete(None));
     })?;
     draft.unlock(nr);
@@ -113,8 +136,8 @@ pub(super) fn set_editing(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
-    let draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let message = target(&mut draft, member, event.message_nr)?;
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     let message_nr = message.message_nr;
@@ -134,20 +157,45 @@ pub(super) fn end_editing(
 ) -> Judged<Decision> {
     let (head, member) = standing::member(state, caller)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&draft, member, event.message_nr)?;
+    let message = target(&mut draft, member, event.message_nr)?;
     if facts.locks.get(&message.message_nr) == Some(&caller) {
         draft.unlock(message.message_nr);
     }
     Ok(draft.into_decision(Vec::new(), Vec::new()))
 }
 
-/// The message that an event names.
+/// The message that an event names, in its identifier as well.
 ///
 /// # Errors
 /// `not_found` when there is none that the caller sees.
-pub(super) fn target(draft: &Draft<'_>, member: &Member, message_nr: i64) -> Judged<Message> {
-    let message = draft.flow().seen_message(member, number(message_nr))?;
-    Ok(message.ok_or_else(|| Refusal::not_found("Message"))?)
+pub(super) fn target(draft: &mut Draft<'_>, member: &Member, message_nr: i64) -> Judged<Message> {
+    let nr = number(message_nr);
+    let message = draft.flow().seen_message(member, nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
+    draft.about = Some(nr);
+    Ok(message)
+}
+
+/// Begins an event that changes a message otherwise than in its words.
+///
+/// # Errors
+/// As [`target`], and 400 for a system message or a deleted one.
+pub(super) fn begin<'a>(
+    state: &'a State,
+    (head, member): (&Head, &Member),
+    caller: AccountId,
+    message_nr: i64,
+    facts: &'a Facts,
+) -> Judged<(Draft<'a>, Message)> {
+    let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let message = target(&mut draft, member, message_nr)?;
+    match message.state {
+        MessageState::System | MessageState::Deleted => Err(unchangeable().into()),
+        MessageState::Plain
+        | MessageState::Pinned
+        | MessageState::Unpinned
+        | MessageState::Todo
+        | MessageState::Done => Ok((draft, message)),
+    }
 }
 
 /// # Errors
@@ -183,7 +231,6 @@ mod tests {
 
     use crate::conversation::rules::replay::*;
     use crate::conversation::rules::{Reach, Soft};
-    use crate::conversation::state::Slot;
 
     /// Alice created it with Bob and posted 2.
     fn one_post() -> Replay {
@@ -231,6 +278,27 @@ mod tests {
     }
 
     #[test]
+    fn the_subject_is_edited_alone_and_removed_by_saying_nothing() {
+        let mut replay = one_post();
+        let subject = |subject: Option<&str>| {
+            event("message:edit_subject", serde_json::json!({"message_nr": 2, "subject": subject}))
+        };
+        let decision = replay.ask(ALICE, subject(Some("News"))).unwrap();
+        assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3"]);
+        assert_eq!(replay.message(2).subject.as_deref(), Some("News"));
+        assert_eq!(replay.message(2).message, "<msg><p>hello</p></msg>");
+        assert!(replay.ask(ALICE, subject(Some("News"))).unwrap().changes.is_empty());
+        assert_eq!(replay.ask(BOB, subject(Some("x"))), Err(Refusal::invalid_edit()));
+        replay.ask(ALICE, subject(Some(""))).unwrap();
+        assert_eq!(replay.message(2).subject, None);
+        replay.turn(BOB, "set_pinned", 2).unwrap();
+        replay.ask(ALICE, set_editing(2)).unwrap();
+        assert_eq!(replay.judge_only(BOB, subject(Some("x"))), Err(Refusal::message_locked()));
+        replay.ask(ALICE, delete(2)).unwrap();
+        assert_eq!(replay.ask(ALICE, subject(None)).unwrap_err().status, 400);
+    }
+
+    #[test]
     fn anybody_deletes_and_the_number_stays() {
         let mut replay = one_post();
         let decision = replay.ask(BOB, delete(2)).unwrap();
@@ -257,9 +325,12 @@ mod tests {
         assert_eq!(replay.ask(BOB, edit(2, "x")), Err(Refusal::invalid_edit()));
         assert_eq!(replay.ask(BOB, edit_body(2, "x")), Err(Refusal::invalid_edit()));
         assert_eq!(replay.ask(BOB, set_editing(2)), Err(Refusal::invalid_edit()));
-        let Slot::Message(message) = &mut replay.state.recent[1].1 else { panic!("2 is a message") };
-        message.state = MessageState::Pinned;
+        replay.turn(BOB, "set_pinned", 2).unwrap();
         replay.ask(BOB, edit(2, "x")).unwrap();
+        replay.turn(BOB, "set_unpinned", 2).unwrap();
+        assert_eq!(replay.ask(BOB, edit(2, "y")), Err(Refusal::invalid_edit()));
+        replay.turn(BOB, "set_done", 2).unwrap();
+        replay.ask(BOB, edit(2, "z")).unwrap();
     }
 
     #[test]
@@ -271,8 +342,7 @@ mod tests {
         assert!(decision.answer.is_empty() && decision.changes.is_empty());
         replay.ask(ALICE, set_editing(2)).unwrap();
 
-        let Slot::Message(message) = &mut replay.state.recent[1].1 else { panic!("2 is a message") };
-        message.state = MessageState::Todo;
+        replay.turn(BOB, "set_todo", 2).unwrap();
         for event in [edit(2, "x"), edit_body(2, "x"), set_editing(2)] {
             assert_eq!(replay.judge_only(BOB, event), Err(Refusal::message_locked()));
         }

@@ -9,6 +9,7 @@ use rill_proto::event::conv;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
+use crate::conversation::board::Place;
 use crate::conversation::rules::draft::number;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, presence, standing, visit};
@@ -59,7 +60,7 @@ pub(super) fn forward(
     let flow = Flow::stored(state, facts);
     let forward = flow.forward(member, number(event.fw_message_nr), member.top(head), FORWARD)?;
     let keys = if forward.changes_facts() { Keys::Full } else { Keys::Update };
-    let mut answer = authors(state, caller, forward.items.iter().map(|(message, _)| message));
+    let mut answer = authors(state, caller, forward.items.iter().map(|item| &item.message));
     answer.push(News::Header(Header { keys, fw: Some(forward.fw), bw: None, is_reset: false }));
     answer.extend(forward.news());
     Ok(Decision { answer, ..presence::nothing(state) })
@@ -147,14 +148,22 @@ pub(super) fn plain(messages: Vec<Message>) -> impl Iterator<Item = News> {
     messages.into_iter().map(|message| News::Message { message: Box::new(message), flow: None })
 }
 
-/// Contacts of those who wrote or revised the messages, the viewer excepted.
+/// Contacts of those whom the messages name beside their text, the viewer excepted: who wrote, revised or placed them, and whose
+/// tasks they are.
 pub(super) fn authors<'a>(
     state: &State,
     viewer: AccountId,
     messages: impl IntoIterator<Item = &'a Message>,
 ) -> Vec<News> {
-    let people = messages.into_iter().flat_map(|message| [Some(message.account_id), message.edit_account_id]);
-    let people: BTreeSet<AccountId> = people.flatten().collect();
+    let mut people = BTreeSet::new();
+    for message in messages {
+        let extras = message.extras();
+        let placed = [extras.pinned_account_id, extras.tasked_account_id, extras.assigner_id];
+        people
+            .extend(placed.into_iter().chain([Some(message.account_id), message.edit_account_id]).flatten());
+        let task = state.board.get(message.message_nr).and_then(Place::task);
+        people.extend(task.into_iter().flat_map(|task| &task.assignee_ids));
+    }
     let known = people.into_iter().filter(|id| *id != viewer && state.members.contains_key(id));
     known.map(News::Contact).collect()
 }

@@ -53,7 +53,8 @@ fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
         | MessageKind::Add
         | MessageKind::Kick
         | MessageKind::Leave
-        | MessageKind::Signin => None,
+        | MessageKind::Signin
+        | MessageKind::TaskCompleted => None,
     }
 }
 

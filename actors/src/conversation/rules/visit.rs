@@ -1,6 +1,7 @@
 //! What a session must be told of a conversation: the init form, and what it missed since a horizon (conversations.md
 //! §5.1, §7). First connection, reconnect and joining are the same code.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rill_proto::classificator::InitMode;
@@ -8,7 +9,7 @@ use rill_proto::id::AccountId;
 
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::flow::Flow;
-use crate::conversation::rules::{Facts, Header, Judged, Keys, News, presence, standing, sync};
+use crate::conversation::rules::{Facts, Header, Judged, Keys, News, board, presence, standing, sync};
 use crate::conversation::state::{Head, Member, Message, Slot, State};
 use crate::store::Stamp;
 
@@ -101,11 +102,15 @@ pub(super) fn init_form(
             (window.messages, Some(window.fw), Some(window.bw))
         }
     };
-    let mut news = people(state, viewer, &messages);
+    let has_boards = mode == InitMode::Full && member.is_present();
+    let mut pins = if has_boards { board::first_pins(state, facts)? } else { Vec::new() };
+    pins.retain(|pin| messages.iter().all(|message| message.message_nr != pin.message_nr));
+    let mut news = people(state, viewer, messages.iter().chain(&pins));
     news.push(News::Header(Header { keys: Keys::Init(mode), fw, bw, is_reset: false }));
     news.extend(sync::plain(messages));
-    if mode == InitMode::Full && member.is_present() {
+    if has_boards {
         news.extend(sections(state, 0));
+        news.extend(sync::plain(pins));
         news.extend(presence::activities(state, viewer, facts));
     }
     Ok(news)
@@ -141,7 +146,11 @@ fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) ->
 }
 
 /// Contacts of the other members, and of who wrote the messages and is no member any more.
-fn people(state: &State, viewer: AccountId, messages: &[Message]) -> Vec<News> {
+fn people<'a>(
+    state: &State,
+    viewer: AccountId,
+    messages: impl IntoIterator<Item = &'a Message>,
+) -> Vec<News> {
     let left_at = state.members.get(&viewer).and_then(|member| member.frozen.as_ref());
     let present = state.members.iter().filter(|(_, member)| {
         left_at.map_or_else(|| member.is_present(), |frozen| member.was_present_at(frozen.message_nr))
@@ -156,10 +165,11 @@ fn people(state: &State, viewer: AccountId, messages: &[Message]) -> Vec<News> {
     news
 }
 
-/// The sections that changed after a stamp.
+/// The sections that changed after a stamp; one that is gone is no news to a client without any.
 pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = News> {
     let mut changed: Vec<_> = state.sections.iter().filter(|(_, section)| section.stamp > horizon).collect();
-    changed.sort_by(|(_, one), (_, other)| other.weight.total_cmp(&one.weight));
+    changed.retain(|(_, section)| horizon > 0 || !section.is_deleted);
+    changed.sort_by_key(|(_, section)| Reverse(section.weight));
     changed.into_iter().map(|(id, _)| News::Section(*id))
 }
 

@@ -167,6 +167,7 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Task(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
+        | RowKey::Place(_)
         | RowKey::Upload(_) => Space::Rows,
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Text(MessageId(id)) => put(10, id.as_bytes()),
         RowKey::Watcher(AccountId(id)) => put(11, id.as_bytes()),
         RowKey::Notice(id) => put(12, id.as_bytes()),
+        RowKey::Place(number) => put(15, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
     }
     key
@@ -125,6 +126,7 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             10 => split_uuid(rest).map(|(id, rest)| (RowKey::Text(MessageId(id)), rest))?,
             11 => split_uuid(rest).map(|(id, rest)| (RowKey::Watcher(AccountId(id)), rest))?,
             12 => split_uuid(rest).map(|(id, rest)| (RowKey::Notice(id), rest))?,
+            15 => split_u64(rest).map(|(number, rest)| (RowKey::Place(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             _ => return None,
         };
@@ -148,6 +150,7 @@ pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
         | RowKey::Text(_)
         | RowKey::Watcher(_)
         | RowKey::Notice(_)
+        | RowKey::Place(_)
         | RowKey::Upload(_) => Err(unreadable("slot key", key)),
     }
 }
@@ -248,6 +251,7 @@ mod tests {
             RowKey::Text(MessageId(ID)),
             RowKey::Watcher(AccountId(ID)),
             RowKey::Notice(ID),
+            RowKey::Place(7),
             RowKey::Upload(ID),
         ]
     }
