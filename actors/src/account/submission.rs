@@ -102,6 +102,7 @@ impl Account {
             | Need::AddressHolder(_)
             | Need::Password { .. }
             | Need::Texts(_)
+            | Need::Files(_)
             | Need::Outcome => Vec::new(),
         };
         let node = Arc::clone(&self.desk.node);
