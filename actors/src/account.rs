@@ -22,6 +22,7 @@ pub mod fetch;
 mod introduction;
 pub mod label;
 pub mod login;
+pub mod memberships;
 mod orders;
 mod owner;
 pub mod profile;

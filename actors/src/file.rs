@@ -13,6 +13,7 @@ use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub mod body;
 pub mod fetch;
 mod gather;
 mod kind;

@@ -29,6 +29,7 @@ pub mod outside;
 mod owner;
 pub mod piece;
 pub mod presence;
+pub mod search;
 pub mod session;
 pub mod store;
 pub mod watermark;

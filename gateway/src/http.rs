@@ -35,6 +35,7 @@ pub(crate) mod message;
 pub(crate) mod page;
 mod range;
 mod registration;
+pub(crate) mod search;
 pub(crate) mod sys;
 pub(crate) mod upload;
 

@@ -16,6 +16,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::event::routes(config);
     http::conversation::routes(config);
     http::legacy::routes(config);
+    http::search::routes(config);
     http::file::routes(config);
     http::upload::routes(config);
     http::sys::routes(config);

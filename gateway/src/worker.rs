@@ -15,10 +15,11 @@ use rill_actors::hub::{CloseCode, Hub};
 use rill_actors::node::Node;
 use rill_actors::presence::Lane;
 use rill_actors::session::Session;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::http::search::SEARCHES_MAX;
 use crate::http::upload::Uploading;
 use crate::password::Hasher;
 use crate::socket::Sockets;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     http_sessions: Mutex<HttpSessions>,
     /// Cloned by every poll for as long as it waits, so that they are counted.
     pub(crate) polls: Arc<()>,
+    /// The turns of searches.
+    pub(crate) searches: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
     /// Numbers of hubs that no worker has.
     free_numbers: Mutex<Vec<u16>>,
@@ -86,6 +89,7 @@ impl Shared {
             hasher,
             http_sessions: Mutex::default(),
             polls: Arc::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             stage: watch::Sender::new(Stage::Serving),
             free_numbers: Mutex::new((0..workers).rev().collect()),
         })

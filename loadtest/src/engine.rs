@@ -6,11 +6,15 @@
 
 mod arrivals;
 pub mod conductor;
+pub mod crew;
 mod frame;
 mod generator;
 mod intake;
+mod lines;
+mod phases;
 mod room;
 mod seat;
 pub mod shared;
+mod speech;
 pub mod tally;
 mod wire;

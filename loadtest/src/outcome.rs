@@ -7,6 +7,7 @@ use crate::engine::tally::Tally;
 use crate::process::Usage;
 use crate::scenario::{Pace, Scenario};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A generator that was at work for so much of the time was the bottleneck, or may have been.
 const BUSY_SHARE_MAX: f64 = 0.9;
@@ -61,6 +62,8 @@ pub struct Outcome {
     pub target: String,
     /// By how many generators.
     pub generators: usize,
+    /// In how many processes.
+    pub processes: usize,
     /// Whether everything sent was answered and everywhere in the end.
     pub is_settled: bool,
     /// The server before anybody connected.
@@ -69,6 +72,8 @@ pub struct Outcome {
     pub connected: Option<Usage>,
     /// The measured part.
     pub window: Window,
+    /// What the scenario's shape adds: the server's own counters over a storm, how long a drain took.
+    pub figures: BTreeMap<String, f64>,
     /// What was counted and measured.
     pub tally: Tally,
     /// The curves over time.

@@ -168,7 +168,9 @@ impl Picture {
                 self.records.remove(&("label".to_owned(), text(record, "label_id").to_owned()));
             }
             "my_message" if text(record, "mk_message_state") == DELETED_TASK => {
-                self.records.remove(&("my_message".to_owned(), text(record, "message_id").to_owned()));
+                let id = text(record, "message_id");
+                self.records.remove(&("my_message".to_owned(), id.to_owned()));
+                self.records.retain(|(kind, _), record| kind != "file" || text(record, "message_id") != id);
             }
             "my_section" if flag(record, "is_deleted") => {
                 self.records.remove(&("my_section".to_owned(), text(record, "section_id").to_owned()));

@@ -7,9 +7,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Every bundled scenario: its name and its file.
-const BUNDLED: [(&str, &str); 2] =
-    [("idle", include_str!("../scenarios/idle.toml")), ("rooms", include_str!("../scenarios/rooms.toml"))];
+macro_rules! bundled {
+    ($($name:literal),+ $(,)?) => {
+        /// Every bundled scenario: its name and its file.
+        const BUNDLED: &[(&str, &str)] = &[$(($name, include_str!(concat!("../scenarios/", $name, ".toml")))),+];
+    };
+}
+
+bundled!(
+    "idle",
+    "burst",
+    "rooms",
+    "mixed",
+    "hot-room",
+    "presence",
+    "reconnect",
+    "slow-readers",
+    "drain",
+    "soak",
+    "find-max",
+);
 
 /// A kind of event that a load sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +34,22 @@ const BUNDLED: [(&str, &str); 2] =
 pub enum Kind {
     /// `message:add_plain`.
     Post,
+    /// `message:edit` of the writer's last message.
+    Edit,
+    /// `conv:set_writing`.
+    Pen,
+    /// `message:set_editing` of the writer's last message.
+    Lock,
+    /// `message:mark_read` up to the newest message.
+    Read,
+    /// `message:add_todo`.
+    Task,
+    /// `message:set_done` of the writer's last task.
+    Done,
+    /// `message:add_reaction` to the newest message.
+    Reaction,
+    /// `conv:sync_backward`: a page of older messages.
+    Sync,
 }
 
 impl Kind {
@@ -25,6 +58,14 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Post => "post",
+            Self::Edit => "edit",
+            Self::Pen => "pen",
+            Self::Lock => "lock",
+            Self::Read => "read",
+            Self::Task => "task",
+            Self::Done => "done",
+            Self::Reaction => "reaction",
+            Self::Sync => "sync",
         }
     }
 }
@@ -48,6 +89,31 @@ pub enum Pace {
     },
 }
 
+/// What happens beside the events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Nothing: warm up, measure, settle.
+    #[default]
+    Steady,
+    /// All but the keepers lose their connections, miss something, and come back at once.
+    Storm {
+        /// Changes that each of them misses.
+        missed: f64,
+        /// Seconds over which they are dropped; 0 means all at once.
+        over_s: f64,
+    },
+    /// The server is told to end while everybody writes, and started again.
+    Drain,
+    /// So many messages come to every session after a while of silence: what does a burst leave behind?
+    Burst {
+        /// Messages in each conversation.
+        messages: f64,
+        /// Seconds after it, before memory is looked at again.
+        rest_s: f64,
+    },
+}
+
 /// What a load is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -65,6 +131,14 @@ pub struct Scenario {
     pub sessions: usize,
     /// How many of the sessions connect; 0 means all. The others are members that are away.
     pub online: usize,
+    /// How many of the sessions keep their connections in a storm. Each conversation has one of them, who writes while the others are away.
+    pub keepers: usize,
+    /// How many of the sessions do not read while the load is on.
+    pub slow: usize,
+    /// Sessions a second that lose their connection and come back.
+    pub churn: f64,
+    /// What happens beside the events.
+    pub shape: Shape,
     /// How many of a conversation's online members write; 0 means all.
     pub writers: usize,
     /// How fast.
@@ -88,6 +162,10 @@ impl Default for Scenario {
             members: 1,
             sessions: 0,
             online: 0,
+            keepers: 0,
+            slow: 0,
+            churn: 0.0,
+            shape: Shape::Steady,
             writers: 0,
             pace: Pace::Idle,
             mix: BTreeMap::from([(Kind::Post, 1.0)]),
@@ -125,7 +203,8 @@ impl Scenario {
     /// How many sessions there are, connected or not.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        if self.sessions == 0 { self.conversations * self.members } else { self.sessions }
+        let ordinary = self.members - self.members.min(self.keepers.min(1));
+        if self.sessions == 0 { self.keepers + self.conversations * ordinary } else { self.sessions }
     }
 
     /// How many sessions connect.
@@ -137,7 +216,14 @@ impl Scenario {
     /// The session of a conversation's member. Neighbouring conversations have neighbouring members, so that all sessions are used.
     #[must_use]
     pub fn session_of(&self, conversation: usize, member: usize) -> usize {
-        (conversation * self.members + member) % self.sessions()
+        let keepers = self.keepers;
+        match (keepers, member) {
+            (0, _) => (conversation * self.members + member) % self.sessions(),
+            (_, 0) => conversation % keepers,
+            (_, _) => {
+                keepers + (conversation * (self.members - 1) + member - 1) % (self.sessions() - keepers)
+            }
+        }
     }
 
     /// The sessions of a conversation's members that connect.
@@ -152,11 +238,31 @@ impl Scenario {
         self.online_members(conversation).take(most)
     }
 
+    /// Whether a catch-up of this load may show messages that have been revised since.
+    #[must_use]
+    pub fn replays_revised(&self) -> bool {
+        let is_cut = self.churn > 0.0 || self.slow > 0 || self.shape != Shape::Steady;
+        let revises = [Kind::Edit, Kind::Done, Kind::Reaction].iter().any(|kind| self.mix.contains_key(kind));
+        is_cut && revises
+    }
+
+    /// Whether somebody looks for pens, locks and read marks.
+    #[must_use]
+    pub fn has_activity(&self) -> bool {
+        [Kind::Pen, Kind::Lock, Kind::Read].iter().any(|kind| self.mix.contains_key(kind))
+    }
+
     /// Says what cannot be carried out.
     pub fn check(&self) -> Result<(), Failure> {
         let wrong = |what: &str| Err(Failure::Plan(format!("{}: {what}", self.name)));
         if self.sessions() == 0 {
             return wrong("it has no sessions");
+        }
+        if self.keepers > 0 && (self.sessions() <= self.keepers || self.members < 2) {
+            return wrong("keepers want others to be kept for");
+        }
+        if self.slow > self.online() {
+            return wrong("it has more slow sessions than sessions");
         }
         if self.conversations > 0 && !(1..=self.sessions()).contains(&self.members) {
             return wrong("members are from 1 to the number of sessions");
@@ -216,6 +322,10 @@ mod tests {
         let members: Vec<Vec<usize>> =
             (0..3).map(|conversation| scenario.online_members(conversation).collect()).collect();
         assert_eq!(members, [[0, 1], [2, 3], [4, 0]]);
+        let kept = Scenario { sessions: 0, keepers: 2, ..scenario.clone() };
+        let members: Vec<Vec<usize>> =
+            (0..3).map(|conversation| kept.online_members(conversation).collect()).collect();
+        assert_eq!((kept.sessions(), members), (5, vec![vec![0, 2], vec![1, 3], vec![0, 4]]));
         let own = Scenario { sessions: 0, writers: 1, ..scenario };
         assert_eq!(
             (own.sessions(), own.session_of(2, 1), own.writers(2).collect::<Vec<_>>()),

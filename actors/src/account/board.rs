@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::effect::Assignment;
+use crate::file::File;
 use crate::store::Stamp;
 use crate::weight::Weight;
 
@@ -76,8 +77,16 @@ pub struct Task {
     /// The section that an archived one came from.
     #[serde(default)]
     pub from: Option<SectionId>,
+    /// How much the files of a private one take.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
     /// When anything of it last changed.
     pub stamp: Stamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What stands on a board.
@@ -126,6 +135,9 @@ pub struct Text {
     /// Unix seconds of the last change.
     #[serde(default)]
     pub edited_time: Option<i64>,
+    /// Its files, those that are gone among them.
+    #[serde(default)]
+    pub files: Vec<File>,
     /// Since when it says so; the task's row says the same, or this one has been overtaken.
     pub store_time: Stamp,
 }
@@ -168,6 +180,7 @@ pub struct Board {
     gone_tasks: BTreeSet<(Stamp, MessageId)>,
     gone_sections: BTreeSet<(Stamp, SectionId)>,
     placements: Arc<Placements>,
+    bytes: u64,
 }
 
 /// The id of a built-in section of an account; `None` for those that its owner makes.
@@ -201,6 +214,7 @@ impl Board {
             gone_tasks: BTreeSet::new(),
             gone_sections: BTreeSet::new(),
             placements: Arc::default(),
+            bytes: 0,
         }
     }
 
@@ -319,6 +333,12 @@ impl Board {
         self.gone_sections.iter().take(count).map(|(_, id)| *id)
     }
 
+    /// How much the files of private tasks and canned responses take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Where the conversations' tasks stand.
     #[must_use]
     pub fn placements(&self) -> &Arc<Placements> {
@@ -341,10 +361,12 @@ impl Board {
     /// Puts a task in, or forgets one.
     pub(super) fn fold_task(&mut self, id: MessageId, task: Option<&Task>) {
         if let Some(before) = self.tasks.remove(&id) {
+            self.bytes -= before.bytes;
             self.unlist(id, &before);
         }
         if let Some(task) = task {
             self.list(id, task);
+            self.bytes += task.bytes;
             self.tasks.insert(id, task.clone());
         }
     }

@@ -15,6 +15,7 @@ use super::rules::{CheckedPassword, DeviceHolder, Facts, Need};
 use super::state::Head;
 use crate::conversation::rows::decode;
 use crate::conversation::state::Member;
+use crate::file::{Found, gather};
 use crate::node::Node;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, RowKey, Store, StoreFault, UniqueKey};
@@ -27,6 +28,7 @@ pub(super) enum Fact {
     DeviceHolder(Uuid, Option<DeviceHolder>),
     Password(CheckedPassword),
     Texts(Texts),
+    Files(Vec<(String, Option<Found>)>),
     Outcome(Option<Outcome>),
 }
 
@@ -80,6 +82,10 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
         }
         Need::Texts(wanted) => {
             Ok(Fact::Texts(read_texts(Arc::clone(&node.store), asking.account_id, wanted).await?))
+        }
+        Need::Files(urls) => {
+            let store = Arc::clone(&node.store);
+            Ok(Fact::Files(gather(store, asking.account_id, urls).await?))
         }
         Need::Outcome => {
             let key = UniqueKey::Request(asking.account_id, asking.request_id.0);
@@ -149,6 +155,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         }
         Fact::Password(checked) => facts.password = Some(checked),
         Fact::Texts(texts) => facts.texts.extend(texts),
+        Fact::Files(found) => facts.files.extend(found),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
     }
 }

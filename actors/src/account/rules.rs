@@ -20,6 +20,7 @@ use super::profile::Profile;
 use super::state::{Change, Membership, State};
 use super::{fetch, upload};
 use crate::effect::Effect;
+use crate::file::Found;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
 
@@ -77,6 +78,8 @@ pub enum Need {
     },
     /// What some private tasks and canned responses say.
     Texts(Vec<MessageId>),
+    /// What some urls name.
+    Files(Vec<String>),
     /// What came of an earlier event with the same `client_req_id`.
     Outcome,
 }
@@ -106,6 +109,8 @@ pub struct Facts {
     pub password: Option<CheckedPassword>,
     /// Texts of private tasks and canned responses that were read.
     pub texts: Texts,
+    /// Files that were looked up by their urls; `None` for an url that names none.
+    pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -267,7 +272,7 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
     match event {
         ClientEvent::Account(event) => decide_account(state, event, facts),
         ClientEvent::Contact(event) => decide_contact(state, event, facts),
-        ClientEvent::MyMessage(event) => my_message::decide(&state.board, event, facts).map(Task::Decided),
+        ClientEvent::MyMessage(event) => my_message::decide(state, event, facts).map(Task::Decided),
         ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
         ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
         ClientEvent::Conv(_)

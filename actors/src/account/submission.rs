@@ -86,6 +86,7 @@ impl Account {
                 | Need::DeviceHolder(_)
                 | Need::Password { .. }
                 | Need::Texts(_)
+                | Need::Files(_)
                 | Need::Outcome => Vec::new(),
             };
             let asking = Asking {

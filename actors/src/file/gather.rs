@@ -8,7 +8,8 @@ use std::sync::Arc;
 use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
-use super::{Content, Found, Reference, Upload};
+use super::{Content, File, Found, Reference, Upload};
+use crate::account::board::Text;
 use crate::conversation::open::message_for;
 use crate::conversation::rows::decode;
 use crate::store::{Aggregate, RowKey, Store, StoreFault, StoreFuture};
@@ -68,7 +69,11 @@ async fn look_up(
         Reference::Attached { conversation_id, message_nr, attachment_id } => {
             attached(store, caller, conversation_id, message_nr, attachment_id).await
         }
-        Reference::Private { .. } => Ok(None),
+        Reference::Private { message_id, attachment_id } => {
+            let row = store.row(Aggregate::Account(caller), RowKey::Text(message_id)).await?;
+            let text: Option<Text> = row.map(|row| decode(&row)).transpose()?;
+            Ok(named(text.into_iter().flat_map(|text| text.files), attachment_id))
+        }
     }
 }
 
@@ -80,7 +85,11 @@ async fn attached(
     attachment_id: Uuid,
 ) -> Result<Option<Found>, StoreFault> {
     let message = message_for(store, caller, conversation_id, message_nr).await?;
-    let files = message.into_iter().flat_map(|message| message.files);
+    Ok(named(message.into_iter().flat_map(|message| message.files), attachment_id))
+}
+
+/// A file that is still there.
+fn named(files: impl Iterator<Item = File>, attachment_id: Uuid) -> Option<Found> {
     let mut files = files.filter(|file| file.attachment_id == attachment_id && !file.is_deleted);
-    Ok(files.next().map(|file| Found { name: file.name, content: file.content, upload_id: None }))
+    files.next().map(|file| Found { name: file.name, content: file.content, upload_id: None })
 }

@@ -17,7 +17,7 @@ mod carry;
 mod given;
 mod plan;
 
-pub(super) use carry::{Legacy, Stopped};
+pub(super) use carry::{Legacy, Stopped, without_window};
 pub(super) use given::Given;
 pub(super) use plan::{Blank, Plan, Planned, Step};
 

@@ -24,6 +24,9 @@ const FACT_WAIT: Duration = Duration::from_secs(10);
 /// The password of everybody.
 const PASSWORD: &str = "a long enough password";
 
+/// Where the body of a call's answer has records, in the order in which they are looked at.
+const RECORDS_OF_A_BODY: [&str; 5] = ["header", "headers", "matches", "conversations", "stream"];
+
 /// Makes the addresses of a run's accounts differ.
 static ACCOUNTS: AtomicUsize = AtomicUsize::new(1);
 
@@ -201,15 +204,17 @@ impl Scene {
         let texts = ["error_id", "error_message"].map(|key| (key, body.get(key).cloned()));
         request.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
         let mut stream: Vec<Record> = Vec::new();
-        if let Some(Value::Object(header)) = body.remove("header") {
-            stream.push(header);
+        if body.contains_key("mk_rec_type") {
+            stream.push(body.clone());
         }
-        match body.remove("stream") {
-            Some(Value::Array(records)) => {
-                stream.extend(records.into_iter().filter_map(|record| record.as_object().cloned()));
+        for key in RECORDS_OF_A_BODY {
+            match body.remove(key) {
+                Some(Value::Object(record)) => stream.push(record),
+                Some(Value::Array(records)) => {
+                    stream.extend(records.into_iter().filter_map(|record| record.as_object().cloned()));
+                }
+                Some(_) | None => {}
             }
-            Some(_) | None if body.contains_key("mk_rec_type") => stream.push(body.clone()),
-            Some(_) | None => {}
         }
         who.clone_into(&mut self.asker);
         self.rest = stream.iter().cloned().collect();

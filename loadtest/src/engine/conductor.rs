@@ -1,21 +1,21 @@
 //! The conductor: brings a load from connecting to the verdict, and looks at the server meanwhile.
 //!
-//! Owns: the order of the phases and the measured window. Not here: the generators' work ([`super::generator`]), where the accounts come
-//! from ([`crate::fleet`]).
+//! Owns: what the phases of all scenarios have in common, and the measured window. Not here: which phases a scenario has
+//! ([`super::phases`]), the generators' work ([`super::generator`]), where the accounts come from ([`crate::fleet`]).
 
-use super::generator::Generator;
-use super::shared::{Founding, Harvest, Order, Shared, Snapshot};
-use super::tally::Tally;
+use super::crew::{Crew, Far, Near};
+use super::phases;
+use super::shared::{Clock, Founding, Order, Snapshot};
+use super::tally::{Tally, Times};
 use crate::failure::Failure;
 use crate::fleet::Account;
+use crate::metrics;
 use crate::outcome::{Moment, Outcome, Window};
 use crate::process::Usage;
-use crate::scenario::Scenario;
-use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use crate::scenario::{Pace, Scenario};
+use std::collections::{BTreeMap, HashMap};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// Between the order and the first event that is due, so that every generator stands ready.
-const START_LEAD_US: u64 = 100_000;
+const START_LEAD_US: u64 = 150_000;
 
 /// Nothing may have come for so long before a run counts as settled: what is doubled or late follows within milliseconds.
 const QUIET: Duration = Duration::from_millis(500);
@@ -43,156 +43,248 @@ pub struct Aim {
 }
 
 /// How to load it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Means {
     /// An account for each session of the scenario.
     pub accounts: Arc<Vec<Account>>,
-    /// Threads that carry the sessions.
+    /// Threads that carry the sessions, in each process.
     pub generators: usize,
+    /// Other processes that carry them; none means that this one does.
+    pub processes: Vec<TcpStream>,
     /// How long nothing may happen before what is missing counts as lost.
     pub stall: Duration,
 }
 
 /// Whoever is shown how a run goes: the phase, and the last moment.
-pub type Watch<'a> = dyn FnMut(&str, &Moment) + 'a;
+pub type Watch<'a> = dyn FnMut(&Moment) + 'a;
 
-/// Carries the scenario out and judges the outcome.
-pub fn run(scenario: &Scenario, aim: &Aim, means: &Means, watch: &mut Watch<'_>) -> Result<Outcome, Failure> {
+/// Whoever can end a server and start it again on the same data and address.
+pub trait Operator {
+    /// Tells it to end.
+    fn end(&mut self) -> Result<(), Failure>;
+
+    /// Waits until it has ended, which must be with success, and starts it again. Its process, when it runs on this machine.
+    fn begin_again(&mut self) -> Result<Option<u32>, Failure>;
+}
+
+/// Carries the scenario out and judges the outcome. A drain wants an operator.
+pub fn run(
+    scenario: &Scenario,
+    aim: &Aim,
+    means: Means,
+    operator: Option<&mut dyn Operator>,
+    watch: &mut Watch<'_>,
+) -> Result<Outcome, Failure> {
     scenario.check()?;
+    let processes = means.processes.len().max(1);
     if means.accounts.len() < scenario.sessions() || means.generators == 0 {
         return Err(Failure::Plan(format!("{} accounts and a generator are needed", scenario.sessions())));
     }
-    let mut conductor = Conductor::raise(scenario, aim, means)?;
+    let generators = means.generators * processes;
+    let mut conductor = Conductor::raise(scenario, aim, means, watch)?;
     let idle = conductor.usage();
-    conductor.connect(watch)?;
+    conductor.connect()?;
     let connected = conductor.usage();
-    let window = conductor.load(watch)?;
-    let is_settled = conductor.settle(watch);
+    let window = phases::carry_out(&mut conductor, operator)?;
+    let is_settled = conductor.settle();
     let series = std::mem::take(&mut conductor.series);
+    let figures = std::mem::take(&mut conductor.figures);
     let tally = conductor.harvest()?;
     Ok(Outcome {
         scenario: scenario.clone(),
         target: aim.name.clone(),
-        generators: means.generators,
+        generators,
+        processes,
         is_settled,
         idle,
         connected,
         window,
+        figures,
         tally,
         series,
     })
 }
 
-struct Conductor<'a> {
-    shared: Arc<Shared>,
-    aim: &'a Aim,
+/// A run that is under way.
+pub(super) struct Conductor<'a> {
+    pub(super) scenario: Scenario,
+    pub(super) aim: Aim,
     stall: Duration,
-    orders: Vec<Sender<Order>>,
-    threads: Vec<JoinHandle<Result<Harvest, Failure>>>,
+    crews: Vec<Box<dyn Crew>>,
+    clock: Clock,
     begun: Instant,
-    kept: Instant,
+    kept: Option<Instant>,
+    phase: &'static str,
     series: Vec<Moment>,
+    /// What a shape has to say beside the window.
+    pub(super) figures: BTreeMap<String, f64>,
+    watch: &'a mut Watch<'a>,
 }
 
 impl<'a> Conductor<'a> {
-    fn raise(scenario: &Scenario, aim: &'a Aim, means: &Means) -> Result<Self, Failure> {
+    fn raise(
+        scenario: &Scenario,
+        aim: &Aim,
+        means: Means,
+        watch: &'a mut Watch<'_>,
+    ) -> Result<Self, Failure> {
         let (server, host) = address(&aim.base_url)?;
+        let Means { accounts, generators, processes, stall } = means;
         let founding = Founding {
             scenario: scenario.clone(),
-            accounts: Arc::clone(&means.accounts),
+            accounts: accounts[..scenario.sessions()].to_vec(),
             server,
             host,
             run_key: Uuid::new_v4().as_u64_pair().1,
-            generators: means.generators as u32,
+            generators: (generators * processes.len().max(1)) as u32,
         };
-        let shared = Arc::new(Shared::new(founding));
-        let (mut orders, mut threads) = (Vec::new(), Vec::new());
-        for index in 0..means.generators {
-            let share = share(scenario.online(), means.generators, index);
-            let (order, ordered) = channel();
-            let generator = Generator::new(Arc::clone(&shared), index as u32, share, ordered)?;
-            orders.push(order);
-            threads.push(std::thread::spawn(move || generator.run()));
+        let mut crews: Vec<Box<dyn Crew>> = Vec::new();
+        if processes.is_empty() {
+            crews.push(Box::new(Near::raise(founding, 0..generators)?));
+        } else {
+            for (nth, stream) in processes.into_iter().enumerate() {
+                let far = Far::raise(stream, founding.clone(), nth * generators, generators)?;
+                crews.push(Box::new(far));
+            }
         }
-        let begun = Instant::now();
-        Ok(Self { shared, aim, stall: means.stall, orders, threads, begun, kept: begun, series: Vec::new() })
+        Ok(Self {
+            scenario: scenario.clone(),
+            aim: aim.clone(),
+            stall,
+            crews,
+            clock: Clock::start(),
+            begun: Instant::now(),
+            kept: None,
+            phase: "",
+            series: Vec::new(),
+            figures: BTreeMap::new(),
+            watch,
+        })
     }
 
-    fn order(&self, order: &Order) {
-        for to in &self.orders {
-            // A generator that is gone tells why when it is joined.
-            let _ = to.send(order.clone());
+    pub(super) fn order(&mut self, order: &Order) {
+        self.crews.iter_mut().for_each(|crew| crew.order(order));
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.crews.iter().map(|crew| crew.snapshot()).sum()
+    }
+
+    pub(super) fn now_us(&self) -> u64 {
+        self.clock.now_us()
+    }
+
+    /// What the server has used, by the system when it runs here, else by its own metrics.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self.aim.pid {
+            Some(pid) => Usage::of(pid).ok(),
+            None => metrics::scrape(&self.aim.base_url).ok().and_then(|metrics| metrics::usage(&metrics)),
         }
     }
 
-    fn usage(&self) -> Option<Usage> {
-        self.aim.pid.and_then(|pid| Usage::of(pid).ok())
+    /// The server's own counters; nothing when it has none.
+    pub(super) fn metrics(&self) -> BTreeMap<String, f64> {
+        metrics::scrape(&self.aim.base_url).unwrap_or_default()
     }
 
-    fn look(&mut self, phase: &str, watch: &mut Watch<'_>) {
+    pub(super) fn begin_phase(&mut self, phase: &'static str) {
+        self.phase = phase;
+        self.kept = None;
+    }
+
+    /// Sleeps a little, passes on what processes have to know of each other, and keeps a moment now and then.
+    fn look(&mut self) {
         std::thread::sleep(LOOK);
-        if self.kept.elapsed() < MOMENT && !self.series.is_empty() {
+        if self.crews.len() > 1 {
+            self.pass_on();
+        }
+        if self.kept.is_some_and(|kept| kept.elapsed() < MOMENT) {
             return;
         }
-        self.kept = Instant::now();
-        let recent = self.shared.take_recent();
+        self.kept = Some(Instant::now());
+        let mut recent = Times::default();
+        self.crews.iter_mut().for_each(|crew| recent.add(&crew.take_recent()));
         let moment = Moment {
             at_s: self.begun.elapsed().as_secs_f64(),
-            phase: phase.to_owned(),
-            progress: self.shared.progress.snapshot(),
+            phase: self.phase.to_owned(),
+            progress: self.snapshot(),
             usage: self.usage(),
             p50_us: recent.percentile(50.0),
             p99_us: recent.percentile(99.0),
         };
-        watch(phase, &moment);
+        (self.watch)(&moment);
         self.series.push(moment);
     }
 
+    fn pass_on(&mut self) {
+        let news: Vec<Vec<(u32, Uuid)>> = self.crews.iter_mut().map(|crew| crew.take_announced()).collect();
+        let mut tops: HashMap<Uuid, u32> = HashMap::new();
+        for (id, top) in self.crews.iter().flat_map(|crew| crew.tops()) {
+            let known = tops.entry(id).or_default();
+            *known = top.max(*known);
+        }
+        let tops: Vec<(Uuid, u32)> = tops.into_iter().collect();
+        for (nth, crew) in self.crews.iter_mut().enumerate() {
+            let others = news.iter().enumerate().filter(|(from, _)| *from != nth);
+            let others: Vec<(u32, Uuid)> = others.flat_map(|(_, news)| news.iter().copied()).collect();
+            crew.learn(&others);
+            crew.raise_tops(&tops);
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.crews.iter().any(|crew| crew.has_ended())
+    }
+
     /// Waits until `is_done`, or until nothing has changed for the stall time: false then.
-    fn wait(
-        &mut self,
-        phase: &str,
-        watch: &mut Watch<'_>,
-        is_done: impl Fn(&Shared, &Snapshot) -> bool,
-    ) -> bool {
+    pub(super) fn wait(&mut self, is_done: impl Fn(&Snapshot, Option<u64>) -> bool) -> bool {
         let (mut last, mut changed) = (Snapshot::default(), Instant::now());
         loop {
-            let now = self.shared.progress.snapshot();
-            if is_done(&self.shared, &now) {
+            let now = self.snapshot();
+            let lag = self.crews.iter().map(|crew| crew.lag()).sum();
+            if is_done(&now, lag) {
                 return true;
             }
             if now != last {
                 (last, changed) = (now, Instant::now());
             }
-            if changed.elapsed() > self.stall || self.threads.iter().any(JoinHandle::is_finished) {
+            if changed.elapsed() > self.stall || self.has_ended() {
                 return false;
             }
-            self.look(phase, watch);
+            self.look();
         }
     }
 
-    fn connect(&mut self, watch: &mut Watch<'_>) -> Result<(), Failure> {
-        let (online, conversations) =
-            (self.shared.scenario.online() as u64, self.shared.scenario.conversations as u64);
-        self.order(&Order::Connect);
-        if !self.wait("connecting", watch, |_, now| now.live + now.lost >= online) {
-            return Err(self.broken("all sessions in sync"));
+    /// Waits until every session is in sync.
+    pub(super) fn await_live(&mut self) -> Result<(), Failure> {
+        let online = self.scenario.online() as u64;
+        if self.wait(|now, _| now.live + now.lost >= online) {
+            return Ok(());
         }
+        Err(self.broken("all sessions in sync"))
+    }
+
+    fn connect(&mut self) -> Result<(), Failure> {
+        self.begin_phase("connecting");
+        self.order(&Order::Connect);
+        self.await_live()?;
+        self.begin_phase("creating");
         self.order(&Order::Create);
-        let is_created = |_: &Shared, now: &Snapshot| now.created + now.refused >= conversations;
-        if !self.wait("creating", watch, is_created)
-            || self.shared.progress.snapshot().created < conversations
-        {
+        let conversations = self.scenario.conversations as u64;
+        let is_created = self.wait(|now, _| now.created + now.refused >= conversations);
+        if !is_created || self.snapshot().created < conversations {
             return Err(self.broken("all conversations created"));
         }
-        self.quiet("creating", watch);
+        if self.scenario.has_activity() {
+            self.order(&Order::Activate);
+        }
+        self.quiet();
         Ok(())
     }
 
     /// Why a run cannot be carried out, with what the generators met.
-    fn broken(&mut self, what: &str) -> Failure {
-        let progress = self.shared.progress.snapshot();
-        let stall = self.stall;
+    pub(super) fn broken(&mut self, what: &str) -> Failure {
+        let (progress, stall) = (self.snapshot(), self.stall);
         let said = match self.harvest() {
             Ok(tally) => tally.examples.join("\n"),
             Err(failure) => failure.to_string(),
@@ -201,69 +293,102 @@ impl<'a> Conductor<'a> {
     }
 
     /// Waits until nothing has come for a little while.
-    fn quiet(&mut self, phase: &str, watch: &mut Watch<'_>) {
+    pub(super) fn quiet(&mut self) {
         let (mut last, mut changed) = (0, Instant::now());
         while changed.elapsed() < QUIET {
-            let now = self.shared.progress.snapshot().bytes;
+            let now = self.snapshot().bytes;
             if now != last {
                 (last, changed) = (now, Instant::now());
             }
-            self.look(phase, watch);
+            self.look();
         }
     }
 
-    fn load(&mut self, watch: &mut Watch<'_>) -> Result<Window, Failure> {
-        let scenario = self.shared.scenario.clone();
-        let us = |seconds: f64| (seconds * 1e6) as u64;
-        let begin_us = self.shared.clock.now_us() + START_LEAD_US;
-        let from_us = begin_us + us(scenario.warm_up_s);
-        let to_us = from_us + us(scenario.measure_s);
-        self.order(&Order::Load { begin_us, measured: from_us..to_us });
-        self.until(from_us, "warming up", watch)?;
-        let (begin, usage_begin, begin_at_us) =
-            (self.shared.progress.snapshot(), self.usage(), self.shared.clock.now_us());
-        self.until(to_us, "measuring", watch)?;
-        let (end, usage_end, end_at_us) =
-            (self.shared.progress.snapshot(), self.usage(), self.shared.clock.now_us());
-        self.shared.forget_lags();
-        self.order(&Order::Cease);
+    /// Lets so many seconds go by.
+    pub(super) fn rest(&mut self, seconds: f64) {
+        let until_us = self.now_us() + us(seconds);
+        while self.now_us() < until_us {
+            self.look();
+        }
+    }
+
+    /// Loads as the scenario says and measures. The load goes on afterwards.
+    pub(super) fn measure(&mut self) -> Result<Window, Failure> {
+        let begin_us = self.now_us() + START_LEAD_US;
+        let from_us = begin_us + us(self.scenario.warm_up_s);
+        let to_us = from_us + us(self.scenario.measure_s);
+        let (measured, pace) = (from_us..to_us, self.scenario.pace);
+        self.begin_phase("warming up");
+        self.order(&Order::Load { begin_us, measured, pace, quota: None });
+        if self.scenario.slow > 0 {
+            self.order(&Order::Stall);
+        }
+        self.until(from_us)?;
+        let (begin, usage_begin, begin_at_us) = (self.snapshot(), self.usage(), self.now_us());
+        self.begin_phase("measuring");
+        self.until(to_us)?;
+        let (end, usage_end, end_at_us) = (self.snapshot(), self.usage(), self.now_us());
+        let usages = usage_begin.zip(usage_end);
         Ok(Window {
             seconds: (end_at_us - begin_at_us) as f64 / 1e6,
             sent: end.sent - begin.sent,
             answered: end.answered - begin.answered,
             deliveries: end.deliveries - begin.deliveries,
             bytes: end.bytes - begin.bytes,
-            cpu_s: usage_begin.zip(usage_end).map(|(begin, end)| end.cpu_s() - begin.cpu_s()),
-            cpu_user_s: usage_begin.zip(usage_end).map(|(begin, end)| end.user_s - begin.user_s),
+            cpu_s: usages.map(|(begin, end)| end.cpu_s() - begin.cpu_s()),
+            cpu_user_s: usages.map(|(begin, end)| end.user_s - begin.user_s),
             resident_bytes: usage_end.map(|usage| usage.resident_bytes),
         })
     }
 
-    fn until(&mut self, at_us: u64, phase: &str, watch: &mut Watch<'_>) -> Result<(), Failure> {
+    /// Has every writer say so many events in each of his conversations on average, as fast as it goes, and waits until all is everywhere.
+    pub(super) fn say_all(&mut self, quota: f64) -> Result<(), Failure> {
+        let begin_us = self.now_us();
+        let pace = Pace::Saturate { in_flight: 1 };
+        self.order(&Order::Load { begin_us, measured: 0..0, pace, quota: Some(quota) });
+        let before = self.snapshot().answered;
+        let all: usize = (0..self.scenario.conversations).map(|of| self.scenario.writers(of).count()).sum();
+        let wanted = (all as f64 * quota) as u64;
+        if !self.wait(|now, _| now.answered >= before + wanted && now.pending == 0) {
+            return Err(self.broken("all messages said"));
+        }
+        self.order(&Order::Cease);
+        self.wait(|_, lag| lag == Some(0));
+        Ok(())
+    }
+
+    fn until(&mut self, at_us: u64) -> Result<(), Failure> {
         loop {
-            let left_us = at_us.saturating_sub(self.shared.clock.now_us());
+            let left_us = at_us.saturating_sub(self.now_us());
             if left_us == 0 {
                 return Ok(());
             }
-            if self.threads.iter().any(JoinHandle::is_finished) {
+            if self.has_ended() {
                 return Err(self.broken("end of the load"));
             }
             if left_us < LOOK.as_micros() as u64 {
                 std::thread::sleep(Duration::from_micros(left_us));
             } else {
-                self.look(phase, watch);
+                self.look();
             }
         }
     }
 
     /// Waits until everything is answered and everywhere. False when it never is.
-    fn settle(&mut self, watch: &mut Watch<'_>) -> bool {
-        let generators = self.orders.len();
-        let is_settled = self.wait("settling", watch, |shared, now| {
-            now.pending == 0 && shared.lag(generators).is_some_and(|lag| lag == 0)
-        });
+    fn settle(&mut self) -> bool {
+        self.begin_phase("settling");
+        self.order(&Order::Cease);
+        let online = self.scenario.online() as u64;
+        if self.scenario.slow > 0 || self.scenario.churn > 0.0 {
+            // Whoever was let go, or was away just now, comes back; what is on its way to him from before comes first.
+            self.quiet();
+            self.order(&Order::Connect);
+            self.order(&Order::Cease);
+        }
+        let is_settled =
+            self.wait(|now, lag| now.pending == 0 && lag == Some(0) && now.live + now.lost >= online);
         if is_settled {
-            self.quiet("settling", watch);
+            self.quiet();
         }
         is_settled
     }
@@ -273,16 +398,18 @@ impl<'a> Conductor<'a> {
         self.order(&Order::Stop);
         let mut tally = Tally::default();
         let mut known: HashMap<Uuid, (u32, u64)> = HashMap::new();
-        for thread in std::mem::take(&mut self.threads) {
-            let harvest =
-                thread.join().map_err(|_| Failure::Broken("a generator's thread panicked".into()))??;
-            tally.merge(harvest.tally);
-            for (id, top, digest) in harvest.digests {
-                let (known_top, known_digest) = *known.entry(id).or_insert((top, digest));
-                // One that saw less has it counted as lost already.
-                if known_top == top && known_digest != digest {
-                    tally.counts.conflicts += 1;
-                    tally.example(format!("{id}: sessions were sent different messages under one number"));
+        let may_differ = self.scenario.replays_revised();
+        for crew in &mut self.crews {
+            for harvest in crew.harvest()? {
+                tally.merge(harvest.tally);
+                for (id, top, digest) in harvest.digests {
+                    let (known_top, known_digest) = *known.entry(id).or_insert((top, digest));
+                    // One that saw less has it counted as lost already.
+                    if known_top == top && known_digest != digest && !may_differ {
+                        tally.counts.conflicts += 1;
+                        tally
+                            .example(format!("{id}: sessions were sent different messages under one number"));
+                    }
                 }
             }
         }
@@ -290,9 +417,9 @@ impl<'a> Conductor<'a> {
     }
 }
 
-/// The sessions of one generator: neighbours, so that most conversations lie within one.
-fn share(sessions: usize, generators: usize, index: usize) -> std::ops::Range<usize> {
-    sessions * index / generators..sessions * (index + 1) / generators
+/// Seconds as microseconds.
+pub(super) fn us(seconds: f64) -> u64 {
+    (seconds * 1e6) as u64
 }
 
 /// The address of a URL, and the value of its `Host` header.
@@ -309,13 +436,6 @@ fn address(base_url: &str) -> Result<(SocketAddr, String), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_are_neighbours_and_cover_all() {
-        let shares: Vec<_> = (0..3).map(|index| share(10, 3, index)).collect();
-        assert_eq!(shares, [0..3, 3..6, 6..10]);
-        assert_eq!(share(1, 2, 0).len() + share(1, 2, 1).len(), 1);
-    }
 
     #[test]
     fn addresses_are_http_only() {

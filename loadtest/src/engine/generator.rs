@@ -1,26 +1,22 @@
 //! A generator: one thread that connects, writes and reads the sessions of its share.
 //!
-//! Owns: the loop and the clockwork of what is due. Not here: what a frame brings ([`super::intake`]), one connection
-//! ([`super::seat`]), the judgement ([`super::room`]).
+//! Owns: the loop, the orders and the clockwork of what is due. Not here: its connections ([`super::lines`]), what it says
+//! ([`super::speech`]), what a frame brings ([`super::intake`]), the judgement ([`super::room`]).
 
-use super::arrivals::Arrivals;
-use super::frame::{self, Incoming};
+use super::arrivals::{Arrivals, Dice};
+use super::lines::Lines;
 use super::room::Rooms;
-use super::seat::{self, Ended, Seat, Stage};
-use super::shared::{Harvest, Order, Shared};
+use super::seat::{Seat, Stage};
+use super::shared::{Harvest, Order, Shared, locked};
+use super::speech::{Expected, Pending, Writer};
 use super::tally::{Tally, Times};
-use super::wire;
 use crate::failure::Failure;
 use crate::scenario::{Kind, Pace};
-use crate::user::API_VERSION;
-use mio::{Events, Poll, Token};
-use serde_json::json;
-use std::collections::{HashMap, VecDeque};
-use std::io::ErrorKind;
+use mio::Events;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -30,67 +26,52 @@ const POLL_WAIT: Duration = Duration::from_millis(5);
 /// Readiness reports taken at once: few enough that what arrives first is not stamped with the time of what arrives last.
 const EVENTS_MAX: usize = 256;
 
-/// Connections that are being opened at once: enough to keep a server busy, few enough for its backlog.
-const OPENING_MAX: usize = 128;
-
-/// Conversations that are being created at once.
-const CREATING_MAX: usize = 16;
-
-/// What one read takes at most. A sync's frames are up to 256 KB; larger ones make it grow.
-const SCRATCH_BYTES: usize = 512 * 1024;
-
-/// Below so much room behind what was left over, the scratch grows.
-const SCRATCH_ROOM_MIN: usize = 64 * 1024;
-
-/// How often the time that deliveries took lately is handed over, in microseconds.
+/// How often what deliveries took lately is handed over, in microseconds.
 const RECENT_US: u64 = 200_000;
-
-/// What an answer is waited for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Pending {
-    Creation { conversation: u32 },
-    Event { kind: Kind, intended_us: u64, writer: u32 },
-}
-
-/// Who writes where: a seat and one of its conversations.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Writer {
-    pub(super) seat: u32,
-    pub(super) conversation: u32,
-}
 
 /// One thread's work.
 #[derive(Debug)]
 pub(super) struct Generator {
     pub(super) shared: Arc<Shared>,
-    index: u32,
+    pub(super) index: u32,
     orders: Receiver<Order>,
-    poll: Poll,
+    pub(super) lines: Lines,
     /// The first session of the share.
     first: usize,
     pub(super) seats: Vec<Seat>,
     pub(super) rooms: Rooms,
     /// The id of each conversation that a writer of the share needs.
     pub(super) conversation_ids: HashMap<u32, Uuid>,
-    writers: Vec<Writer>,
+    pub(super) writers: Vec<Writer>,
+    /// How many writers there are in all generators.
+    writers_everywhere: usize,
+    pub(super) to_create: VecDeque<u32>,
+    pub(super) creating: usize,
+    pub(super) pending: HashMap<u32, (u32, Pending)>,
+    pub(super) next_sequence: u32,
+    /// Those among them that were sent again.
+    pub(super) repeated: HashSet<u32>,
+    /// What is waited for to arrive at others, by room, author and kind.
+    pub(super) expected: HashMap<(u32, Uuid, Kind), Expected>,
+    pub(super) dice: Dice,
     arrivals: Option<Arrivals>,
+    /// When the next session is to come and go.
+    churn: Option<Arrivals>,
+    /// Sessions that are still to be dropped, and when the next one is.
+    hang_ups: VecDeque<(u64, u32)>,
     pub(super) begin_us: u64,
     measured: Range<u64>,
-    is_loading: bool,
-    pub(super) pending: HashMap<u32, (u32, Pending)>,
-    next_sequence: u32,
-    mask: u32,
-    to_open: VecDeque<u32>,
-    opening: usize,
-    to_create: VecDeque<u32>,
-    creating: usize,
+    pub(super) pace: Pace,
+    pub(super) is_loading: bool,
+    pub(super) may_end: bool,
+    /// The frame that is being taken in may bring again what has come before.
+    pub(super) is_repeating: bool,
     pub(super) tally: Tally,
     pub(super) recent: Times,
-    pub(super) post_deliveries: Times,
-    answer_times: HashMap<Kind, Times>,
+    pub(super) answer_times: HashMap<Kind, Times>,
+    pub(super) delivery_times: HashMap<Kind, Times>,
     recent_us: u64,
     busy_us: u64,
-    scratch: Vec<u8>,
 }
 
 impl Generator {
@@ -103,30 +84,35 @@ impl Generator {
         Ok(Self {
             index,
             orders,
-            poll: Poll::new()?,
+            lines: Lines::new()?,
             first: share.start,
             seats: share.map(|session| Seat::new(session as u32)).collect(),
             rooms: Rooms::default(),
             conversation_ids: HashMap::new(),
             writers: Vec::new(),
-            arrivals: None,
-            begin_us: 0,
-            measured: 0..0,
-            is_loading: false,
-            pending: HashMap::new(),
-            next_sequence: index,
-            mask: 0x9E37_79B9,
-            to_open: VecDeque::new(),
-            opening: 0,
+            writers_everywhere: 0,
             to_create: VecDeque::new(),
             creating: 0,
+            pending: HashMap::new(),
+            next_sequence: index,
+            repeated: HashSet::new(),
+            expected: HashMap::new(),
+            dice: Dice::new(u64::from(index)),
+            arrivals: None,
+            churn: None,
+            hang_ups: VecDeque::new(),
+            begin_us: 0,
+            measured: 0..0,
+            pace: Pace::Idle,
+            is_loading: false,
+            may_end: false,
+            is_repeating: false,
             tally: Tally::default(),
             recent: Times::default(),
-            post_deliveries: Times::default(),
             answer_times: HashMap::new(),
+            delivery_times: HashMap::new(),
             recent_us: 0,
             busy_us: 0,
-            scratch: vec![0; SCRATCH_BYTES],
             shared,
         })
     }
@@ -135,33 +121,36 @@ impl Generator {
     pub(super) fn run(mut self) -> Result<Harvest, Failure> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
-            let awake_us = self.shared.clock.now_us();
-            match self.orders.try_recv() {
-                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Ok(self.into_harvest()),
-                Ok(order) => self.obey(order),
-                Err(TryRecvError::Empty) => {}
+            let awake_us = self.now_us();
+            loop {
+                match self.orders.try_recv() {
+                    Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Ok(self.into_harvest()),
+                    Ok(order) => self.obey(order),
+                    Err(TryRecvError::Empty) => break,
+                }
             }
             self.open_some();
             self.create_some();
+            self.drop_some();
             let wait = self.send_due();
             self.hand_over(awake_us);
             self.account_for(awake_us);
-            if let Err(error) = self.poll.poll(&mut events, Some(wait))
-                && error.kind() != ErrorKind::Interrupted
-            {
-                return Err(error.into());
-            }
-            let begun_us = self.shared.clock.now_us();
+            self.lines.wait(&mut events, wait)?;
+            let begun_us = self.now_us();
             for event in &events {
-                self.serve(event.token().0);
+                self.serve(event.token().0, event.is_read_closed());
             }
             self.account_for(begun_us);
         }
     }
 
+    pub(super) fn now_us(&self) -> u64 {
+        self.shared.clock.now_us()
+    }
+
     /// Books the time since then as work.
     fn account_for(&mut self, since_us: u64) {
-        let now_us = self.shared.clock.now_us();
+        let now_us = self.now_us();
         if self.measured.contains(&now_us) {
             self.busy_us += now_us - since_us;
             self.tally.turns.record(now_us - since_us);
@@ -169,43 +158,68 @@ impl Generator {
     }
 
     fn obey(&mut self, order: Order) {
-        let scenario = &self.shared.scenario;
         match order {
             Order::Connect => {
-                let away = self.seats.iter().enumerate().filter(|(_, seat)| seat.stage == Stage::Away);
-                self.to_open = away.map(|(place, _)| place as u32).collect();
+                let is_away = |place: &u32| self.seats[*place as usize].stage == Stage::Away;
+                let away = (0..self.seats.len() as u32).filter(is_away).collect();
+                self.may_end = false;
+                self.lines.to_open = away;
             }
             Order::Create => {
+                let scenario = &self.shared.scenario;
                 let here = |conversation: &u32| {
                     let first = scenario.online_members(*conversation as usize).next();
                     first.is_some_and(|session| self.place(session).is_some())
                 };
                 self.to_create = (0..scenario.conversations as u32).filter(here).collect();
+                self.writers_everywhere =
+                    (0..scenario.conversations).map(|place| scenario.writers(place).count()).sum();
                 self.writers = self.writers_here();
             }
-            Order::Load { begin_us, measured } => {
-                (self.begin_us, self.measured, self.is_loading) = (begin_us, measured, true);
-                match scenario.pace {
-                    Pace::Idle => {}
-                    Pace::Open { rate } => {
-                        let all: usize =
-                            (0..scenario.conversations).map(|place| scenario.writers(place).count()).sum();
-                        let share = self.writers.len() as f64 / all as f64;
-                        self.arrivals = Arrivals::new(begin_us, rate * share, u64::from(self.index));
-                    }
-                    Pace::Saturate { in_flight } => {
-                        for writer in 0..self.writers.len() as u32 {
-                            (0..in_flight).for_each(|_| self.say(writer, self.shared.clock.now_us()));
-                        }
-                    }
-                }
+            Order::Activate => (0..self.writers.len() as u32).for_each(|writer| self.activate(writer)),
+            Order::Load { begin_us, measured, pace, quota } => self.begin(begin_us, measured, pace, quota),
+            Order::Stall => {
+                let from = self.shared.scenario.online() - self.shared.scenario.slow;
+                self.seats.iter_mut().for_each(|seat| seat.is_slow = seat.session as usize >= from);
             }
             Order::Cease => {
                 self.is_loading = false;
-                self.arrivals = None;
+                (self.arrivals, self.churn) = (None, None);
+                for place in 0..self.seats.len() {
+                    // What came while it did not read was announced then, and is not announced again.
+                    if std::mem::take(&mut self.seats[place].is_slow) {
+                        self.seats[place].was_slow = true;
+                        self.serve(place, true);
+                    }
+                }
             }
+            Order::HangUp { over_us } => self.plan_hang_ups(over_us),
+            Order::ExpectEnd => self.may_end = true,
             Order::Stop => {}
         }
+    }
+
+    fn begin(&mut self, begin_us: u64, measured: Range<u64>, pace: Pace, quota: Option<f64>) {
+        (self.begin_us, self.measured, self.pace, self.is_loading) = (begin_us, measured, pace, true);
+        let seed = u64::from(self.index);
+        for writer in &mut self.writers {
+            writer.set_quota(quota);
+        }
+        match pace {
+            Pace::Idle => {}
+            Pace::Open { rate } => {
+                let share = self.writers.len() as f64 / self.writers_everywhere.max(1) as f64;
+                self.arrivals = Arrivals::new(begin_us, rate * share, seed);
+            }
+            Pace::Saturate { in_flight } => {
+                for writer in 0..self.writers.len() as u32 {
+                    (0..in_flight).for_each(|_| self.say(writer, self.now_us()));
+                }
+            }
+        }
+        let scenario = &self.shared.scenario;
+        let share = self.seats.len() as f64 / scenario.online() as f64;
+        self.churn = Arrivals::new(begin_us, scenario.churn * share, seed + 1_000_000);
     }
 
     /// Where a session sits, if it belongs to the share.
@@ -217,267 +231,63 @@ impl Generator {
         let scenario = &self.shared.scenario;
         let of = |conversation: usize| {
             let seats = scenario.writers(conversation).filter_map(|session| self.place(session));
-            seats.map(move |seat| Writer { seat: seat as u32, conversation: conversation as u32 })
+            seats.map(move |seat| Writer::new(seat as u32, conversation as u32))
         };
         (0..scenario.conversations).flat_map(of).collect()
     }
 
-    fn open_some(&mut self) {
-        while self.opening < OPENING_MAX
-            && let Some(place) = self.to_open.pop_front()
+    fn plan_hang_ups(&mut self, over_us: u64) {
+        let keepers = self.shared.scenario.keepers;
+        let goes = |place: &usize| {
+            self.seats[*place].session as usize >= keepers && self.seats[*place].stage == Stage::Live
+        };
+        let going: Vec<usize> = (0..self.seats.len()).filter(goes).collect();
+        let (now_us, step_us) = (self.now_us(), over_us / going.len().max(1) as u64);
+        let times = going.into_iter().zip(0_u64..);
+        self.hang_ups = times.map(|(place, nth)| (now_us + nth * step_us, place as u32)).collect();
+    }
+
+    /// Drops the connections whose time has come, and lets sessions come and go.
+    fn drop_some(&mut self) {
+        let now_us = self.now_us();
+        while let Some((due_us, place)) = self.hang_ups.front().copied()
+            && due_us <= now_us
         {
-            let (registry, server) = (self.poll.registry(), self.shared.server);
-            let seat = &mut self.seats[place as usize];
-            seat.begun_us = self.shared.clock.now_us();
-            self.opening += 1;
-            let account = &self.shared.accounts[seat.session as usize];
-            seat.ask_upgrade(&self.shared.host, account);
-            if let Err(ended) = seat.connect(server, registry, Token(place as usize)) {
-                self.end(place as usize, &ended);
+            self.hang_ups.pop_front();
+            self.hang_up(place as usize);
+        }
+        while self.churn.as_ref().is_some_and(|churn| churn.next_us() <= now_us) {
+            self.churn.as_mut().map(Arrivals::take);
+            let place = self.dice.below(self.seats.len());
+            let seat = &self.seats[place];
+            if seat.stage == Stage::Live && seat.session as usize >= self.shared.scenario.keepers {
+                self.hang_up(place);
+                self.lines.to_open.push_back(place as u32);
             }
-        }
-    }
-
-    fn create_some(&mut self) {
-        while self.creating < CREATING_MAX
-            && let Some(conversation) = self.to_create.pop_front()
-        {
-            self.creating += 1;
-            let shared = Arc::clone(&self.shared);
-            let scenario = &shared.scenario;
-            let creator = scenario.online_members(conversation as usize).next();
-            let Some(place) = creator.and_then(|session| self.place(session)) else {
-                continue;
-            };
-            let members = (0..scenario.members).map(|at| scenario.session_of(conversation as usize, at));
-            let others = members.filter(|session| Some(*session) != creator);
-            let account_ids: Vec<Uuid> = others.map(|session| shared.accounts[session].account_id).collect();
-            let params = json!({"topic": format!("load {conversation}"), "account_ids": account_ids});
-            self.submit(place, "conv:create", &params.to_string(), Pending::Creation { conversation });
-        }
-    }
-
-    /// A creation has its outcome.
-    pub(super) fn created(&mut self, conversation: u32, id: Option<Uuid>) {
-        self.creating -= 1;
-        if let Some(id) = id {
-            self.conversation_ids.insert(conversation, id);
-            self.shared.announce(conversation, id);
-            self.shared.progress.created.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Sends what is due and says how long nothing more will be.
     fn send_due(&mut self) -> Duration {
         while let Some(due_us) = self.arrivals.as_ref().map(Arrivals::next_us) {
-            let now_us = self.shared.clock.now_us();
+            let now_us = self.now_us();
             if due_us > now_us {
                 return Duration::from_micros(due_us - now_us).min(POLL_WAIT);
             }
-            let Some(chosen) = self.arrivals.as_mut().map(Arrivals::take) else {
-                break;
-            };
+            self.arrivals.as_mut().map(Arrivals::take);
             if self.measured.contains(&due_us) {
                 self.tally.lateness.record(now_us - due_us);
             }
             if !self.writers.is_empty() {
-                self.say((chosen % self.writers.len() as u64) as u32, due_us);
+                let writer = self.dice.below(self.writers.len());
+                self.say(writer as u32, due_us);
             }
         }
         POLL_WAIT
     }
 
-    /// A writer says something.
-    pub(super) fn say(&mut self, writer: u32, intended_us: u64) {
-        let Writer { seat, conversation } = self.writers[writer as usize];
-        let shared = Arc::clone(&self.shared);
-        let Some(id) = self.conversation_id(conversation) else {
-            return;
-        };
-        let told = wire::Told {
-            sequence: self.next_sequence,
-            intended_us: intended_us.saturating_sub(self.begin_us),
-        };
-        let text = wire::message_text(&shared.run, told, shared.scenario.message_bytes);
-        let params = format!(r#"{{"conversation_id":"{id}","message":"{text}"}}"#);
-        let pending = Pending::Event { kind: Kind::Post, intended_us, writer };
-        if self.seats[seat as usize].stage == Stage::Live {
-            self.tally.counts.sent += 1;
-            shared.progress.sent.fetch_add(1, Ordering::Relaxed);
-        }
-        self.submit(seat as usize, "message:add_plain", &params, pending);
-    }
-
-    fn conversation_id(&mut self, conversation: u32) -> Option<Uuid> {
-        if let Some(id) = self.conversation_ids.get(&conversation) {
-            return Some(*id);
-        }
-        let id = self.shared.conversation_id(conversation)?;
-        self.conversation_ids.insert(conversation, id);
-        Some(id)
-    }
-
-    fn submit(&mut self, place: usize, urn: &str, params: &str, pending: Pending) {
-        if self.seats[place].stage != Stage::Live {
-            return;
-        }
-        let sequence = self.next_sequence;
-        self.next_sequence = self.next_sequence.wrapping_add(self.shared.generators);
-        let id = wire::request_id(self.shared.run_key, sequence);
-        self.pending.insert(sequence, (place as u32, pending));
-        self.shared.progress.pending.fetch_add(1, Ordering::Relaxed);
-        let key = self.mask();
-        if let Err(ended) = self.seats[place].send(&wire::event(id, urn, params), key) {
-            self.end(place, &ended);
-        }
-    }
-
-    /// An event has its answer.
-    pub(super) fn answered(&mut self, writer: u32) {
-        if self.is_loading && matches!(self.shared.scenario.pace, Pace::Saturate { .. }) {
-            self.say(writer, self.shared.clock.now_us());
-        }
-    }
-
-    /// Where the answers to a kind of event are booked.
-    pub(super) fn answer_times(&mut self, kind: Kind) -> &mut Times {
-        self.answer_times.entry(kind).or_default()
-    }
-
     pub(super) fn is_measured(&self, intended_us: u64) -> bool {
         self.measured.contains(&intended_us)
-    }
-
-    /// A key for the next frame (xorshift).
-    pub(super) fn mask(&mut self) -> u32 {
-        self.mask ^= self.mask << 13;
-        self.mask ^= self.mask >> 17;
-        self.mask ^= self.mask << 5;
-        self.mask
-    }
-
-    /// Writes what is left and reads until there is nothing more.
-    fn serve(&mut self, place: usize) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        if let Err(ended) = self.exchange(place, &mut scratch) {
-            self.end(place, &ended);
-        }
-        self.scratch = scratch;
-    }
-
-    fn exchange(&mut self, place: usize, scratch: &mut Vec<u8>) -> Result<(), Ended> {
-        self.seats[place].flush()?;
-        loop {
-            let wanted = self.seats[place].kept() + SCRATCH_ROOM_MIN;
-            if scratch.len() < wanted {
-                scratch.resize(wanted * 2, 0);
-            }
-            let (length, may_be_more) = self.seats[place].read(scratch)?;
-            if length > 0 {
-                self.take_in(place, &scratch[..length])?;
-            }
-            if !may_be_more {
-                return Ok(());
-            }
-        }
-    }
-
-    fn take_in(&mut self, place: usize, bytes: &[u8]) -> Result<(), Ended> {
-        let mut at = 0;
-        if self.seats[place].stage == Stage::Upgrading {
-            match seat::upgraded(bytes)? {
-                Some(length) => at = length,
-                None => {
-                    self.seats[place].keep(bytes);
-                    return Ok(());
-                }
-            }
-            self.greet(place)?;
-        }
-        loop {
-            let next = frame::next(&bytes[at..]).map_err(|bad| Ended::Broken(bad.0.to_owned()))?;
-            let Some((incoming, length)) = next else {
-                if at < bytes.len() {
-                    self.seats[place].keep(&bytes[at..]);
-                }
-                return Ok(());
-            };
-            at += length;
-            match incoming {
-                Incoming::Text(text) => {
-                    self.tally.counts.frames += 1;
-                    self.tally.counts.bytes += length as u64;
-                    self.shared.progress.bytes.fetch_add(length as u64, Ordering::Relaxed);
-                    self.take(place, text)?;
-                }
-                Incoming::Ping(payload) => {
-                    let key = self.mask();
-                    self.seats[place].pong(payload, key)?;
-                }
-                Incoming::Pong => {}
-                Incoming::Close(code) => return Err(Ended::Closed(code)),
-            }
-        }
-    }
-
-    fn greet(&mut self, place: usize) -> Result<(), Ended> {
-        let seat = &mut self.seats[place];
-        let account = &self.shared.accounts[seat.session as usize];
-        let hello = json!({
-            "ticket": account.ticket, "api_version": API_VERSION, "event_horizon": seat.horizon,
-            "poll_flags": ["skip_hidden"],
-        });
-        seat.stage = Stage::Syncing;
-        let key = self.mask();
-        self.seats[place].send(&hello.to_string(), key)
-    }
-
-    /// A session's sync is complete.
-    pub(super) fn came_live(&mut self, place: usize) {
-        let seat = &mut self.seats[place];
-        seat.stage = Stage::Live;
-        self.opening -= 1;
-        self.tally.connects.record(self.shared.clock.now_us() - seat.begun_us);
-        self.shared.progress.live.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A connection ended although it was not meant to.
-    fn end(&mut self, place: usize, ended: &Ended) {
-        let seat = &mut self.seats[place];
-        match seat.stage {
-            Stage::Away | Stage::Lost => return,
-            Stage::Upgrading | Stage::Syncing => self.opening -= 1,
-            Stage::Live => drop(self.shared.progress.live.fetch_sub(1, Ordering::Relaxed)),
-        }
-        seat.stage = Stage::Lost;
-        seat.hang_up();
-        self.shared.progress.lost.fetch_add(1, Ordering::Relaxed);
-        self.tally.counts.disconnected += 1;
-        let session = seat.session;
-        self.tally.example(match ended {
-            Ended::Closed(code) => format!("session {session} was closed with {code}"),
-            Ended::Broken(why) => format!("session {session} was lost: {why}"),
-        });
-        self.give_up(place as u32);
-    }
-
-    /// What a lost session waits for has no outcome any more.
-    fn give_up(&mut self, place: u32) {
-        let before = self.pending.len();
-        let lost: Vec<u32> = self
-            .pending
-            .iter()
-            .filter(|(_, (seat, _))| *seat == place)
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in lost {
-            if let Some((_, Pending::Creation { .. })) = self.pending.remove(&sequence) {
-                self.creating -= 1;
-            } else {
-                self.tally.counts.unanswered += 1;
-            }
-        }
-        self.shared.progress.pending.fetch_sub((before - self.pending.len()) as u64, Ordering::Relaxed);
     }
 
     /// Now and then: what deliveries took lately goes to whoever watches.
@@ -486,7 +296,7 @@ impl Generator {
             return;
         }
         self.recent_us = now_us;
-        self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner).add(&self.recent);
+        locked(&self.shared.recent).add(&self.recent);
         self.recent.clear();
         if !self.is_loading {
             self.shared.raise_tops(self.rooms.all.iter().map(|room| (room.id, room.top())));
@@ -494,14 +304,14 @@ impl Generator {
         }
     }
 
-    /// Slots that sessions lack of what others here have.
+    /// Slots that sessions lack of what others have.
     fn lag(&self) -> u64 {
         let live = self.seats.iter().filter(|seat| seat.stage == Stage::Live);
         let views = live.flat_map(|seat| &seat.views);
         views
             .map(|view| {
-                let top = self.shared.top(self.rooms.all[view.room as usize].id);
-                let top = top.max(self.rooms.all[view.room as usize].top());
+                let room = &self.rooms.all[view.room as usize];
+                let top = self.shared.top(room.id).max(room.top());
                 u64::from(top.saturating_sub(view.edge())) + view.missing()
             })
             .sum()
@@ -509,18 +319,16 @@ impl Generator {
 
     fn into_harvest(mut self) -> Harvest {
         for (_, (_, pending)) in self.pending.drain() {
-            self.tally.counts.unanswered += u64::from(matches!(pending, Pending::Event { .. }));
+            self.tally.counts.unanswered += u64::from(pending.is_event());
         }
         self.judge();
         for place in 0..self.seats.len() {
-            let key = self.mask();
+            let key = self.dice.key();
             self.seats[place].close(key);
         }
         let named = |(kind, times): (Kind, Times)| (kind.name().to_owned(), times);
         self.tally.answers = self.answer_times.drain().map(named).collect();
-        if self.post_deliveries.count() > 0 {
-            self.tally.deliveries.insert(Kind::Post.name().to_owned(), self.post_deliveries);
-        }
+        self.tally.deliveries = self.delivery_times.drain().map(named).collect();
         let measured_us = (self.measured.end - self.measured.start).max(1);
         self.tally.busy_share = self.busy_us as f64 / measured_us as f64;
         let digests = self.rooms.all.iter().map(|room| (room.id, room.top(), room.digest())).collect();

@@ -2,11 +2,14 @@
 //!
 //! Not here: how frames arrive ([`super::generator`]) and how a slot is judged ([`super::room`]).
 
-use super::generator::{Generator, Pending};
+use super::generator::Generator;
 use super::room::{Booked, SEQUENCE_MAX, Shown, View};
 use super::seat::{Ended, Stage};
-use super::wire::{self, FrameIn, RecordIn, RequestIn, Told};
+use super::speech::Pending;
+use super::wire::{self, FrameIn, Mark, RecordIn, RequestIn, Told};
+use crate::scenario::Kind;
 use std::sync::atomic::Ordering;
+use uuid::Uuid;
 
 /// A header that is to be held against the messages when the whole frame has been taken in.
 struct Claim {
@@ -16,10 +19,11 @@ struct Claim {
     unread: u64,
 }
 
-/// Up to where a header says that nothing is going to be replayed any more.
-struct Filled {
+/// What a header says of the slots that are held and of those that have to be asked for.
+struct Cursors {
     view: usize,
     forward: u64,
+    last: u64,
 }
 
 impl Generator {
@@ -29,16 +33,19 @@ impl Generator {
             let quoted = String::from_utf8_lossy(&text[..text.len().min(300)]).into_owned();
             Ended::Broken(format!("a frame cannot be read ({error}): {quoted}"))
         })?;
-        let now_us = self.shared.clock.now_us();
-        let (mut claims, mut filled) = (Vec::new(), Vec::new());
-        for record in &frame.stream {
-            self.take_record(place, record, now_us, &mut claims, &mut filled);
+        let now_us = self.now_us();
+        let (mut claims, mut cursors) = (Vec::new(), Vec::new());
+        self.is_repeating = self.seats[place].stage == Stage::Syncing
+            || self.is_loaded(&frame)
+            || self.answers_repeat(&frame);
+        if !self.is_fetched(&frame) {
+            for record in &frame.stream {
+                self.take_record(place, record, now_us, &mut claims, &mut cursors);
+            }
         }
         self.tally.counts.records += frame.stream.len() as u64;
-        for Filled { view, forward } in filled {
-            if self.seats[place].views[view].skip_to(forward) {
-                self.tally.counts.shown_gaps += 1;
-            }
+        for cursors in cursors {
+            self.take_cursors(place, &cursors);
         }
         for claim in claims {
             self.check_claim(place, &claim);
@@ -51,6 +58,34 @@ impl Generator {
             self.take_answer(place, &request, now_us);
         }
         Ok(())
+    }
+
+    /// Whether the frame answers an event that was sent again: it may bring what the first answer or the catch-up has brought.
+    fn answers_repeat(&mut self, frame: &FrameIn<'_>) -> bool {
+        let sequences = frame
+            .requests
+            .iter()
+            .filter_map(|request| wire::sequence_of(self.shared.run_key, request.client_req_id));
+        // Each of them has one answer.
+        sequences.filter(|sequence| self.repeated.remove(sequence)).count() > 0
+    }
+
+    /// Whether the frame answers a sync: it shows messages as they are now, and nothing of the flow.
+    fn is_fetched(&self, frame: &FrameIn<'_>) -> bool {
+        frame.requests.iter().any(|request| {
+            let sequence = wire::sequence_of(self.shared.run_key, request.client_req_id);
+            let pending = sequence.and_then(|sequence| self.pending.get(&sequence));
+            matches!(pending, Some((_, Pending::Event { kind: Kind::Sync, .. })))
+        })
+    }
+
+    /// Whether the frame answers a session that asked for what a header had shown as missing.
+    fn is_loaded(&self, frame: &FrameIn<'_>) -> bool {
+        frame.requests.iter().any(|request| {
+            let sequence = wire::sequence_of(self.shared.run_key, request.client_req_id);
+            let pending = sequence.and_then(|sequence| self.pending.get(&sequence));
+            matches!(pending, Some((_, Pending::Loading { .. })))
+        })
     }
 
     fn take_horizon(&mut self, place: usize, horizon: Option<i64>) {
@@ -74,16 +109,59 @@ impl Generator {
         record: &RecordIn<'_>,
         now_us: u64,
         claims: &mut Vec<Claim>,
-        filled: &mut Vec<Filled>,
+        cursors: &mut Vec<Cursors>,
     ) {
         match &*record.mk_rec_type {
             "message" => self.take_message(place, record, now_us),
             "conv" => {
                 if let Some(view) = self.view(place, record) {
-                    self.take_header(place, view, record, claims, filled);
+                    self.take_header(place, view, record, claims, cursors);
                 }
             }
+            // A catch-up tells how it is, not what has just happened.
+            "activity" | "lock" if self.is_repeating => {}
+            "activity" => {
+                if record.is_writing == Some(true) {
+                    self.arrived(Kind::Pen, record, record.account_id, now_us);
+                }
+                if record.read_message_nr.is_some() {
+                    self.arrived(Kind::Read, record, record.account_id, now_us);
+                }
+            }
+            "lock" => self.arrived(Kind::Lock, record, record.lock_account_id, now_us),
             _ => {}
+        }
+    }
+
+    /// A pen, a lock or a read mark has come to somebody.
+    fn arrived(&mut self, kind: Kind, record: &RecordIn<'_>, author: Option<Uuid>, now_us: u64) {
+        let room = record.conversation_id.and_then(|id| self.rooms.find(id));
+        let Some((room, author)) = room.zip(author) else {
+            return;
+        };
+        let key = (room, author, kind);
+        let Some(expected) = self.expected.get_mut(&key) else {
+            return;
+        };
+        let is_it = match kind {
+            Kind::Read => record.read_message_nr.is_some_and(|nr| nr >= expected.message_nr),
+            Kind::Lock => record.message_nr == Some(expected.message_nr),
+            Kind::Post | Kind::Edit | Kind::Pen | Kind::Task | Kind::Done | Kind::Reaction | Kind::Sync => {
+                true
+            }
+        };
+        if !is_it || expected.left == 0 {
+            return;
+        }
+        expected.left -= 1;
+        let intended_us = expected.intended_us;
+        if expected.left == 0 {
+            self.expected.remove(&key);
+        }
+        let took_us = now_us.saturating_sub(intended_us);
+        self.recent.record(took_us);
+        if self.is_measured(intended_us) {
+            self.delivery_times.entry(kind).or_default().record(took_us);
         }
     }
 
@@ -110,19 +188,36 @@ impl Generator {
         view: usize,
         record: &RecordIn<'_>,
         claims: &mut Vec<Claim>,
-        filled: &mut Vec<Filled>,
+        cursors: &mut Vec<Cursors>,
     ) {
-        if let (Some(forward), Some(backward)) = (record.fw_message_nr, record.bw_message_nr) {
-            if self.seats[place].views[view].skip_to(backward.saturating_sub(1)) {
-                self.tally.counts.shown_gaps += 1;
+        let last = record.last_message_nr.unwrap_or(0);
+        if let Some(forward) = record.fw_message_nr {
+            let view_of = &mut self.seats[place].views[view];
+            if let Some(backward) = record.bw_message_nr {
+                // What lies before the first slot ever shown is older than the session's place in the conversation.
+                let is_new = view_of.edge() == 0;
+                let before = backward.saturating_sub(1);
+                let is_gap = if is_new { view_of.skip_to(before) } else { view_of.show_gap(before) };
+                self.tally.counts.shown_gaps += u64::from(is_gap);
             }
-            filled.push(Filled { view, forward });
+            cursors.push(Cursors { view, forward, last });
         }
         if let (Some(last), Some(read), Some(unread)) =
             (record.last_message_nr, record.read_message_nr, record.unread_count)
         {
             claims.push(Claim { view, last, read, unread });
         }
+    }
+
+    /// After the frame's messages: what they leave open up to the newest slot has to be asked for.
+    fn take_cursors(&mut self, place: usize, cursors: &Cursors) {
+        let Cursors { view, forward, last } = *cursors;
+        let view = &mut self.seats[place].views[view];
+        if self.shared.scenario.replays_revised() {
+            view.loaded(forward);
+            view.skip_to(forward);
+        }
+        self.tally.counts.shown_gaps += u64::from(view.show_gap(last));
     }
 
     fn check_claim(&mut self, place: usize, claim: &Claim) {
@@ -152,25 +247,35 @@ impl Generator {
             slot,
             sequence: told.map(|told| told.sequence),
             inbox: record.inbox_nr.filter(|_| !is_revision),
+            is_replayed: self.is_repeating && self.shared.scenario.replays_revised(),
         };
         let seat = &mut self.seats[place];
         let is_live = seat.stage == Stage::Live;
+        // A revision that changes no text shows a text that was delivered before.
+        let news = told.filter(|told| is_revision == (told.mark == Mark::Edit));
         let booked = self.rooms.book(&mut seat.views[at], shown);
         let is_own = record.account_id == Some(self.shared.accounts[seat.session as usize].account_id);
+        // Whoever catches up, or does not read, is late by his own fault.
+        let is_timed = !self.is_repeating && !seat.is_slow && !seat.was_slow;
+        let news = news.filter(|_| is_timed);
         let (room, session) = (seat.views[at].room, seat.session);
         let what = match booked {
             Booked::Next(is_everywhere) => {
-                self.delivered(told.filter(|_| !is_revision), is_own, is_everywhere, now_us);
+                self.delivered(news, is_own, is_everywhere, now_us);
+                return;
+            }
+            Booked::Loaded(is_everywhere) => {
+                self.delivered(news, is_own, is_everywhere, now_us);
                 return;
             }
             Booked::Late(is_everywhere) => {
-                self.delivered(told.filter(|_| !is_revision), is_own, is_everywhere, now_us);
+                self.delivered(news, is_own, is_everywhere, now_us);
                 self.tally.counts.reorders += u64::from(is_live);
                 "came after a later one"
             }
             Booked::Again => {
                 let counts = &mut self.tally.counts;
-                *if is_live { &mut counts.doubled } else { &mut counts.repeats } += 1;
+                *if self.is_repeating { &mut counts.repeats } else { &mut counts.doubled } += 1;
                 "came again"
             }
             Booked::Conflict => {
@@ -178,7 +283,7 @@ impl Generator {
                 "has two contents, or two numbers"
             }
         };
-        if is_live {
+        if !self.is_repeating {
             let id = self.rooms.all[room as usize].id;
             self.tally.example(format!("{id}: slot {slot} {what} at session {session}"));
         }
@@ -187,8 +292,13 @@ impl Generator {
     fn delivered(&mut self, told: Option<Told>, is_own: bool, is_everywhere: bool, now_us: u64) {
         self.tally.counts.deliveries += 1;
         self.shared.progress.deliveries.fetch_add(1, Ordering::Relaxed);
-        let Some(Told { intended_us, .. }) = told else {
+        let Some(Told { mark, intended_us, .. }) = told else {
             return;
+        };
+        let kind = match mark {
+            Mark::Post => Kind::Post,
+            Mark::Edit => Kind::Edit,
+            Mark::Task => Kind::Task,
         };
         let intended_us = self.begin_us + intended_us;
         let took_us = now_us.saturating_sub(intended_us);
@@ -199,7 +309,7 @@ impl Generator {
             return;
         }
         if !is_own {
-            self.post_deliveries.record(took_us);
+            self.delivery_times.entry(kind).or_default().record(took_us);
         }
         if is_everywhere {
             self.tally.last_deliveries.record(took_us);
@@ -221,26 +331,41 @@ impl Generator {
             progress.refused.fetch_add(1, Ordering::Relaxed);
             self.tally.counts.refused += 1;
             let RequestIn { status_code, error_id, error_message, .. } = request;
-            self.tally
-                .example(format!("{pending:?} was refused with {status_code} {error_id} {error_message}"));
+            self.tally.example(format!(
+                "{} was refused with {status_code} {error_id} {error_message}",
+                pending.name()
+            ));
         }
         match pending {
-            Pending::Creation { conversation } => {
+            Pending::Creation { conversation, .. } => {
                 let id = request.identifier.conversation_id.filter(|_| is_done);
                 self.created(conversation, id);
             }
-            Pending::Event { kind, intended_us, writer } => {
+            Pending::Activation { .. } => {}
+            Pending::Loading { room, from, .. } => self.load_on(place, room, from),
+            Pending::Event { kind, intended_us, writer, .. } => {
                 if is_done {
                     self.tally.counts.answered += 1;
-                    self.check_answer(place, sequence, request);
+                    self.remember(kind, writer, request);
+                    if matches!(kind, Kind::Post | Kind::Task) {
+                        self.check_answer(place, sequence, request);
+                    }
                     if self.is_measured(intended_us) {
                         let took_us = now_us.saturating_sub(intended_us);
-                        self.answer_times(kind).record(took_us);
+                        self.answer_times.entry(kind).or_default().record(took_us);
                     }
                 }
                 self.answered(writer);
             }
         }
+    }
+
+    /// What a writer has written can be edited, locked or done later.
+    fn remember(&mut self, kind: Kind, writer: u32, request: &RequestIn<'_>) {
+        let Some(message_nr) = request.identifier.message_nr else {
+            return;
+        };
+        self.writers[writer as usize].said(kind, message_nr);
     }
 
     /// A session has the effect of its own event no later than its answer, under the number that the answer says.
@@ -265,7 +390,7 @@ impl Generator {
     /// What is missing when nothing is under way any more.
     pub(super) fn judge(&mut self) {
         let scenario = &self.shared.scenario;
-        let mut expected: Vec<(usize, uuid::Uuid)> = Vec::new();
+        let mut expected: Vec<(usize, Uuid)> = Vec::new();
         for conversation in 0..scenario.conversations {
             if let Some(id) = self.shared.conversation_id(conversation as u32) {
                 let here = scenario.online_members(conversation).filter_map(|session| self.place(session));

@@ -44,6 +44,8 @@ pub(super) struct Room {
     slots: Vec<Slot>,
     /// How many of its members have their sessions here.
     pub(super) members_here: u32,
+    /// The newest message that anybody here was sent, revisions and system messages apart.
+    pub(super) last_post: u64,
 }
 
 /// A slot as a record brings it.
@@ -54,6 +56,8 @@ pub(super) struct Shown {
     pub(super) sequence: Option<u32>,
     /// The inbox number, when the slot is that of a message and not of a revision.
     pub(super) inbox: Option<i64>,
+    /// It comes in a catch-up, which may show a message as it is now and not as it was in that slot.
+    pub(super) is_replayed: bool,
 }
 
 /// What a slot is to the session that was sent it.
@@ -63,6 +67,8 @@ pub(super) enum Booked {
     Next(bool),
     /// It came after a later one.
     Late(bool),
+    /// A header had shown it as missing.
+    Loaded(bool),
     /// It came before, with the same content.
     Again,
     /// The number came with another content, or the content under another number.
@@ -75,9 +81,17 @@ pub(super) struct View {
     pub(super) room: u32,
     /// The highest slot that was sent, or that a header showed as not to be replayed.
     edge: u32,
-    /// Spans below it that were skipped; almost always none, so they are kept elsewhere.
-    #[expect(clippy::box_collection, reason = "a pointer instead of three words in each of a million views")]
-    holes: Option<Box<Vec<(u32, u32)>>>,
+    /// What lies below it and has not come; almost always nothing, so that it is kept elsewhere.
+    holes: Option<Box<Holes>>,
+}
+
+/// Spans of slots, both ends included.
+#[derive(Debug, Default)]
+struct Holes {
+    /// Skipped without a word.
+    skipped: Vec<(u32, u32)>,
+    /// A header showed that they are not going to be replayed but have to be asked for.
+    shown: Vec<(u32, u32)>,
 }
 
 /// All rooms of a generator.
@@ -95,7 +109,7 @@ impl Rooms {
         let next = self.all.len() as u32;
         let place = *self.by_id.entry(id).or_insert(next);
         if place == next {
-            self.all.push(Room { id, slots: Vec::new(), members_here: 0 });
+            self.all.push(Room { id, slots: Vec::new(), members_here: 0, last_post: 0 });
         }
         place
     }
@@ -115,13 +129,13 @@ impl Rooms {
         if !self.agrees(view.room, slot, shown) {
             return Booked::Conflict;
         }
-        let is_late = slot <= view.edge;
-        if is_late && !view.fill(slot) {
+        let filled = if slot <= view.edge { view.fill(slot) } else { Filled::Nothing };
+        if slot <= view.edge && filled == Filled::Nothing {
             return Booked::Again;
         }
-        if !is_late {
+        if slot > view.edge {
             if slot > view.edge + 1 {
-                view.holes.get_or_insert_default().push((view.edge + 1, slot - 1));
+                view.holes.get_or_insert_default().skipped.push((view.edge + 1, slot - 1));
             }
             view.edge = slot;
         }
@@ -129,7 +143,11 @@ impl Rooms {
         let held = &mut room.slots[slot as usize];
         held.seen += 1;
         let is_everywhere = held.seen == room.members_here;
-        if is_late { Booked::Late(is_everywhere) } else { Booked::Next(is_everywhere) }
+        match filled {
+            Filled::Nothing => Booked::Next(is_everywhere),
+            Filled::Skipped => Booked::Late(is_everywhere),
+            Filled::Shown => Booked::Loaded(is_everywhere),
+        }
     }
 
     /// Whether the slot is to this session what it was to the others.
@@ -141,15 +159,20 @@ impl Rooms {
         let mark = shown.sequence.unwrap_or(FOREIGN);
         let held = slots[slot as usize];
         if held.sequence != UNSEEN {
-            return held.sequence == mark;
+            return held.sequence == mark || shown.is_replayed;
         }
+        if shown.sequence.is_some() && shown.inbox.is_some_and(|inbox| inbox > 0) {
+            let room = &mut self.all[room as usize];
+            room.last_post = room.last_post.max(shown.slot);
+        }
+        let slots = &mut self.all[room as usize].slots;
         let inbox = match shown.inbox {
             Some(inbox) => u32::try_from(inbox.unsigned_abs()).unwrap_or(NO_INBOX),
             None => slots[slot as usize - 1].inbox,
         };
         slots[slot as usize] = Slot { sequence: mark, inbox, seen: 0 };
         // A revision shows the text that was there before, unless it changed the text.
-        mark == FOREIGN || shown.inbox.is_none() || self.place(mark)
+        mark == FOREIGN || shown.inbox.is_none() || self.place(mark) || shown.is_replayed
     }
 
     /// False when the event has its number already.
@@ -209,7 +232,7 @@ impl View {
         self.edge
     }
 
-    /// A header says that nothing up to this slot is going to be replayed. True when something is left out thereby.
+    /// A header says that everything up to this slot is held, or is none of the session's business. True when something is left out.
     pub(super) fn skip_to(&mut self, slot: u64) -> bool {
         let slot = slot.min(SLOT_MAX) as u32;
         let is_gap = slot > self.edge && self.edge > 0;
@@ -217,28 +240,77 @@ impl View {
         is_gap
     }
 
-    /// Slots that were skipped and never came.
-    pub(super) fn missing(&self) -> u64 {
-        let holes = self.holes.iter().flat_map(|holes| holes.iter());
-        holes.map(|(from, to)| u64::from(to - from) + 1).sum()
+    /// A header says that what lies between is not going to be replayed but has to be asked for. True when there is something.
+    pub(super) fn show_gap(&mut self, last: u64) -> bool {
+        let last = last.min(SLOT_MAX) as u32;
+        let is_gap = last > self.edge;
+        if is_gap {
+            self.holes.get_or_insert_default().shown.push((self.edge + 1, last));
+            self.edge = last;
+        }
+        is_gap
     }
 
-    /// Takes a slot out of the holes; false when it is in none.
-    fn fill(&mut self, slot: u32) -> bool {
-        let Some(holes) = &mut self.holes else {
-            return false;
-        };
-        let Some(place) = holes.iter().position(|(from, to)| (*from..=*to).contains(&slot)) else {
-            return false;
-        };
-        let (from, to) = holes.swap_remove(place);
-        let rests = [(from, slot.wrapping_sub(1)), (slot + 1, to)];
-        holes.extend(rests.into_iter().filter(|(from, to)| from <= to));
-        if holes.is_empty() {
-            self.holes = None;
-        }
-        true
+    /// The first slot that has to be asked for.
+    pub(super) fn to_load(&self) -> Option<u32> {
+        self.holes.as_ref()?.shown.iter().map(|(from, _)| *from).min()
     }
+
+    /// Everything up to this slot has been loaded, though not each slot shows: revisions show in the message that they changed.
+    pub(super) fn loaded(&mut self, slot: u64) {
+        let slot = slot.min(SLOT_MAX) as u32;
+        if let Some(holes) = &mut self.holes {
+            holes.shown.retain_mut(|(from, to)| {
+                *from = (*from).max(slot + 1);
+                from <= to
+            });
+        }
+        self.tidy();
+    }
+
+    /// Slots that never came.
+    pub(super) fn missing(&self) -> u64 {
+        let spans = self.holes.iter().flat_map(|holes| holes.skipped.iter().chain(&holes.shown));
+        spans.map(|(from, to)| u64::from(to - from) + 1).sum()
+    }
+
+    /// Takes a slot out of the holes.
+    fn fill(&mut self, slot: u32) -> Filled {
+        let Some(holes) = &mut self.holes else {
+            return Filled::Nothing;
+        };
+        let filled = if take_out(&mut holes.skipped, slot) {
+            Filled::Skipped
+        } else if take_out(&mut holes.shown, slot) {
+            Filled::Shown
+        } else {
+            Filled::Nothing
+        };
+        self.tidy();
+        filled
+    }
+
+    fn tidy(&mut self) {
+        self.holes.take_if(|holes| holes.skipped.is_empty() && holes.shown.is_empty());
+    }
+}
+
+/// Which hole a slot was in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    Nothing,
+    Skipped,
+    Shown,
+}
+
+fn take_out(spans: &mut Vec<(u32, u32)>, slot: u32) -> bool {
+    let Some(place) = spans.iter().position(|(from, to)| (*from..=*to).contains(&slot)) else {
+        return false;
+    };
+    let (from, to) = spans.swap_remove(place);
+    let rests = [(from, slot - 1), (slot + 1, to)];
+    spans.extend(rests.into_iter().filter(|(from, to)| from <= to));
+    true
 }
 
 #[cfg(test)]
@@ -246,7 +318,7 @@ mod tests {
     use super::*;
 
     fn shown(slot: u64, sequence: Option<u32>, inbox: i64) -> Shown {
-        Shown { slot, sequence, inbox: Some(inbox) }
+        Shown { slot, sequence, inbox: Some(inbox), is_replayed: false }
     }
 
     fn two() -> (Rooms, View, View) {
@@ -300,7 +372,7 @@ mod tests {
         let (mut rooms, mut ann, _) = two();
         rooms.book(&mut ann, shown(1, None, 0));
         rooms.book(&mut ann, shown(2, Some(0), 1));
-        rooms.book(&mut ann, Shown { slot: 3, sequence: Some(1), inbox: None });
+        rooms.book(&mut ann, Shown { slot: 3, sequence: Some(1), inbox: None, is_replayed: false });
         rooms.book(&mut ann, shown(4, Some(2), 2));
         assert!(rooms.is_unread_right(&ann, 4, 0, 2) && rooms.is_unread_right(&ann, 4, 3, 1));
         assert!(!rooms.is_unread_right(&ann, 4, 2, 2) && !rooms.is_unread_right(&ann, 3, 0, 2));
@@ -320,12 +392,16 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_shows_a_gap_makes_no_hole() {
+    fn a_gap_that_a_header_shows_has_to_be_loaded() {
         let (mut rooms, mut ann, _) = two();
         assert!(!ann.skip_to(1), "the first header of all leaves nothing out");
         rooms.book(&mut ann, shown(2, None, 0));
-        assert!(ann.skip_to(10));
-        rooms.book(&mut ann, shown(11, None, 0));
-        assert_eq!((ann.missing(), ann.edge()), (0, 11));
+        assert!(!ann.show_gap(2) && ann.show_gap(5));
+        assert_eq!(rooms.book(&mut ann, shown(6, None, 0)), Booked::Next(false));
+        assert_eq!((ann.missing(), ann.to_load()), (3, Some(3)));
+        assert_eq!(rooms.book(&mut ann, shown(3, None, 0)), Booked::Loaded(false));
+        assert_eq!(ann.to_load(), Some(4));
+        ann.loaded(5);
+        assert_eq!((ann.missing(), ann.to_load(), ann.edge()), (0, None, 6));
     }
 }

@@ -44,6 +44,11 @@ pub(super) struct Seat {
     pub(super) horizon: i64,
     /// When the connection was begun, in microseconds of the process's clock.
     pub(super) begun_us: u64,
+    /// It has been in sync before.
+    pub(super) was_live: bool,
+    /// It does not read for now, or did not for a while: the server may close it for that.
+    pub(super) is_slow: bool,
+    pub(super) was_slow: bool,
     pub(super) views: Vec<View>,
     stream: Option<TcpStream>,
     /// What the kernel did not take.
@@ -73,6 +78,9 @@ impl Seat {
             stage: Stage::Away,
             horizon: 0,
             begun_us: 0,
+            was_live: false,
+            is_slow: false,
+            was_slow: false,
             views: Vec::new(),
             stream: None,
             unsent: Vec::new(),

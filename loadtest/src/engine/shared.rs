@@ -3,13 +3,13 @@
 //! Not here: what is done with them ([`super::generator`], [`super::conductor`]).
 
 use crate::fleet::Account;
-use crate::scenario::Scenario;
+use crate::scenario::{Pace, Scenario};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::tally::Times;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) scenario: Scenario,
-    pub(super) accounts: Arc<Vec<Account>>,
+    pub(super) accounts: Vec<Account>,
     pub(super) server: SocketAddr,
     /// The value of the `Host` header.
     pub(super) host: String,
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// Deliveries since the last look, for the live view and the curve over time.
     pub(super) recent: Mutex<Times>,
     conversation_ids: Mutex<Vec<Option<Uuid>>>,
+    /// Those that were created here and not told to the conductor yet.
+    announced: Mutex<Vec<(u32, Uuid)>>,
     /// The highest slot of each conversation that any generator's session was sent, as of its last look.
     tops: Mutex<HashMap<Uuid, u32>>,
     /// What each generator's sessions lack, as of its last look; none since it was asked to cease.
@@ -41,10 +43,10 @@ pub(super) struct Shared {
 }
 
 /// What a run is made with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Founding {
     pub(super) scenario: Scenario,
-    pub(super) accounts: Arc<Vec<Account>>,
+    pub(super) accounts: Vec<Account>,
     pub(super) server: SocketAddr,
     pub(super) host: String,
     pub(super) run_key: u64,
@@ -57,6 +59,7 @@ impl Shared {
         Self {
             run: format!("r{run_key:x}"),
             conversation_ids: Mutex::new(vec![None; scenario.conversations]),
+            announced: Mutex::default(),
             scenario,
             accounts,
             server,
@@ -71,9 +74,19 @@ impl Shared {
         }
     }
 
-    /// A conversation has its id.
+    /// A conversation was created here.
     pub(super) fn announce(&self, conversation: u32, id: Uuid) {
+        self.learn(conversation, id);
+        locked(&self.announced).push((conversation, id));
+    }
+
+    /// A conversation has its id.
+    pub(super) fn learn(&self, conversation: u32, id: Uuid) {
         locked(&self.conversation_ids)[conversation as usize] = Some(id);
+    }
+
+    pub(super) fn take_announced(&self) -> Vec<(u32, Uuid)> {
+        std::mem::take(&mut *locked(&self.announced))
     }
 
     pub(super) fn conversation_id(&self, conversation: u32) -> Option<Uuid> {
@@ -86,6 +99,10 @@ impl Shared {
             let held = known.entry(id).or_default();
             *held = top.max(*held);
         }
+    }
+
+    pub(super) fn tops(&self) -> Vec<(Uuid, u32)> {
+        locked(&self.tops).iter().map(|(id, top)| (*id, *top)).collect()
     }
 
     pub(super) fn top(&self, id: Uuid) -> u32 {
@@ -117,16 +134,25 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What generators are told to do. Times are microseconds since the epoch, so that processes can agree on them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// Connect all sessions of the share that are away.
+    /// Connect all sessions of the share that are away. What they had sent without an answer is sent again.
     Connect,
     /// Create the conversations that begin in the share.
     Create,
+    /// Have every writer ask for the activity of his conversations.
+    Activate,
     /// Send, measure what is meant for the given span.
-    Load { begin_us: u64, measured: Range<u64> },
-    /// Send nothing more.
+    Load { begin_us: u64, measured: Range<u64>, pace: Pace, quota: Option<f64> },
+    /// Let some sessions stop reading, as the scenario says.
+    Stall,
+    /// Send nothing more; everybody reads again.
     Cease,
+    /// Drop the connections of all but the keepers, without a word, spread over so many microseconds.
+    HangUp { over_us: u64 },
+    /// The server is about to end: it may close sessions with 1012.
+    ExpectEnd,
     /// Say what is missing now, close, end.
     Stop,
 }
@@ -145,6 +171,12 @@ macro_rules! progress {
             $(#[doc = $doc] pub $name: u64,)+
         }
 
+        impl std::iter::Sum for Snapshot {
+            fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+                parts.fold(Self::default(), |sum, part| Self { $($name: sum.$name + part.$name,)+ })
+            }
+        }
+
         impl Progress {
             pub(super) fn snapshot(&self) -> Snapshot {
                 Snapshot { $($name: self.$name.load(Ordering::Relaxed),)+ }
@@ -158,6 +190,8 @@ progress! {
     live,
     #[doc = "Sessions that ended although they were not meant to."]
     lost,
+    #[doc = "Sessions that the server closed as the scenario expects it."]
+    let_go,
     #[doc = "Conversations created."]
     created,
     #[doc = "Events sent."]
@@ -198,7 +232,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// What a generator brings home.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Harvest {
     pub(super) tally: super::tally::Tally,
     /// The highest slot and the digest of each conversation, as the generator's sessions saw it.

@@ -25,6 +25,8 @@ pub struct Counts {
     pub unanswered: u64,
     /// Sessions that ended although the plan did not say so.
     pub disconnected: u64,
+    /// Sessions that the server closed as the scenario expects it.
+    pub let_go: u64,
     /// Slots of the flow that reached a session, each author's own among them.
     pub deliveries: u64,
     /// Records of any kind received.
@@ -68,6 +70,7 @@ impl Counts {
             (&mut self.refused, other.refused),
             (&mut self.unanswered, other.unanswered),
             (&mut self.disconnected, other.disconnected),
+            (&mut self.let_go, other.let_go),
             (&mut self.deliveries, other.deliveries),
             (&mut self.records, other.records),
             (&mut self.frames, other.frames),
@@ -167,6 +170,10 @@ pub struct Tally {
     pub last_deliveries: Times,
     /// From the begin of a connection to the end of its sync.
     pub connects: Times,
+    /// The same for those that were in sync before, from the begin of the new connection to the end of the catch-up.
+    pub reconnects: Times,
+    /// Sessions closed by the server, by code.
+    pub closes: BTreeMap<u16, u64>,
     /// How late the generator sent.
     pub lateness: Times,
     /// How long one turn of the generator took: what has arrived waits for so long at most before its time is taken.
@@ -188,6 +195,10 @@ impl Tally {
         }
         self.last_deliveries.add(&other.last_deliveries);
         self.connects.add(&other.connects);
+        self.reconnects.add(&other.reconnects);
+        for (code, count) in other.closes {
+            *self.closes.entry(code).or_default() += count;
+        }
         self.lateness.add(&other.lateness);
         self.turns.add(&other.turns);
         self.busy_share = self.busy_share.max(other.busy_share);

@@ -53,6 +53,8 @@ pub(super) struct RecordIn<'a> {
     #[serde(borrow, default)]
     pub(super) message: Cow<'a, str>,
     pub(super) account_id: Option<Uuid>,
+    pub(super) is_writing: Option<bool>,
+    pub(super) lock_account_id: Option<Uuid>,
     pub(super) last_message_nr: Option<u64>,
     pub(super) read_message_nr: Option<u64>,
     pub(super) fw_message_nr: Option<u64>,
@@ -60,9 +62,31 @@ pub(super) struct RecordIn<'a> {
     pub(super) unread_count: Option<u64>,
 }
 
+/// Which event put a text there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Post,
+    Edit,
+    Task,
+}
+
+impl Mark {
+    const ALL: [Self; 3] = [Self::Post, Self::Edit, Self::Task];
+
+    /// The word that a text begins with.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Post => "load",
+            Self::Edit => "edit",
+            Self::Task => "task",
+        }
+    }
+}
+
 /// What a message of the load says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
+    pub(super) mark: Mark,
     /// Which event of the run put this text there.
     pub(super) sequence: u32,
     /// When it was meant to be sent, in microseconds of the run's clock.
@@ -72,7 +96,7 @@ pub(super) struct Told {
 /// The text of one message: which run, which event of it, and when it was meant to be sent. Letters and digits only, so that no markup rule
 /// of the server changes it; filled up to `bytes`.
 pub(super) fn message_text(run: &str, told: Told, bytes: usize) -> String {
-    let mut text = format!("load {run} {} {} ", told.sequence, told.intended_us);
+    let mut text = format!("{} {run} {} {} ", told.mark.word(), told.sequence, told.intended_us);
     let end = "end";
     // Words of ten letters, as far as they fit.
     while text.len() + end.len() + 11 <= bytes {
@@ -84,9 +108,11 @@ pub(super) fn message_text(run: &str, told: Told, bytes: usize) -> String {
 
 /// Reads [`message_text`] back out of a message's markup.
 pub(super) fn read_text(run: &str, message: &str) -> Option<Told> {
-    let (_, rest) = message.split_once("load ")?;
-    let mut words = rest.strip_prefix(run)?.strip_prefix(' ')?.split(' ');
-    Some(Told { sequence: words.next()?.parse().ok()?, intended_us: words.next()?.parse().ok()? })
+    let (before, rest) = message.split_once(run)?;
+    let before = before.strip_suffix(' ')?;
+    let mark = Mark::ALL.into_iter().find(|mark| before.ends_with(mark.word()))?;
+    let mut words = rest.strip_prefix(' ')?.split(' ');
+    Some(Told { mark, sequence: words.next()?.parse().ok()?, intended_us: words.next()?.parse().ok()? })
 }
 
 /// The `client_req_id` of an event of the run: its sequence can be read back, and no other run has it.
@@ -117,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_text_is_read_back_from_its_markup_and_has_its_length() {
-        let told = Told { sequence: 7, intended_us: 1234 };
+        let told = Told { mark: Mark::Edit, sequence: 7, intended_us: 1234 };
         let text = format!("<msg><p>{}</p></msg>", message_text("r1", told, 0));
         assert_eq!(read_text("r1", &text), Some(told));
         assert_eq!(read_text("r2", &text), None);

@@ -184,8 +184,9 @@ fn load(fault: Fault, pace: Pace) -> Outcome {
     };
     let accounts = fleet::recruit(&recruiting, 0..scenario.sessions(), &mut |_| {}).unwrap();
     let aim = Aim { name: "fake".into(), base_url, pid: None };
-    let means = Means { accounts: Arc::new(accounts), generators: 2, stall: Duration::from_millis(400) };
-    conductor::run(&scenario, &aim, &means, &mut |_, _| {}).unwrap()
+    let (generators, stall) = (2, Duration::from_millis(400));
+    let means = Means { accounts: Arc::new(accounts), generators, processes: Vec::new(), stall };
+    conductor::run(&scenario, &aim, means, None, &mut |_| {}).unwrap()
 }
 
 const CLOSED: Pace = Pace::Saturate { in_flight: 1 };

@@ -4,6 +4,7 @@
 
 use crate::engine::tally::{Counts, Tally, Times};
 use crate::outcome::Outcome;
+use crate::report::compare::short;
 use crate::scenario::Pace;
 use std::fmt::Write;
 
@@ -46,8 +47,13 @@ fn write_outcome(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         write_times(text, "last delivery", &tally.last_deliveries)?;
     }
     write_times(text, "connect and sync", &tally.connects)?;
+    write_times(text, "connect and catch up", &tally.reconnects)?;
+    write_kinds(text, tally)?;
     write_usage(text, outcome)?;
     write_tally(text, tally)?;
+    for (name, value) in &outcome.figures {
+        writeln!(text, "{name}: {}", short(*value))?;
+    }
     if let Some(why) = outcome.spoilt_by() {
         writeln!(text, "the load was the bottleneck, its figures are no verdict on the server: {why}")?;
     }
@@ -68,6 +74,20 @@ fn write_times(text: &mut String, name: &str, times: &Times) -> std::fmt::Result
         "{name}: p50 {p50:.2} ms, p99 {p99:.2}, p99.9 {p999:.2}, max {max:.2} ({} measured)",
         times.count()
     )
+}
+
+/// Each kind of event, when there are several.
+fn write_kinds(text: &mut String, tally: &Tally) -> std::fmt::Result {
+    if tally.answers.len() < 2 {
+        return Ok(());
+    }
+    for (kind, times) in &tally.answers {
+        write_times(text, &format!("  {kind} answered"), times)?;
+        if let Some(times) = tally.deliveries.get(kind) {
+            write_times(text, &format!("  {kind} delivered"), times)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_usage(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
@@ -95,10 +115,11 @@ fn write_usage(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
 }
 
 fn write_tally(text: &mut String, tally: &Tally) -> std::fmt::Result {
-    let Counts { sent, answered, refused, unanswered, disconnected, .. } = tally.counts;
+    let Counts { sent, answered, refused, unanswered, disconnected, let_go, .. } = tally.counts;
     writeln!(
         text,
-        "sent {sent}, answered {answered}, refused {refused}, unanswered {unanswered}, sessions lost {disconnected}"
+        "sent {sent}, answered {answered}, refused {refused}, unanswered {unanswered}, sessions lost {disconnected}, let go as \
+         expected {let_go}"
     )?;
     let Counts {
         deliveries,
@@ -129,6 +150,9 @@ fn write_tally(text: &mut String, tally: &Tally) -> std::fmt::Result {
         tally.lateness.percentile(99.0) as f64 / 1000.0,
         tally.turns.percentile(99.0) as f64 / 1000.0,
     )?;
+    for (code, count) in &tally.closes {
+        writeln!(text, "closed with {code}: {count} sessions")?;
+    }
     for example in &tally.examples {
         writeln!(text, "! {example}")?;
     }

@@ -12,6 +12,7 @@ use rill_proto::record::my_section::MySection;
 use rill_proto::record::{self, weight};
 
 use super::{Board, Task, Text, What};
+use crate::file::Host;
 use crate::piece::Piece;
 use crate::store::Stamp;
 
@@ -105,8 +106,11 @@ pub fn records(board: &Board, news: &[Told], texts: &Texts) -> Records {
                 if let What::Assigned { conversation_id, message_nr, .. } = of.what {
                     records.shows.entry(conversation_id).or_default().push((message_nr, *id));
                 } else {
-                    let text = texts.get(id).filter(|_| records.is_whole);
+                    let text = texts.get(id).filter(|_| records.is_whole && of.what != What::Deleted);
                     records.pieces.push(task(board.account_id, *id, of, text));
+                    let files = text.into_iter().flat_map(|text| &text.files);
+                    let host = Host::Private { message_id: *id };
+                    records.pieces.extend(files.map(|file| Piece::Shared(file.record(host).into())));
                 }
             }
         }
@@ -140,7 +144,7 @@ fn task(account_id: AccountId, id: MessageId, of: &Task, text: Option<&Text>) ->
     let section_id = of.place.map(|place| place.section_id);
     let task_weight = of.place.map(|place| weight::Weight(place.weight.get()));
     let bytes = match text {
-        Some(text) if state != MyMessageState::Deleted => record::complete(&MyMessage {
+        Some(text) => record::complete(&MyMessage {
             message_id: id,
             account_id,
             message: &text.message,
@@ -152,8 +156,8 @@ fn task(account_id: AccountId, id: MessageId, of: &Task, text: Option<&Text>) ->
             edited_time: text.edited_time,
             store_time: seconds(text.store_time),
         }),
-        _ if state == MyMessageState::Deleted => record::complete(&Deleted::new(id, account_id)),
-        _ => record::complete(&Moved {
+        None if state == MyMessageState::Deleted => record::complete(&Deleted::new(id, account_id)),
+        None => record::complete(&Moved {
             message_id: id,
             account_id,
             mk_message_state: state,

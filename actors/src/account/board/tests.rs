@@ -6,7 +6,7 @@ const ALICE: AccountId = AccountId(Uuid::from_u128(1));
 
 fn task(weight: Option<Weight>, section_id: SectionId, stamp: Stamp) -> Task {
     let what = What::Private { is_done: false, store_time: stamp };
-    Task { what, place: weight.map(|weight| Place { section_id, weight }), from: None, stamp }
+    Task { what, place: weight.map(|weight| Place { section_id, weight }), from: None, bytes: 0, stamp }
 }
 
 fn id(nr: u128) -> MessageId {
@@ -30,7 +30,7 @@ fn two_tasks_may_change_places_in_one_decision() {
 #[test]
 fn only_so_many_that_are_gone_are_remembered() {
     let mut board = Board::new(ALICE);
-    let gone = |stamp| Task { what: What::Deleted, place: None, from: None, stamp };
+    let gone = |stamp| Task { what: What::Deleted, place: None, from: None, bytes: 0, stamp };
     for nr in 0..GONE_MAX as u64 {
         board.fold_task(id(u128::from(nr)), Some(&gone(nr + 1)));
     }

@@ -19,6 +19,7 @@ pub(super) struct Draft<'a> {
     sections: BTreeMap<SectionId, Section>,
     tasks: BTreeMap<MessageId, Task>,
     texts: Vec<(MessageId, Option<Text>)>,
+    uploads: Vec<Change>,
     /// The highest weight of those sections that got tasks on top.
     tops: BTreeMap<SectionId, Weight>,
     news: Vec<Told>,
@@ -33,6 +34,7 @@ impl<'a> Draft<'a> {
             sections: BTreeMap::new(),
             tasks: BTreeMap::new(),
             texts: Vec::new(),
+            uploads: Vec::new(),
             tops: BTreeMap::new(),
             news: Vec::new(),
         }
@@ -58,6 +60,11 @@ impl<'a> Draft<'a> {
     /// What a private task or a canned response says now; nothing once it is gone.
     pub(super) fn put_text(&mut self, id: MessageId, text: Option<Text>) {
         self.texts.push((id, text));
+    }
+
+    /// Uploads that are attached now.
+    pub(super) fn use_up(&mut self, uploads: Vec<Change>) {
+        self.uploads.extend(uploads);
     }
 
     pub(super) fn tell_task(&mut self, id: MessageId) {
@@ -116,6 +123,7 @@ impl<'a> Draft<'a> {
         }
         changes.extend(self.sections.into_iter().map(|(id, section)| Change::MySection(id, Some(section))));
         changes.extend(self.tasks.into_iter().map(|(id, task)| Change::Task(id, Some(task))));
+        changes.extend(self.uploads);
         changes.extend(self.texts.into_iter().map(|(id, text)| Change::Text(id, text)));
         Decision { changes, board: self.news, identifier, ..Decision::default() }
     }

@@ -6,12 +6,14 @@ use rill_proto::id::{ConversationId, MessageId, SectionId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Decision;
 pub(super) use super::replay::Replay;
 use super::replay::{ALICE, text};
+use super::{Decision, Facts};
 use crate::account::board::record::{self, Texts, Told};
 use crate::account::board::{Place, What};
+use crate::account::upload;
 use crate::effect::{Assignment, Effect};
+use crate::file::{Content, Digest, Reference};
 use crate::piece::{Piece, Viewer};
 use crate::store::Stamp;
 
@@ -85,6 +87,27 @@ impl Replay {
         serde_json::from_value(decision.identifier["message_id"].clone()).unwrap()
     }
 
+    /// Adds a private task with files.
+    pub(super) fn task_with(&mut self, message: &str, urls: &[String]) -> MessageId {
+        let event = my_message::AddTodo { message: text(message), attachment_urls: Some(urls.to_vec()) };
+        let decision = self.ask(ClientEvent::MyMessage(my_message::Event::AddTodo(event))).unwrap();
+        serde_json::from_value(decision.identifier["message_id"].clone()).unwrap()
+    }
+
+    /// Brings a file, and tells its url.
+    pub(super) fn upload(&mut self, name: &str, size: u64) -> String {
+        let upload_id = Uuid::new_v5(&ALICE.0, name.as_bytes());
+        let content =
+            Content { sha256: Digest([7; 32]), size, file_type: "text/plain".to_owned(), picture: None };
+        let brought = upload::Brought { upload_id, name: name.to_owned(), content };
+        let kept = self.judge(|state, facts| {
+            let facts = Facts { storage_quota: 1_000, ..facts.clone() };
+            Ok(upload::keep(state, vec![brought.clone()], &facts)?)
+        });
+        self.carry_out(&kept.unwrap());
+        Reference::Upload(upload_id).url(name)
+    }
+
     /// Adds a section.
     pub(super) fn section(&mut self, name: &str, prev: Option<SectionId>) -> SectionId {
         let decision = self.ask(add_section(name, prev)).unwrap();
@@ -111,6 +134,9 @@ events! {
     MyMessage my_message delete Delete(message_id: MessageId = message_id);
     MyMessage my_message set_done SetDone(message_id: MessageId = message_id);
     MyMessage my_message set_todo SetTodo(message_id: MessageId = message_id);
+    MyMessage my_message edit_attachments EditAttachments(
+        message_id: MessageId = message_id, attachment_urls: &[String] = Some(attachment_urls.to_vec())
+    );
     MyMessage my_message edit_body EditBody(message_id: MessageId = message_id, message: &str = text(message));
     MySection my_section archive_all TaskArchiveAll(section_id: SectionId = section_id);
     MySection my_section archive_done TaskArchiveDone(section_id: SectionId = section_id);

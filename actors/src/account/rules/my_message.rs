@@ -1,8 +1,7 @@
-//! The events on private tasks and canned responses (accounts.md §6 and §7.4).
+//! The events on private tasks and canned responses, and the files in them (accounts.md §6 and §7.4).
 
 use rill_proto::event::my_message::{self, Event};
 use rill_proto::id::MessageId;
-use rill_proto::markup;
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
@@ -10,15 +9,20 @@ use uuid::Uuid;
 use super::board::Draft;
 use super::{Decision, Facts, Judged, Need, Stop};
 use crate::account::board::{Board, CANNED_MAX, TASKS_MAX, Task, Text, What};
+use crate::account::state::State;
+use crate::account::upload;
+use crate::file::body::{render, with_files};
+use crate::file::{Attached, Attaching, File, Host, bytes_of, check_urls};
 
 /// Decides an event on a private task or a canned response.
 ///
 /// # Errors
-/// What the request record says, or the text that must be read first.
-pub(super) fn decide(board: &Board, event: &Event, facts: &Facts) -> Judged<Decision> {
+/// What the request record says, or what must be read first.
+pub(super) fn decide(state: &State, event: &Event, facts: &Facts) -> Judged<Decision> {
+    let board = &state.board;
     match event {
-        Event::AddCanned(event) => add_canned(board, event, facts),
-        Event::AddTodo(event) => add_todo(board, event, facts),
+        Event::AddCanned(event) => add_canned(state, event, facts),
+        Event::AddTodo(event) => add_todo(state, event, facts),
         Event::Archive(event) => {
             let (mut draft, task) = private(board, event.message_id, facts)?;
             draft.archive(event.message_id, task);
@@ -33,19 +37,15 @@ pub(super) fn decide(board: &Board, event: &Event, facts: &Facts) -> Judged<Deci
         Event::SetTodo(event) => set_done(board, event.message_id, false, facts),
         Event::Delete(event) => delete(board, event.message_id, facts),
         Event::Edit(event) => {
-            let message = content("message", &event.message, event.attachment_urls.as_deref())?;
-            revise(board, event.message_id, message, facts)
+            let files = Some(event.attachment_urls.as_deref().unwrap_or_default());
+            revise(state, event.message_id, Some(&event.message), files, facts)
         }
-        Event::EditBody(event) => {
-            revise(board, event.message_id, content("message", &event.message, None)?, facts)
-        }
+        Event::EditBody(event) => revise(state, event.message_id, Some(&event.message), None, facts),
         Event::EditAttachments(event) => {
-            files(event.attachment_urls.as_deref())?;
-            let (mut draft, _) = private(board, event.message_id, facts)?;
-            draft.tell_task(event.message_id);
-            Ok(about(draft, event.message_id))
+            let files = Some(event.attachment_urls.as_deref().unwrap_or_default());
+            revise(state, event.message_id, None, files, facts)
         }
-        Event::EditCanned(event) => edit_canned(board, event, facts),
+        Event::EditCanned(event) => edit_canned(state, event, facts),
     }
 }
 
@@ -76,41 +76,75 @@ fn text_of<'a>(task: &Task, id: MessageId, facts: &'a Facts) -> Judged<&'a Text>
     read.ok_or_else(|| Stop::Needs(Need::Texts(vec![id])))
 }
 
-/// Nothing keeps files yet.
-fn files(attachment_urls: Option<&[String]>) -> Result<(), Refusal> {
-    if attachment_urls.is_some_and(|urls| !urls.is_empty()) {
-        return Err(Refusal::not_supported("attachment_urls"));
+/// The files of a private message once the urls replace all of them.
+///
+/// # Errors
+/// 400 for an url that cannot be one or too many of them, 430 for one that names nothing that the caller may see, or what
+/// must be looked up first.
+fn attach(
+    state: &State,
+    id: MessageId,
+    earlier: &[File],
+    urls: &[String],
+    facts: &Facts,
+) -> Judged<Attached> {
+    check_urls(urls)?;
+    let host = Host::Private { message_id: id };
+    let attaching = Attaching { host, earlier, caller: state.account_id, now: facts.now };
+    let is_missing = |url: &&String| attaching.own(url).is_none() && !facts.files.contains_key(*url);
+    let missing: Vec<String> = urls.iter().filter(is_missing).cloned().collect();
+    if !missing.is_empty() {
+        return Err(Stop::Needs(Need::Files(missing)));
+    }
+    Ok(attaching.replace(urls, |url| facts.files.get(url).cloned().flatten())?)
+}
+
+/// A message without a text and without a file says nothing.
+fn says_something(text: &str, files: &[File]) -> Result<(), Refusal> {
+    if text.trim().is_empty() && files.iter().all(|file| file.is_deleted) {
+        return Err(Refusal::invalid_call("message", "a text or a file is needed"));
     }
     Ok(())
 }
 
-/// Renders a text. `param` is the one that it is in.
-fn content(param: &str, text: &str, attachment_urls: Option<&[String]>) -> Result<String, Refusal> {
-    files(attachment_urls)?;
-    if text.trim().is_empty() {
-        return Err(Refusal::invalid_call(param, "a text or a file is needed"));
-    }
-    Ok(markup::render(text, &[]).xml)
+/// Makes a private task or a canned response.
+fn make(
+    state: &State,
+    what: What,
+    (message, canned_name): (&str, Option<String>),
+    urls: Option<&[String]>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let id = MessageId(facts.fresh);
+    let Attached { files, uploads } = attach(state, id, &[], urls.unwrap_or_default(), facts)?;
+    says_something(message, &files)?;
+    let mut draft = Draft::new(&state.board, facts);
+    let place = matches!(what, What::Private { .. }).then(|| draft.top(state.board.default_id()));
+    let bytes = bytes_of(&files);
+    draft.use_up(upload::attached(state, &uploads, facts).changes);
+    draft.put_text(
+        id,
+        Some(Text {
+            message: render(message, &files).xml,
+            canned_name,
+            posted_time: facts.now,
+            edited_time: None,
+            files,
+            store_time: facts.stamp,
+        }),
+    );
+    draft.put_task(id, Task { what, place, from: None, bytes, stamp: facts.stamp });
+    Ok(about(draft, id))
 }
 
-fn add_todo(board: &Board, event: &my_message::AddTodo, facts: &Facts) -> Judged<Decision> {
-    let message = content("message", &event.message, event.attachment_urls.as_deref())?;
-    if board.tasks_standing() >= TASKS_MAX {
+fn add_todo(state: &State, event: &my_message::AddTodo, facts: &Facts) -> Judged<Decision> {
+    if state.board.tasks_standing() >= TASKS_MAX {
         return Err(
             Refusal::no_permission(format!("Your board holds {TASKS_MAX} tasks, no more fit.")).into()
         );
     }
-    let id = MessageId(facts.fresh);
-    let mut draft = Draft::new(board, facts);
-    let place = Some(draft.top(board.default_id()));
     let what = What::Private { is_done: false, store_time: facts.stamp };
-    draft.put_text(id, Some(fresh(message, None, facts)));
-    draft.put_task(id, Task { what, place, from: None, stamp: facts.stamp });
-    Ok(about(draft, id))
-}
-
-fn fresh(message: String, canned_name: Option<String>, facts: &Facts) -> Text {
-    Text { message, canned_name, posted_time: facts.now, edited_time: None, store_time: facts.stamp }
+    make(state, what, (&event.message, None), event.attachment_urls.as_deref(), facts)
 }
 
 fn set_done(board: &Board, id: MessageId, done: bool, facts: &Facts) -> Judged<Decision> {
@@ -126,13 +160,15 @@ fn set_done(board: &Board, id: MessageId, done: bool, facts: &Facts) -> Judged<D
     Ok(about(draft, id))
 }
 
+/// Its files go with it, and their records with its own.
 fn delete(board: &Board, id: MessageId, facts: &Facts) -> Judged<Decision> {
     let task = board.task(id).ok_or_else(|| Refusal::not_found("Message"))?;
     let mut draft = Draft::new(board, facts);
     match task.what {
         What::Private { .. } | What::Canned { .. } => {
             draft.put_text(id, None);
-            draft.put_task(id, Task { what: What::Deleted, place: None, from: None, stamp: facts.stamp });
+            let what = What::Deleted;
+            draft.put_task(id, Task { what, place: None, from: None, bytes: 0, stamp: facts.stamp });
         }
         What::Deleted => draft.tell_task(id),
         What::Assigned { .. } => return Err(Refusal::not_found("Message").into()),
@@ -140,22 +176,63 @@ fn delete(board: &Board, id: MessageId, facts: &Facts) -> Judged<Decision> {
     Ok(about(draft, id))
 }
 
-/// Replaces what a private task says.
-fn revise(board: &Board, id: MessageId, message: String, facts: &Facts) -> Judged<Decision> {
-    let (mut draft, task) = private(board, id, facts)?;
+/// Replaces what a private task says, its files or both.
+fn revise(
+    state: &State,
+    id: MessageId,
+    message: Option<&str>,
+    urls: Option<&[String]>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let (mut draft, task) = private(&state.board, id, facts)?;
     let before = text_of(task, id, facts)?;
-    if before.message == message {
-        draft.tell_task(id);
-        return Ok(about(draft, id));
-    }
-    draft.put_text(
-        id,
-        Some(Text { message, edited_time: Some(facts.now), store_time: facts.stamp, ..before.clone() }),
-    );
     let is_done = matches!(task.what, What::Private { is_done: true, .. });
     let what = What::Private { is_done, store_time: facts.stamp };
-    draft.put_task(id, Task { what, ..task.clone() });
+    replace(state, &mut draft, (id, before, what), (message, before.canned_name.as_deref()), urls, facts)?;
     Ok(about(draft, id))
+}
+
+/// Gives a message another text, another name, other files; what is not given stays.
+fn replace(
+    state: &State,
+    draft: &mut Draft<'_>,
+    (id, before, what): (MessageId, &Text, What),
+    (message, canned_name): (Option<&str>, Option<&str>),
+    urls: Option<&[String]>,
+    facts: &Facts,
+) -> Judged<()> {
+    let Attached { files, uploads } = match urls {
+        Some(urls) => attach(state, id, &before.files, urls, facts)?,
+        None => Attached { files: before.files.clone(), uploads: Vec::new() },
+    };
+    let xml = match message {
+        Some(message) => {
+            says_something(message, &files)?;
+            render(message, &files).xml
+        }
+        None => with_files(&before.message, &files),
+    };
+    let canned_name = canned_name.map(str::to_owned);
+    if xml == before.message && files == before.files && canned_name == before.canned_name {
+        draft.tell_task(id);
+        return Ok(());
+    }
+    let Some(task) = state.board.task(id) else { return Ok(()) };
+    let bytes = bytes_of(&files);
+    draft.use_up(upload::attached(state, &uploads, facts).changes);
+    draft.put_text(
+        id,
+        Some(Text {
+            message: xml,
+            canned_name,
+            posted_time: before.posted_time,
+            edited_time: Some(facts.now),
+            files,
+            store_time: facts.stamp,
+        }),
+    );
+    draft.put_task(id, Task { what, bytes, ..task.clone() });
+    Ok(())
 }
 
 /// The name of a canned response, and its form for comparing.
@@ -174,23 +251,19 @@ fn name_of(board: &Board, name: &str, id: MessageId) -> Result<(String, Uuid), R
     Ok((name.to_owned(), key))
 }
 
-fn add_canned(board: &Board, event: &my_message::AddCanned, facts: &Facts) -> Judged<Decision> {
-    let id = MessageId(facts.fresh);
-    let (canned_name, name) = name_of(board, &event.canned_name, id)?;
-    let message = content("message", &event.message, event.attachment_urls.as_deref())?;
+fn add_canned(state: &State, event: &my_message::AddCanned, facts: &Facts) -> Judged<Decision> {
+    let board = &state.board;
+    let (canned_name, name) = name_of(board, &event.canned_name, MessageId(facts.fresh))?;
     if board.canned_count() >= CANNED_MAX {
         let text = format!("You have {CANNED_MAX} canned responses, no more fit.");
         return Err(Refusal::no_permission(text).into());
     }
-    let mut draft = Draft::new(board, facts);
     let what = What::Canned { name, store_time: facts.stamp };
-    draft.put_text(id, Some(fresh(message, Some(canned_name), facts)));
-    draft.put_task(id, Task { what, place: None, from: None, stamp: facts.stamp });
-    Ok(about(draft, id))
+    make(state, what, (&event.message, Some(canned_name)), event.attachment_urls.as_deref(), facts)
 }
 
-fn edit_canned(board: &Board, event: &my_message::EditCanned, facts: &Facts) -> Judged<Decision> {
-    let id = event.message_id;
+fn edit_canned(state: &State, event: &my_message::EditCanned, facts: &Facts) -> Judged<Decision> {
+    let (board, id) = (&state.board, event.message_id);
     let task = board.task(id).ok_or_else(|| Refusal::not_found("Message"))?;
     match task.what {
         What::Canned { .. } => {}
@@ -200,20 +273,12 @@ fn edit_canned(board: &Board, event: &my_message::EditCanned, facts: &Facts) -> 
         What::Assigned { .. } => return Err(Refusal::not_found("Message").into()),
     }
     let (canned_name, name) = name_of(board, &event.canned_name, id)?;
-    let message = content("message", &event.message, event.attachment_urls.as_deref())?;
     let before = text_of(task, id, facts)?;
     let mut draft = Draft::new(board, facts);
-    draft.put_text(
-        id,
-        Some(Text {
-            message,
-            canned_name: Some(canned_name),
-            edited_time: Some(facts.now),
-            store_time: facts.stamp,
-            ..before.clone()
-        }),
-    );
-    draft.put_task(id, Task { what: What::Canned { name, store_time: facts.stamp }, ..task.clone() });
+    let what = What::Canned { name, store_time: facts.stamp };
+    let urls = Some(event.attachment_urls.as_deref().unwrap_or_default());
+    let said = (Some(&*event.message), Some(&*canned_name));
+    replace(state, &mut draft, (id, before, what), said, urls, facts)?;
     Ok(about(draft, id))
 }
 
@@ -334,6 +399,39 @@ mod tests {
                 assert_eq!(replay.ask(event), Err(Refusal::not_found("Message")));
             }
         }
+    }
+
+    #[test]
+    fn files_stand_in_the_body_count_and_go_when_they_are_not_named_any_more() {
+        let mut replay = Replay::alice();
+        let urls = [replay.upload("a.txt", 100), replay.upload("b.txt", 20)];
+        let task = replay.task_with("", &urls);
+        assert!(replay.state.uploads.values().all(|upload| upload.is_attached));
+        assert_eq!(replay.state.board.bytes(), 120);
+        let records = replay.records(&[Told::Task(task)]);
+        assert_eq!((records.len(), &records[1]["mk_rec_type"]), (3, &Value::from("file")));
+        assert!(records[0]["message"].as_str().unwrap().contains(">b.txt</file>"));
+        let kept = records[2]["file_url"].as_str().unwrap().to_owned();
+
+        replay.ask(edit_attachments(task, std::slice::from_ref(&kept))).unwrap();
+        let records = replay.records(&[Told::Task(task)]);
+        let gone: Vec<&Value> = records[1..].iter().map(|file| &file["is_deleted"]).collect();
+        assert_eq!((gone, replay.state.board.bytes()), (vec![&json!(false), &json!(true)], 20));
+
+        replay.ask(edit_body(task, "with a text")).unwrap();
+        let message = &replay.records(&[Told::Task(task)])[0]["message"];
+        assert!(message.as_str().unwrap().starts_with("<msg><p>with a text</p><file "));
+        assert!(replay.ask(edit_body(task, "")).is_ok(), "the file says something");
+        replay.ask(edit_attachments(task, &[])).unwrap();
+        assert_eq!(replay.state.board.bytes(), 0);
+        let nothing = edit_attachments(task, &["/upload/AAAAAAAAAAAAAAAAAAAAAA/x".to_owned()]);
+        assert_eq!(replay.ask(nothing), Err(Refusal::not_found("File")));
+        assert_eq!(replay.ask(edit_attachments(task, &["x".to_owned()])).unwrap_err().status, 400);
+
+        let other = replay.task_with("two", &urls[..1]);
+        assert_eq!(replay.state.board.bytes(), 100, "an upload may be attached more than once");
+        replay.ask(delete(other)).unwrap();
+        assert_eq!(replay.state.board.bytes(), 0);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::account::rows::{load, rows};
 use crate::account::state::{Change, Head, State, Token};
 use crate::conversation::rows::decode;
 use crate::effect::Effect;
+use crate::file::Reference;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp};
 
 pub(in crate::account) const ALICE: AccountId = AccountId(Uuid::from_u128(1));
@@ -144,11 +145,18 @@ impl Replay {
                 assert!(wanted.iter().any(|id| !facts.texts.contains_key(id)), "asks for what it has");
                 facts.texts.extend(self.texts(&wanted));
             }
+            Need::Files(urls) => {
+                let found = |url: &String| match Reference::parse(url) {
+                    Some(Reference::Upload(id)) => self.state.uploads.get(&id)?.found(id),
+                    _ => None,
+                };
+                facts.files.extend(urls.iter().map(|url| (url.clone(), found(url))));
+            }
             Need::Outcome => facts.outcome = Some(None),
         }
     }
 
-    fn carry_out(&mut self, decision: &Decision) {
+    pub(in crate::account) fn carry_out(&mut self, decision: &Decision) {
         for change in &decision.changes {
             self.state.fold(change);
         }

@@ -134,7 +134,7 @@ pub(super) fn assigned(board: &Board, said: Assigned, facts: &Facts) -> Decision
     let what = What::Assigned { conversation_id, message_nr, state, version };
     let task = match known {
         Some(known) => Task { what, ..known.clone() },
-        None => Task { what, place: None, from: None, stamp: facts.stamp },
+        None => Task { what, place: None, from: None, bytes: 0, stamp: facts.stamp },
     };
     let mut draft = Draft::new(board, facts);
     let was_archived = before == Assignment::ArchivedInConversation;

@@ -5,7 +5,6 @@
 use rill_proto::classificator::MessageState;
 use rill_proto::event::message;
 use rill_proto::id::AccountId;
-use rill_proto::markup::{self, FileRef};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
@@ -14,6 +13,7 @@ use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::revision::{is_free, may_edit, target, unchangeable};
 use crate::conversation::rules::{Decision, Facts, Judged, Need, Stop, standing};
 use crate::conversation::state::{Message, State};
+use crate::file::body::with_files;
 use crate::file::{Attached, Attaching, File, Found, Host, Reference, check_urls};
 
 /// `message:edit_attachments`: other files, the text stays.
@@ -145,44 +145,6 @@ fn look_up(draft: &Draft<'_>, url: &str) -> Judged<Option<Option<Found>>> {
         }
         Some(_) | None => Ok(draft.facts.files.get(url).cloned()),
     }
-}
-
-/// A typed text as a body with these files.
-pub(super) fn render(text: &str, files: &[File]) -> markup::Rendered {
-    show(files, |files| markup::render(text, files))
-}
-
-/// A body with other files.
-pub(super) fn with_files(xml: &str, files: &[File]) -> String {
-    show(files, |files| markup::with_files(xml, files))
-}
-
-/// A body that was copied together with its files: each former one is shown as gone, and its copy behind it.
-pub(super) fn with_copied(xml: &str, former: &[File], copies: &[File]) -> String {
-    let former = former.iter().filter(|file| !file.is_deleted);
-    let keys: Vec<[String; 2]> = former.zip(copies).map(|(file, copy)| [file.key(), copy.key()]).collect();
-    let refs: Vec<FileRef<'_>> = copies
-        .iter()
-        .zip(&keys)
-        .flat_map(|(copy, [former, key])| {
-            [
-                FileRef { key: former, name: &copy.name, is_deleted: true },
-                FileRef { key, name: &copy.name, is_deleted: false },
-            ]
-        })
-        .collect();
-    markup::with_files(xml, &refs)
-}
-
-/// A file that somebody took out by itself is still shown, as one that is gone.
-fn show<T>(files: &[File], with: impl FnOnce(&[FileRef<'_>]) -> T) -> T {
-    let shown = || files.iter().filter(|file| !file.is_deleted || file.deleter_id.is_some());
-    let keys: Vec<String> = shown().map(File::key).collect();
-    let refs: Vec<FileRef<'_>> = shown()
-        .zip(&keys)
-        .map(|(file, key)| FileRef { key, name: &file.name, is_deleted: file.is_deleted })
-        .collect();
-    with(&refs)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::open::is_open;
 use crate::conversation::rules::draft::{Draft, Post, number};
 use crate::conversation::rules::flow::Flow;
-use crate::conversation::rules::{Decision, Facts, Foreign, Judged, Need, Stop, attach, standing};
+use crate::conversation::rules::{Decision, Facts, Foreign, Judged, Need, Stop, standing};
 use crate::conversation::state::{Member, Message, State};
+use crate::file::body;
 use crate::file::{Attached, Attaching, File, Host};
 
 /// `message:copy`: a plain message of the caller's with the same words.
@@ -29,7 +30,7 @@ pub(super) fn copy(
     let is_here = |id: &AccountId| state.members.get(id).is_some_and(Member::is_present);
     let mention_ids = original.mention_ids.iter().copied().filter(is_here).collect();
     let post = Post {
-        message: attach::with_copied(&original.message, &original.files, &files),
+        message: body::with_copied(&original.message, &original.files, &files),
         subject: original.subject,
         reply_to_message_nr: None,
         mention_ids,

@@ -12,6 +12,7 @@ use crate::conversation::rules::{
 };
 use crate::conversation::state::{Message, State};
 use crate::file::Attached;
+use crate::file::body;
 
 /// Decides an event on a message.
 pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Facts) -> Judged<Decision> {
@@ -94,7 +95,7 @@ pub(super) fn content(
 ) -> Judged<Content> {
     let attached = attach::replace(draft, message, attachment_urls)?;
     needs_something(text, attached.files.iter().all(|file| file.is_deleted))?;
-    let rendered = attach::render(text, &attached.files);
+    let rendered = body::render(text, &attached.files);
     Ok(Content { xml: rendered.xml, names: rendered.mentions, attached })
 }
 

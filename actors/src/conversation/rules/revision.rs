@@ -7,11 +7,10 @@ use rill_proto::refusal::Refusal;
 
 use crate::conversation::rules::draft::{Draft, number};
 use crate::conversation::rules::message::{Content, content, needs_something, subject};
-use crate::conversation::rules::{
-    Decision, Facts, Judged, News, Reach, Soft, attach, mention, presence, standing,
-};
+use crate::conversation::rules::{Decision, Facts, Judged, News, Reach, Soft, mention, presence, standing};
 use crate::conversation::state::{Head, Member, Message, State};
 use crate::file::Attached;
+use crate::file::body;
 
 /// `message:edit`: everything that is not given is removed. A deleted message stays as it is.
 pub(super) fn edit(
@@ -46,7 +45,7 @@ pub(super) fn edit_body(
     may_edit(&message, caller)?;
     is_free(&message, caller, facts)?;
     needs_something(&event.message, message.files.iter().all(|file| file.is_deleted))?;
-    let rendered = attach::render(&event.message, &message.files);
+    let rendered = body::render(&event.message, &message.files);
     let attached = Attached { files: message.files.clone(), uploads: Vec::new() };
     let content = Content { xml: rendered.xml, names: rendered.mentions, attached };
     rewrite(draft, &message, content, |_| {}, event.from_message_nr)

@@ -13,7 +13,7 @@ use crate::conversation::board::Place;
 use crate::conversation::rules::draft::number;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, presence, standing, visit};
-use crate::conversation::state::{Message, State};
+use crate::conversation::state::{Member, Message, State};
 
 /// How many slots a forward sync covers, as the older calls did.
 pub(super) const FORWARD: usize = 10;
@@ -139,6 +139,10 @@ pub fn shown(
     let messages = numbers.into_iter().map(|nr| flow.message(nr)).collect::<Judged<Vec<_>>>()?;
     let messages: Vec<Message> = messages.into_iter().flatten().collect();
     let mut news = authors(state, viewer, &messages);
+    // Who is a member is known to him already.
+    news.retain(
+        |news| !matches!(news, News::Contact(id) if state.members.get(id).is_some_and(Member::is_present)),
+    );
     news.extend(plain(messages));
     Ok(news)
 }

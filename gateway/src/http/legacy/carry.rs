@@ -85,7 +85,8 @@ pub(crate) struct Outcome {
     account_id: Option<Uuid>,
     conversation_id: Option<Uuid>,
     message_nr: Option<u64>,
-    stream: Vec<Value>,
+    /// The records that they brought.
+    pub(crate) stream: Vec<Value>,
 }
 
 impl Outcome {
@@ -179,20 +180,20 @@ impl<'a> Legacy<'a> {
         }
     }
 
+    /// Submits events that only read, together; what one of them is refused is left out.
+    pub(crate) async fn aside_all(&self, events: Vec<(&str, Value)>) -> Result<Vec<Value>, Stopped> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let submissions =
+            events.iter().map(|(urn, params)| submission(RequestId(Uuid::new_v4()), urn, params));
+        let answer = self.store(submissions.collect::<Result<_, Refused>>()?).await?;
+        Ok(answer.stream)
+    }
+
     /// Submits one event and waits for its outcome.
     pub(crate) async fn submit(&self, id: RequestId, urn: &str, params: &Value) -> Result<Outcome, Stopped> {
-        let params = serde_json::value::to_raw_value(params)
-            .map_err(|error| Refused::fault("params cannot be written", error))?;
-        let event = ClientEvent::decode(&format!("{URN}{urn}"), &params).map_err(Refused::from)?;
-        let submission = Submission {
-            client_req_id: Some(id),
-            client_req_id_echo: None,
-            mk_event_type: Cow::Borrowed(event.urn()),
-            event: Ok(event),
-        };
-        let body = self.call.store(&self.login, vec![submission]).await?;
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|error| Refused::fault("an answer is not of its own form", error))?;
+        let answer = self.store(vec![submission(id, urn, params)?]).await?;
         let Some(request) = answer.requests.into_iter().next() else {
             return Err(Refused::fault("an answer has no request record", urn).into());
         };
@@ -201,6 +202,12 @@ impl<'a> Legacy<'a> {
         }
         let Identifier { account_id, conversation_id, message_nr } = request.identifier;
         Ok(Outcome { account_id, conversation_id, message_nr, stream: answer.stream })
+    }
+
+    async fn store(&self, submissions: Vec<Submission>) -> Result<Answer, Refused> {
+        let body = self.call.store(&self.login, submissions).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| Refused::fault("an answer is not of its own form", error))
     }
 
     /// The params of a step, with what had to be looked up.
@@ -308,9 +315,7 @@ impl<'a> Legacy<'a> {
         }
         let shown = self.aside("conv:get", json!({ "conversation_id": id })).await?;
         let mut header = shown.stream.into_iter().find(|record| is_header(record, id));
-        if let Some(Value::Object(header)) = &mut header {
-            header.retain(|key, _| !OF_A_FRESH_CLIENT.contains(&key.as_str()));
-        }
+        header.iter_mut().for_each(without_window);
         outcome.stream.extend(header);
         Ok(())
     }
@@ -332,6 +337,27 @@ impl<'a> Legacy<'a> {
         let lane = self.call.worker.http_session(&self.login).lane;
         let item = Item::Pieces(lane, vec![Piece::Shared(record.into())]);
         self.call.worker.shared.node.inboxes.put_on_worker(item);
+    }
+}
+
+fn submission(id: RequestId, urn: &str, params: &Value) -> Result<Submission, Refused> {
+    let params = serde_json::value::to_raw_value(params)
+        .map_err(|error| Refused::fault("params cannot be written", error))?;
+    let event = ClientEvent::decode(&format!("{URN}{urn}"), &params).map_err(Refused::from)?;
+    Ok(Submission {
+        client_req_id: Some(id),
+        client_req_id_echo: None,
+        mk_event_type: Cow::Borrowed(event.urn()),
+        event: Ok(event),
+    })
+}
+
+/// A header that leaves a client's window of the conversation where it is.
+pub(crate) fn without_window(record: &mut Value) {
+    if record["mk_rec_type"] == "conv"
+        && let Value::Object(header) = record
+    {
+        header.retain(|key, _| !OF_A_FRESH_CLIENT.contains(&key.as_str()));
     }
 }
 

@@ -1,0 +1,29 @@
+//! Which conversations an account has, read from its rows as they are stored; it wakes no owner.
+//!
+//! Not here: what an account sees in them (each conversation knows).
+
+use rill_proto::id::{AccountId, ConversationId};
+
+use super::state::Membership;
+use crate::conversation::rows::decode;
+use crate::store::{Aggregate, RowKey, Stamp, Store, StoreFault};
+
+/// The conversations of an account with the stamps under which they came to it, the earliest first.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn memberships(
+    store: &dyn Store,
+    account_id: AccountId,
+) -> Result<Vec<(ConversationId, Stamp)>, StoreFault> {
+    let loaded = store.load(Aggregate::Account(account_id)).await?;
+    let mut found = Vec::new();
+    for (key, bytes) in loaded.map(|loaded| loaded.rows).unwrap_or_default() {
+        if let RowKey::Membership(id) = key {
+            let membership: Membership = decode(&bytes)?;
+            found.push((id, membership.stamp));
+        }
+    }
+    found.sort_unstable_by_key(|(id, stamp)| (*stamp, *id));
+    Ok(found)
+}
