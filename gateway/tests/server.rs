@@ -11,6 +11,8 @@
 
 #[path = "server/backup.rs"]
 mod backup;
+#[path = "server/boards.rs"]
+mod boards;
 #[path = "server/crash.rs"]
 mod crash;
 #[path = "wire/elsewhere.rs"]
