@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::notice::Notice;
 use crate::account::profile::Profile;
 use crate::account::settings::{Device, Registration, Settings};
 use crate::file::Upload;
@@ -101,6 +102,8 @@ pub enum Change {
     Text(MessageId, Option<board::Text>),
     /// Another account has this one in its list.
     Watcher(AccountId),
+    /// A letter that waits for an answer, by its name.
+    Notice(Uuid, Option<Notice>),
     /// A file that it brought here.
     Upload(Uuid, Option<Upload>),
     /// How much its files take in a conversation.
@@ -124,6 +127,8 @@ pub struct State {
     pub board: Board,
     /// Accounts that have it in their lists: they are told what changes of its profile.
     pub watchers: BTreeSet<AccountId>,
+    /// Letters that wait for an answer, by their name.
+    pub notices: BTreeMap<Uuid, Notice>,
     /// Files that it brought here, by what their urls name.
     pub uploads: BTreeMap<Uuid, Upload>,
     /// How much its files take, by conversation.
@@ -142,6 +147,7 @@ impl State {
             memberships: BTreeMap::new(),
             board: Board::new(account_id),
             watchers: BTreeSet::new(),
+            notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
             stored: BTreeMap::new(),
         }
@@ -168,6 +174,12 @@ impl State {
             Change::Text(..) => {}
             Change::Watcher(id) => {
                 self.watchers.insert(*id);
+            }
+            Change::Notice(name, Some(notice)) => {
+                self.notices.insert(*name, notice.clone());
+            }
+            Change::Notice(name, None) => {
+                self.notices.remove(name);
             }
             Change::Upload(id, Some(upload)) => {
                 self.uploads.insert(*id, upload.clone());
