@@ -23,6 +23,7 @@ mod introduction;
 pub mod label;
 pub mod login;
 pub mod memberships;
+pub mod notice;
 mod orders;
 mod owner;
 pub mod profile;
@@ -34,6 +35,7 @@ mod submission;
 mod sync;
 mod telling;
 pub mod upload;
+pub mod wish;
 
 pub use owner::Account;
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::file::fetch::Wanted;
+use crate::letter::Letter;
 use crate::store::{OutboxEntry, Stamp};
 
 /// What a conversation tells an account, or an account a conversation.
@@ -109,6 +110,11 @@ pub enum Effect {
         news: Spreading,
         /// The last one who was.
         after: Spot,
+    },
+    /// To an account, from itself: a letter that it sends.
+    Mail {
+        /// The letter.
+        letter: Letter,
     },
     /// To an account: a device of one of its sessions is another session's now.
     Detached {

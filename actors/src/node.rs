@@ -21,6 +21,7 @@ use crate::file::fetch::Fetch;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
 use crate::outside::{Outside, Passwords};
+use crate::post::Post;
 use crate::presence::Presence;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::watermark::{Issued, Watermark};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub idle: Duration,
     /// How many bytes of files an account may have.
     pub storage_quota: u64,
+    /// Anybody may register, so that those who are known by an address only are invited to.
+    pub open_registration: bool,
 }
 
 /// What an account's files may take: 10 GiB, as clients have always been told.
@@ -47,7 +50,7 @@ pub const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES }
+        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES, open_registration: true }
     }
 }
 
@@ -71,6 +74,8 @@ pub struct Node {
     pub fetch: Arc<dyn Fetch>,
     /// Hashes and checks passwords.
     pub passwords: Arc<dyn Passwords>,
+    /// Letters on their way out.
+    pub post: Post,
     /// What is counted.
     pub metrics: Metrics,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
@@ -110,6 +115,7 @@ impl Node {
             site,
             settings,
             passwords: outside.passwords,
+            post: Post::new(outside.mail, arbiters[0].clone()),
             metrics: Metrics::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),

@@ -10,6 +10,7 @@ use rill_proto::refusal::Refusal;
 
 use crate::blobs::Blobs;
 use crate::file::fetch::Fetch;
+use crate::letter::Letter;
 
 /// What a call to the outside answers with once it is done.
 pub type Outcome<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -23,6 +24,22 @@ pub trait Passwords: Send + Sync + 'static {
     fn verify(&self, password: String, hash: String) -> Outcome<Result<bool, Refusal>>;
 }
 
+/// Hands letters to a mail server, or to whatever stands for one.
+pub trait Mail: Send + Sync + 'static {
+    /// Hands one over. The same letter may come again.
+    fn deliver(&self, letter: Letter) -> Outcome<Result<(), Undelivered>>;
+}
+
+/// A letter was not taken.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Undelivered {
+    /// It never will be.
+    pub is_final: bool,
+    /// Why, without any address or content.
+    pub reason: String,
+}
+
 /// Everything that a node needs from outside.
 #[derive(Clone)]
 pub struct Outside {
@@ -32,4 +49,6 @@ pub struct Outside {
     pub fetch: Arc<dyn Fetch>,
     /// Passwords.
     pub passwords: Arc<dyn Passwords>,
+    /// Letters.
+    pub mail: Arc<dyn Mail>,
 }

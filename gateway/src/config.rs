@@ -58,6 +58,14 @@ settings! {
     "RILL_STORE_CACHE_MIB" store_cache_mib: u32 = 64;
     /// Whether anybody may register an account [default: true]
     "RILL_OPEN_REGISTRATION" open_registration: bool = true;
+    /// Whether who registers must show that his address is his, by a link that is mailed to it [default: false]
+    "RILL_CONFIRM_EMAIL" confirm_email: bool = false;
+    /// Mail server: smtp://HOST:PORT, smtp://HOST?tls=required, smtps://USER:PASSWORD@HOST [default: none; mails become files]
+    "RILL_SMTP" smtp: String = String::new();
+    /// The address that mails come from [default: noreply@ and the mail host]
+    "RILL_MAIL_FROM" mail_from: String = String::new();
+    /// Header in which a proxy in front names its client, as in X-Forwarded-For [default: none]
+    "RILL_CLIENT_ADDRESS_HEADER" client_address_header: String = String::new();
     /// User name of the provisioning call POST /sys/account/register; off without one [default: none]
     "RILL_SYS_USER" sys_user: String = String::new();
     /// Password of the provisioning call [default: none]

@@ -105,6 +105,22 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Encodes with the usual alphabet of base64, padded.
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let held =
+            chunk.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = held >> (18 - 6 * place) & 0x3F;
+            let letter = ALPHABET.get(digit as usize).filter(|_| place <= chunk.len());
+            text.push(letter.map_or('=', |letter| char::from(*letter)));
+        }
+    }
+    text
+}
+
 /// Whether two secrets are the same, in a time that does not tell how much of them is.
 pub(crate) fn is_same_secret(given: &str, secret: &str) -> bool {
     use sha2::{Digest, Sha256};
@@ -117,7 +133,7 @@ mod tests {
     use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
     use uuid::Uuid;
 
-    use super::{base64, basic, is_origin_allowed, set_cookie, token};
+    use super::{base64, basic, is_origin_allowed, set_cookie, to_base64, token};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -170,5 +186,9 @@ mod tests {
         assert_eq!(basic(&given), Some(("ops".to_owned(), "pa:ss".to_owned())));
         assert_eq!(basic(&headers(&[(AUTHORIZATION, "Basic %%%")])), None);
         assert_eq!(base64("YQ==").as_deref(), Some(b"a".as_slice()));
+        for text in ["", "a", "ab", "abc", "abcd"] {
+            assert_eq!(base64(&to_base64(text.as_bytes())).as_deref(), Some(text.as_bytes()));
+        }
+        assert_eq!(to_base64(b"ab"), "YWI=");
     }
 }

@@ -27,10 +27,12 @@ use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
 pub(crate) mod conversation;
+pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod file;
 mod label;
 pub(crate) mod legacy;
+pub(crate) mod letter;
 pub(crate) mod message;
 pub(crate) mod page;
 mod range;

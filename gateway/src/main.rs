@@ -18,6 +18,7 @@ mod config;
 mod credentials;
 mod fetch;
 mod http;
+mod mail;
 mod metrics;
 mod password;
 mod refuse;
@@ -25,6 +26,7 @@ mod routes;
 mod serve;
 mod shutdown;
 mod socket;
+mod velocity;
 mod worker;
 
 /// Deliveries are many small allocations, made on one thread and freed on another.

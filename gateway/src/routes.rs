@@ -13,6 +13,8 @@ use crate::refuse::Refused;
 pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::page::routes(config);
     http::account::routes(config);
+    http::enrolment::routes(config);
+    http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
     http::legacy::routes(config);

@@ -27,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, cores};
 use crate::fetch::Fetcher;
+use crate::mail::{MailError, Sender};
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
@@ -69,6 +70,9 @@ pub(crate) enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Mail cannot be sent as the settings say.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// Passwords cannot be hashed on this system.
     #[error("cannot hash passwords: {0}")]
     Hash(argon2::password_hash::Error),
@@ -97,16 +101,26 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
-    actix_rt::System::new().block_on(run(config, Arc::clone(&store), blobs, listener, hasher))?;
+    let outside = outside(&config, &hasher, blobs)?;
+    actix_rt::System::new().block_on(run(config, Arc::clone(&store), outside, listener, hasher))?;
     close(store);
     tracing::info!("stopped");
     Ok(())
 }
 
+/// What the owners need and cannot do themselves.
+fn outside(config: &Config, hasher: &Hasher, blobs: Arc<Folder>) -> Result<Outside, ServeError> {
+    let networks = config.fetch_networks.clone();
+    let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
+    let fetch = Arc::new(fetch.map_err(ServeError::System)?);
+    let mail = Arc::new(Sender::new(config)?);
+    Ok(Outside { passwords: Arc::new(hasher.clone()), mail, blobs, fetch })
+}
+
 async fn run(
     config: Config,
     store: Arc<Embedded>,
-    blobs: Arc<Folder>,
+    outside: Outside,
     listener: TcpListener,
     hasher: Hasher,
 ) -> Result<(), ServeError> {
@@ -114,13 +128,12 @@ async fn run(
     let owners: Vec<Arbiter> = (0..cores()).map(|_| Arbiter::new()).collect();
     let inboxes = Inboxes::new(config.worker_threads());
     let site = Site { public_url: config.public_url(), mail_host: config.mail_host() };
-    let settings =
-        Settings { idle: Duration::from_millis(config.idle_ms), storage_quota: config.storage_quota_bytes };
+    let settings = Settings {
+        idle: Duration::from_millis(config.idle_ms),
+        storage_quota: config.storage_quota_bytes,
+        open_registration: config.open_registration,
+    };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let networks = config.fetch_networks.clone();
-    let fetch = Fetcher::start(Arc::clone(&blobs) as _, networks, config.file_bytes_max);
-    let fetch = Arc::new(fetch.map_err(ServeError::System)?);
-    let outside = Outside { passwords: Arc::new(hasher.clone()), blobs, fetch };
     let node = Node::new(store, inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;

@@ -23,6 +23,7 @@ use crate::http::search::SEARCHES_MAX;
 use crate::http::upload::Uploading;
 use crate::password::Hasher;
 use crate::socket::Sockets;
+use crate::velocity::Velocity;
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Passwords.
     pub(crate) hasher: Hasher,
+    /// How often one caller may do what.
+    pub(crate) velocity: Velocity,
     /// Open sockets.
     pub(crate) seats: Arc<Seats>,
     /// Uploads under way.
@@ -84,6 +87,7 @@ impl Shared {
         Arc::new(Self {
             seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
             uploading: Arc::default(),
+            velocity: Velocity::default(),
             node,
             config,
             hasher,

@@ -11,6 +11,8 @@
 
 #[path = "server/backup.rs"]
 mod backup;
+#[path = "server/boards.rs"]
+mod boards;
 #[path = "server/crash.rs"]
 mod crash;
 #[path = "wire/elsewhere.rs"]
@@ -21,6 +23,10 @@ mod ends;
 mod fetch;
 #[path = "server/files.rs"]
 mod files;
+#[path = "wire/letter.rs"]
+mod letter;
+#[path = "server/mail.rs"]
+mod mail;
 #[path = "server/malformed.rs"]
 mod malformed;
 #[path = "server/once.rs"]

@@ -27,6 +27,7 @@
 //! | `bob<< nothing` | nothing is left that bob was pushed: shown by a question to each conversation's owner that comes back behind it all |
 //! | `all settle` | everybody takes in what is under way, and forgets it |
 //! | `bob disconnects`, `bob connects`, `bob reconnects` | with the horizon that he has |
+//! | `bob is mailed $link` | the newest letter to him comes to have a link, and the name stands for what it carries |
 //! | `bob is cut off` | his login has ended: his socket is closed with 1008, his polls are answered with 401 |
 //! | `bob is gone` | the same, and for good: his account is closed, and he has no picture in the end |
 //! | `bob header $c read 4 unread 0` | the header in bob's picture comes to say this; the words are those of [`keys::WORDS`] |
@@ -53,6 +54,8 @@ mod complaint;
 mod elsewhere;
 #[path = "wire/keys.rs"]
 mod keys;
+#[path = "wire/letter.rs"]
+mod letter;
 #[path = "wire/pattern.rs"]
 mod pattern;
 #[path = "wire/pending.rs"]

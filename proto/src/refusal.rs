@@ -78,6 +78,11 @@ impl Refusal {
         Self::new(431, "business_logic", text)
     }
 
+    /// 430: an account that belongs to an organisation is closed by nobody else.
+    pub fn closed_by_admins() -> Self {
+        Self::new(430, "not_possible", "Org members can be closed only by org admins")
+    }
+
     /// 403: the caller lacks the role in an organisation.
     pub fn forbidden() -> Self {
         Self::new(403, "forbidden", "Only for admins of the organisation.")

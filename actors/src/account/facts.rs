@@ -26,6 +26,7 @@ pub(super) enum Fact {
     Accounts(Vec<(String, AccountId)>),
     Companions(BTreeSet<AccountId>),
     DeviceHolder(Uuid, Option<DeviceHolder>),
+    AddressHolder(String, Option<AccountId>),
     Password(CheckedPassword),
     Texts(Texts),
     Files(Vec<(String, Option<Found>)>),
@@ -46,7 +47,8 @@ pub(super) enum NoFact {
 pub(super) struct Asking {
     pub(super) node: Arc<Node>,
     pub(super) account_id: AccountId,
-    pub(super) request_id: RequestId,
+    /// Of the event, where it is about one.
+    pub(super) request_id: Option<RequestId>,
     /// The conversations that the account can see; only where companions are asked for.
     pub(super) memberships: Vec<ConversationId>,
 }
@@ -77,6 +79,11 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
             let held = node.store.holder(UniqueKey::Device(name)).await?;
             Ok(Fact::DeviceHolder(name, held.map(|held| decode(&held)).transpose()?))
         }
+        Need::AddressHolder(address) => {
+            let held = node.store.holder(UniqueKey::Address(address.clone())).await?;
+            let holder = held.and_then(|held| Uuid::from_slice(&held).ok()).map(AccountId);
+            Ok(Fact::AddressHolder(address, holder))
+        }
         Need::Password { given, hash, wanted } => {
             Ok(Fact::Password(check(node, &given, hash, &wanted).await?))
         }
@@ -88,8 +95,11 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
             Ok(Fact::Files(gather(store, asking.account_id, urls).await?))
         }
         Need::Outcome => {
-            let key = UniqueKey::Request(asking.account_id, asking.request_id.0);
-            let row = node.store.holder(key).await?;
+            let key = asking.request_id.map(|id| UniqueKey::Request(asking.account_id, id.0));
+            let row = match key {
+                Some(key) => node.store.holder(key).await?,
+                None => None,
+            };
             Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
         }
     }
@@ -152,6 +162,9 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Companions(found) => facts.companions = Some(found),
         Fact::DeviceHolder(name, holder) => {
             facts.devices.insert(name, holder);
+        }
+        Fact::AddressHolder(address, holder) => {
+            facts.addresses.insert(address, holder);
         }
         Fact::Password(checked) => facts.password = Some(checked),
         Fact::Texts(texts) => facts.texts.extend(texts),

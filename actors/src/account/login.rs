@@ -51,22 +51,6 @@ pub struct Credentials {
 /// Answers of an account to an order.
 pub type OrderReply<T> = oneshot::Sender<Result<T, Refusal>>;
 
-/// Registers the account, or refuses with 431 when it is registered already.
-#[derive(Message, Debug)]
-#[rtype(result = "()")]
-pub struct Register {
-    /// Lower case.
-    pub email: String,
-    /// As argon2 writes it.
-    pub password_hash: String,
-    /// Not empty.
-    pub display_name: String,
-    /// Lower case, 6 to 30 characters; claimed for good.
-    pub fleep_address: Option<String>,
-    /// Told when it is durable.
-    pub reply: OrderReply<AccountId>,
-}
-
 /// Makes a login session durable.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
@@ -164,4 +148,71 @@ pub fn token_name(node: &Node, token_id: Uuid) -> Uuid {
 #[must_use]
 pub fn ticket_name(node: &Node, ticket: &str) -> Uuid {
     node.derived_id("ticket", ticket.as_bytes())
+}
+
+/// Fleep addresses that nobody has, made of the names by which somebody is known: a few to choose from.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn free_addresses(node: &Arc<Node>, names: &[&str]) -> Result<Vec<String>, StoreFault> {
+    /// How many are offered: enough to choose from, few to read.
+    const OFFERED: usize = 3;
+    /// How many numbers are tried behind a name before it counts as taken.
+    const NUMBERS_MAX: u32 = 20;
+    let mut free: Vec<String> = Vec::new();
+    for name in names.iter().filter_map(|name| address_of(name)) {
+        for number in 0..NUMBERS_MAX {
+            let address = if number == 0 { name.clone() } else { format!("{name}{number}") };
+            let is_taken = free.contains(&address) || !is_address(&address);
+            if !is_taken && node.store.holder(UniqueKey::Address(address.clone())).await?.is_none() {
+                free.push(address);
+                break;
+            }
+        }
+    }
+    free.truncate(OFFERED);
+    Ok(free)
+}
+
+/// How long a Fleep address is (accounts.md §3.1).
+const ADDRESS_CHARS: std::ops::RangeInclusive<usize> = 6..=30;
+
+/// Whether a text, in lower case, can be a Fleep address.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    ADDRESS_CHARS.contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c))
+}
+
+/// What an address could be made of, from a name: room is left for a number behind it.
+fn address_of(name: &str) -> Option<String> {
+    /// What stands behind a name that is too short for an address.
+    const FILLER: &str = ".chat";
+    let letters = name.trim().to_lowercase();
+    let letters = letters.chars().map(|c| if c.is_whitespace() { '.' } else { c });
+    let mut address: String =
+        letters.filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(*c)).collect();
+    let begin = address.find(|c: char| c.is_ascii_lowercase())?;
+    address.drain(..begin);
+    address.truncate(ADDRESS_CHARS.end() - 2);
+    if address.len() < *ADDRESS_CHARS.start() {
+        address.push_str(FILLER);
+    }
+    Some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address_of, is_address};
+
+    #[test]
+    fn an_address_is_made_of_a_name() {
+        for (name, address) in [("Ada Lovelace", "ada.lovelace"), ("7 up!", "up.chat"), ("Jõe", "je.chat")] {
+            assert_eq!(address_of(name).as_deref(), Some(address));
+            assert!(is_address(address));
+        }
+        assert_eq!(address_of("123"), None);
+        assert!(address_of(&"a".repeat(40)).is_some_and(|address| is_address(&format!("{address}19"))));
+    }
 }

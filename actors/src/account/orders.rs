@@ -1,31 +1,15 @@
-//! Orders from the gateway: registering, opening and closing login sessions, showing the own record.
+//! Orders from the gateway: opening and closing login sessions, showing the own record.
 
 use actix::Context;
 use rill_proto::refusal::Refusal;
 
 use super::Account;
-use super::login::{
-    AskOwnContact, CloseSession, Login, OpenSession, OrderReply, Register, ticket_name, token_name,
-};
+use super::login::{AskOwnContact, CloseSession, Login, OpenSession, OrderReply, ticket_name, token_name};
 use super::rules::registration;
 use super::upload::{self, AskRoom, KeepUploads};
 use crate::journal::{Departure, Reply};
 
 impl Account {
-    pub(super) fn register(&mut self, order: Register, ctx: &mut Context<Self>) {
-        let (issued, facts) = self.facts();
-        let entry = registration::Entry {
-            email: &order.email,
-            password_hash: &order.password_hash,
-            display_name: &order.display_name,
-            fleep_address: order.fleep_address.as_deref(),
-        };
-        match registration::register(&self.state, entry, &facts) {
-            Ok(decision) => self.change(&decision, told(order.reply, Ok(self.id)), issued, ctx),
-            Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
-        }
-    }
-
     pub(super) fn open(&mut self, order: OpenSession, ctx: &mut Context<Self>) {
         let (issued, facts) = self.facts();
         let token = token_name(&self.desk.node, order.token_id);
@@ -68,7 +52,7 @@ impl Account {
 }
 
 /// Tells the outcome of an order once it is durable, or that it may be tried again.
-fn told<T: Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
+pub(super) fn told<T: Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
     Reply::Order(Box::new(move |ok| {
         let outcome = if ok { outcome } else { Err(Refusal::unavailable()) };
         // A caller who has gone away does not want to know.

@@ -13,13 +13,14 @@ use uuid::Uuid;
 use super::board::record::NO_TEXTS;
 use super::contact;
 use super::fetch::Fetched;
-use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of};
+use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
-use super::rules::{self, Decision, Facts};
+use super::rules::{self, Decision, Facts, Stop};
 use super::state::{Change, Head, State};
 use super::sync::{Page, Run, Step};
 use super::upload::{AskRoom, KeepUploads};
+use super::wish::{Grant, PrepareLetter};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
 use crate::effect::{Apply, Effect};
@@ -50,7 +51,8 @@ pub(crate) enum Work {
     Sync(Sync),
     Page(Page),
     Apply(OutboxEntry, Effect),
-    Register(Register),
+    Grant(Grant),
+    Prepare(PrepareLetter),
     Open(OpenSession),
     Close(CloseSession),
     Own(AskOwnContact),
@@ -79,6 +81,8 @@ impl Account {
         let facts = Facts {
             now: self.desk.node.now_s(),
             stamp: issued.stamp(),
+            secret: self.secret(issued.stamp()),
+            invites: self.desk.node.settings.open_registration,
             storage_quota: self.desk.node.settings.storage_quota,
             ..Facts::default()
         };
@@ -87,38 +91,62 @@ impl Account {
 
     /// Carries out what another owner's effect means here.
     fn apply(&mut self, entry: OutboxEntry, effect: Effect, ctx: &mut Context<Self>) {
+        if let Effect::Mail { letter } = effect {
+            let node = &self.desk.node;
+            if let Err(entry) = node.post.put(node, entry, letter) {
+                node.carry_again(entry);
+            }
+            return;
+        }
         if let Effect::Fetch(wanted) = &effect {
             return self.go_on_fetching(entry, wanted, ctx);
         }
-        // An address that somebody else has got meanwhile makes nobody known here.
-        let Effect::Watched { email: Some(email), .. } = &effect else {
-            return self.apply_now(entry, &effect, ctx);
-        };
-        if self.state.head.is_some() {
-            return self.apply_now(entry, &effect, ctx);
-        }
-        let (node, email) = (Arc::clone(&self.desk.node), email.clone());
-        let holder = async move { account_of(&node, &email).await };
-        ctx.wait(holder.into_actor(self).map(move |holder, owner, ctx| match holder {
-            Ok(id) if id == owner.id => owner.apply_now(entry, &effect, ctx),
-            Ok(_) => owner.desk.node.store.settle(entry.id),
-            Err(fault) => owner.meet(&fault, Work::Apply(entry, effect)),
-        }));
+        let (issued, facts) = self.facts();
+        self.try_applying(entry, effect, facts, issued, ctx);
     }
 
-    fn apply_now(&mut self, entry: OutboxEntry, effect: &Effect, ctx: &mut Context<Self>) {
-        let (issued, facts) = self.facts();
-        let decision = rules::apply(&self.state, effect, &facts);
+    fn try_applying(
+        &mut self,
+        entry: OutboxEntry,
+        effect: Effect,
+        facts: Facts,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
+        match rules::apply(&self.state, &effect, &facts) {
+            Ok(decision) => self.applied(entry, &effect, &decision, issued, ctx),
+            Err(Stop::Needs(need)) => {
+                self.learn(None, need, facts, ctx, move |owner, facts, ctx| match facts {
+                    Ok(facts) => owner.try_applying(entry, effect, facts, issued, ctx),
+                    Err(fault) => {
+                        tracing::error!(account_id = %owner.id, %fault, "a fact cannot be fetched");
+                        owner.fail(Work::Apply(entry, effect));
+                    }
+                })
+            }
+            // An effect says what is so: there is nobody to refuse it to.
+            Err(Stop::Refused(_)) => self.desk.node.store.settle(entry.id),
+        }
+    }
+
+    fn applied(
+        &mut self,
+        entry: OutboxEntry,
+        effect: &Effect,
+        decision: &Decision,
+        issued: Issued,
+        ctx: &mut Context<Self>,
+    ) {
         let settles = Some(entry.id);
         if !decision.is_durable() {
             return self.desk.journal.pass(Departure { settles, ..Departure::reply(Reply::None) });
         }
-        self.take_in(&decision);
+        self.take_in(decision);
         let step = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
-            Effect::Assigned { .. } => Step::Tasks(self.records(&decision, &NO_TEXTS)),
+            Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
             | Effect::Attached { .. }
@@ -126,9 +154,10 @@ impl Account {
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Spread { .. }
+            | Effect::Mail { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
-        let items = self.placements_for(&decision, &self.desk.node.presence.of(self.id));
+        let items = self.placements_for(decision, &self.desk.node.presence.of(self.id));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
@@ -142,7 +171,7 @@ impl Account {
             }
         }));
         let departure = Departure { items, reply, settles, issued: Some(issued) };
-        self.write(&decision, Vec::new(), departure, ctx);
+        self.write(decision, Vec::new(), departure, ctx);
     }
 
     pub(super) fn take_in(&mut self, decision: &Decision) {
@@ -233,7 +262,8 @@ impl Owner for Account {
             Work::Apply(entry, effect) => self.apply(entry, effect, ctx),
             Work::Activity(asked) => self.show_activity(asked),
             Work::Rest(rested) => self.rest(rested, ctx),
-            Work::Register(order) => self.register(order, ctx),
+            Work::Grant(grant) => self.grant(grant, ctx),
+            Work::Prepare(order) => self.prepare(order, ctx),
             Work::Open(order) => self.open(order, ctx),
             Work::Close(order) => self.close(order, ctx),
             Work::Own(order) => self.show_own(order),
@@ -265,7 +295,8 @@ impl Owner for Account {
             Work::Sync(sync) => super::sync::turn_away(&self.desk.node, sync.lane),
             Work::Page(page) => self.lose_page(page),
             Work::Apply(entry, _) => self.desk.node.carry_again(entry),
-            Work::Register(order) => refuse_order(order.reply),
+            Work::Grant(grant) => refuse_order(grant.reply),
+            Work::Prepare(order) => refuse_order(order.reply),
             Work::Open(order) => refuse_order(order.reply),
             Work::Close(order) => refuse_order(order.reply),
             Work::Own(order) => refuse_order(order.reply),
@@ -307,7 +338,8 @@ impl Owner for Account {
                 Ok(())
             }
             // A reply that is dropped tells its caller that the order may be tried again.
-            Work::Register(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Grant(grant) => self.desk.node.to_account(self.id, grant).map_err(drop),
+            Work::Prepare(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Open(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Close(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
@@ -357,7 +389,8 @@ takes! {
     Submit as Submit,
     Introduce as Introduce,
     Sync as Sync,
-    Register as Register,
+    Grant as Grant,
+    PrepareLetter as Prepare,
     OpenSession as Open,
     CloseSession as Close,
     AskOwnContact as Own,

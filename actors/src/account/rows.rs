@@ -25,6 +25,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Text(id, Some(text)) => put.push((RowKey::Text(*id), encode(text))),
             Change::Text(id, None) => remove.push(RowKey::Text(*id)),
             Change::Watcher(id) => put.push((RowKey::Watcher(*id), Bytes::new())),
+            Change::Notice(name, Some(notice)) => put.push((RowKey::Notice(*name), encode(notice))),
+            Change::Notice(name, None) => remove.push(RowKey::Notice(*name)),
             Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
             Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
         }
@@ -45,15 +47,13 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Contact(id) => Change::Contact(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Membership(*id, decode(bytes)?),
             RowKey::Watcher(id) => Change::Watcher(*id),
+            RowKey::Notice(name) => Change::Notice(*name, Some(decode(bytes)?)),
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
-            RowKey::Member(_)
-            | RowKey::Run(_)
-            | RowKey::Slot(_)
-            | RowKey::Place(_)
-            | RowKey::Text(_)
-            | RowKey::Notice(_) => continue,
+            RowKey::Member(_) | RowKey::Run(_) | RowKey::Slot(_) | RowKey::Place(_) | RowKey::Text(_) => {
+                continue;
+            }
         };
         state.fold(&change);
     }

@@ -28,6 +28,7 @@ mod board;
 #[cfg(test)]
 mod board_replay;
 mod canned;
+pub mod letters;
 mod my_message;
 mod my_section;
 mod people;
@@ -67,6 +68,8 @@ pub enum Need {
     Companions,
     /// Which session has a device, by the device's name.
     DeviceHolder(Uuid),
+    /// Which account has a Fleep address.
+    AddressHolder(String),
     /// Whether a password belongs to a hash, and the hash of another one.
     Password {
         /// The password that is to be right.
@@ -97,6 +100,10 @@ pub struct Facts {
     pub storage_quota: u64,
     /// The name of the login session that asks.
     pub token: Uuid,
+    /// What only the installation knows: from it follows what a letter of this change lets its reader do.
+    pub secret: Uuid,
+    /// Whoever is known by an address only may register, and so is invited.
+    pub invites: bool,
     /// Profiles that were fetched; `None` when there is no such account.
     pub profiles: HashMap<AccountId, Option<Profile>>,
     /// Accounts of addresses that were looked up.
@@ -105,6 +112,8 @@ pub struct Facts {
     pub companions: Option<BTreeSet<AccountId>>,
     /// Who has a device, once it was looked up.
     pub devices: HashMap<Uuid, Option<DeviceHolder>>,
+    /// Who has a Fleep address, once it was looked up.
+    pub addresses: HashMap<String, Option<AccountId>>,
     /// A password that was checked.
     pub password: Option<CheckedPassword>,
     /// Texts of private tasks and canned responses that were read.
@@ -162,6 +171,11 @@ impl Facts {
 
     fn device_holder(&self, name: Uuid) -> Judged<Option<DeviceHolder>> {
         self.devices.get(&name).copied().ok_or(Stop::Needs(Need::DeviceHolder(name)))
+    }
+
+    fn address_holder(&self, address: &str) -> Judged<Option<AccountId>> {
+        let known = self.addresses.get(address).copied();
+        known.ok_or_else(|| Stop::Needs(Need::AddressHolder(address.to_owned())))
     }
 
     fn password(
@@ -305,8 +319,8 @@ fn decide_account(state: &State, event: &account::Event, facts: &Facts) -> Judge
         | Event::SetPhone(_)
         | Event::SetSleepInterval(_)
         | Event::UpdateStatusMessage(_) => settings::set(state, event, facts).map(Task::Decided),
+        Event::Delete(_) => letters::delete(state, facts).map(Task::Decided),
         Event::UploadExternal(event) => Ok(Task::Decided(fetch::order(state, event, facts)?)),
-        Event::Delete(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -409,20 +423,22 @@ pub fn email(text: &str) -> Result<String, Refusal> {
 }
 
 /// What another owner's effect means here.
-#[must_use]
-pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
+///
+/// # Errors
+/// What must be fetched first.
+pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> {
     match effect {
         Effect::Joined { conversation_id, by, profile_version, version } => {
             joined(state, *conversation_id, *by, (*profile_version, *version), facts)
         }
         Effect::Dialog { conversation_id, with, is_dialog, .. } => {
-            people::dialog(state, *with, *conversation_id, *is_dialog, facts)
+            Ok(people::dialog(state, *with, *conversation_id, *is_dialog, facts))
         }
         Effect::Watched { by, version, email } => watched(state, *by, *version, email.as_deref(), facts),
-        Effect::Shown { account_id, version } => people::shown(state, *account_id, *version, facts),
-        Effect::Spread { news, after } => spread::go_on(state, *news, *after, facts),
-        Effect::Detached { token, device } => settings::detached(state, *token, *device),
-        Effect::Attached { uploads } => upload::attached(state, uploads, facts),
+        Effect::Shown { account_id, version } => Ok(people::shown(state, *account_id, *version, facts)),
+        Effect::Spread { news, after } => Ok(spread::go_on(state, *news, *after, facts)),
+        Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
+        Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts)),
         Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
             let said = task::Assigned {
                 conversation_id: *conversation_id,
@@ -431,12 +447,12 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Decision {
                 state: *assignment,
                 version: *version,
             };
-            task::assigned(&state.board, said, facts)
+            Ok(task::assigned(&state.board, said, facts))
         }
-        // Its owner sees to a file that is to be fetched.
-        Effect::Fetch(_) => Decision::default(),
+        // Its owner sees to a file that is to be fetched; a letter is the post's.
+        Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Decision::default(),
+        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Ok(Decision::default()),
     }
 }
 
@@ -447,14 +463,22 @@ fn joined(
     by: AccountId,
     versions: (u64, u64),
     facts: &Facts,
-) -> Decision {
+) -> Judged<Decision> {
     let (profile_version, version) = versions;
     let known = state.memberships.get(&conversation_id);
     if known.is_some_and(|known| known.version >= version) {
-        return Decision::default();
+        return Ok(Decision::default());
     }
-    let mut decision =
-        if by == state.account_id { Decision::default() } else { people::brought_in(state, by, facts) };
+    let mut decision = Decision::default();
+    if by != state.account_id {
+        decision = people::brought_in(state, by, facts);
+        if facts.invites && letters::may_invite(state, facts) {
+            let name = facts.profile(by)?.map(|profile| profile.display_name.as_str());
+            let invitation = letters::invite(state, name.unwrap_or_default(), facts);
+            decision.changes.extend(invitation.changes);
+            decision.effects.extend(invitation.effects);
+        }
+    }
     let membership = Membership { by, version, stamp: facts.stamp };
     decision.changes.insert(0, Change::Membership(conversation_id, membership));
     let profile = state.head.as_ref().map(|head| &head.profile);
@@ -462,12 +486,25 @@ fn joined(
         let effect = Effect::Profile { account_id: state.account_id, profile: profile.clone() };
         decision.effects.push((Aggregate::Conversation(conversation_id), effect));
     }
-    decision
+    Ok(decision)
 }
 
 /// Another account has this one in its list, and has seen a version of its profile.
-fn watched(state: &State, by: AccountId, version: u64, email: Option<&str>, facts: &Facts) -> Decision {
-    let mut decision = email.map(|email| registration::become_known(state, email, facts)).unwrap_or_default();
+fn watched(
+    state: &State,
+    by: AccountId,
+    version: u64,
+    email: Option<&str>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let mut decision = Decision::default();
+    if let Some(email) = email.filter(|_| state.head.is_none()) {
+        if facts.account(email)? != state.account_id {
+            // Somebody else has got the address meanwhile.
+            return Ok(decision);
+        }
+        decision = registration::become_known(state, email, facts);
+    }
     if !state.watchers.contains(&by) {
         decision.changes.push(Change::Watcher(by));
     }
@@ -476,5 +513,5 @@ fn watched(state: &State, by: AccountId, version: u64, email: Option<&str>, fact
         let shown = Effect::Shown { account_id: state.account_id, version: now };
         decision.effects.push((Aggregate::Account(by), shown));
     }
-    decision
+    Ok(decision)
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::notice::Notice;
 use crate::account::profile::Profile;
 use crate::account::settings::{Device, Registration, Settings};
 use crate::file::Upload;
@@ -90,6 +91,8 @@ pub enum Change {
     Text(MessageId, Option<board::Text>),
     /// Another account has this one in its list.
     Watcher(AccountId),
+    /// A letter that waits for an answer, by its name.
+    Notice(Uuid, Option<Notice>),
     /// A file that it brought here.
     Upload(Uuid, Option<Upload>),
 }
@@ -111,6 +114,8 @@ pub struct State {
     pub board: Board,
     /// Accounts that have it in their lists: they are told what changes of its profile.
     pub watchers: BTreeSet<AccountId>,
+    /// Letters that wait for an answer, by their name.
+    pub notices: BTreeMap<Uuid, Notice>,
     /// Files that it brought here, by what their urls name.
     pub uploads: BTreeMap<Uuid, Upload>,
 }
@@ -127,6 +132,7 @@ impl State {
             memberships: BTreeMap::new(),
             board: Board::new(account_id),
             watchers: BTreeSet::new(),
+            notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
         }
     }
@@ -152,6 +158,12 @@ impl State {
             Change::Text(..) => {}
             Change::Watcher(id) => {
                 self.watchers.insert(*id);
+            }
+            Change::Notice(name, Some(notice)) => {
+                self.notices.insert(*name, notice.clone());
+            }
+            Change::Notice(name, None) => {
+                self.notices.remove(name);
             }
             Change::Upload(id, Some(upload)) => {
                 self.uploads.insert(*id, upload.clone());

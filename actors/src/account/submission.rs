@@ -1,19 +1,18 @@
 //! Carrying out an account's events: look whether it is a repeat, gather facts, decide, fold, append, and let go what is
 //! durable.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use rill_proto::classificator::{DialogType, InitMode};
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 
 use super::board::record::Texts;
 use super::contact::Known;
-use super::facts::{Asking, NoFact, fetch, know};
+use super::facts::{Asking, Fact, NoFact, fetch, know};
 use super::owner::Work;
 use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
 use super::telling::Durable;
@@ -62,53 +61,64 @@ impl Account {
     }
 
     /// Judges until there is a verdict, fetching what the rule lacks.
-    fn attempt(&mut self, submit: Submit, mut facts: Facts, issued: Issued, ctx: &mut Context<Self>) {
-        loop {
-            let need = match self.judge(&submit, &facts) {
-                Ok(task) => return self.carry_out(submit, task, &facts.texts, issued, ctx),
-                Err(Stop::Refused(refusal)) => return self.refuse(submit, &refusal),
-                Err(Stop::Needs(need)) => need,
-            };
-            if let Need::Texts(wanted) = &need {
-                // The rows in the store are older than the memory.
-                if !self.desk.journal.is_idle() {
-                    return self.desk.wait_for_appends(Work::Submit(submit));
+    fn attempt(&mut self, submit: Submit, facts: Facts, issued: Issued, ctx: &mut Context<Self>) {
+        match self.judge(&submit, &facts) {
+            Ok(task) => self.carry_out(submit, task, &facts.texts, issued, ctx),
+            Err(Stop::Refused(refusal)) => self.refuse(submit, &refusal),
+            Err(Stop::Needs(need)) => {
+                if let Need::Texts(wanted) = &need {
+                    // The rows in the store are older than the memory.
+                    if !self.desk.journal.is_idle() {
+                        return self.desk.wait_for_appends(Work::Submit(submit));
+                    }
+                    if wanted.iter().all(|id| facts.texts.contains_key(id)) {
+                        let fault = StoreFault("a text is not the one that its task names".to_owned());
+                        return self.meet(&fault, Work::Submit(submit));
+                    }
                 }
-                if wanted.iter().all(|id| facts.texts.contains_key(id)) {
-                    let fault = StoreFault("a text is not the one that its task names".to_owned());
-                    return self.meet(&fault, Work::Submit(submit));
-                }
+                let request_id = Some(submit.request_id);
+                self.learn(request_id, need, facts, ctx, move |owner, facts, ctx| match facts {
+                    Ok(facts) => owner.attempt(submit, facts, issued, ctx),
+                    Err(fault) => owner.lack(fault, submit),
+                });
             }
-            let memberships = match need {
-                Need::Companions => self.state.memberships.keys().copied().collect(),
-                Need::Profiles(_)
-                | Need::Accounts(_)
-                | Need::DeviceHolder(_)
-                | Need::Password { .. }
-                | Need::Texts(_)
-                | Need::Files(_)
-                | Need::Outcome => Vec::new(),
-            };
-            let asking = Asking {
-                node: Arc::clone(&self.desk.node),
-                account_id: self.id,
-                request_id: submit.request_id,
-                memberships,
-            };
-            let mut fetched = Box::pin(fetch(asking, need));
-            match pin!(&mut fetched).poll(&mut TaskContext::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(fact)) => know(&mut facts, fact),
-                Poll::Ready(Err(fault)) => return self.lack(fault, submit),
-                Poll::Pending => {
-                    ctx.wait(fetched.into_actor(self).map(|fact, owner, ctx| match fact {
-                        Ok(fact) => {
-                            know(&mut facts, fact);
-                            owner.attempt(submit, facts, issued, ctx);
-                        }
-                        Err(fault) => owner.lack(fault, submit),
-                    }));
-                    return;
-                }
+        }
+    }
+
+    /// Fetches what a rule lacks and goes on with it: at once where it is at hand, else while nothing else is done here.
+    pub(super) fn learn(
+        &mut self,
+        request_id: Option<RequestId>,
+        need: Need,
+        mut facts: Facts,
+        ctx: &mut Context<Self>,
+        go_on: impl FnOnce(&mut Self, Result<Facts, NoFact>, &mut Context<Self>) + 'static,
+    ) {
+        let memberships = match need {
+            Need::Companions => self.state.memberships.keys().copied().collect(),
+            Need::Profiles(_)
+            | Need::Accounts(_)
+            | Need::DeviceHolder(_)
+            | Need::AddressHolder(_)
+            | Need::Password { .. }
+            | Need::Texts(_)
+            | Need::Files(_)
+            | Need::Outcome => Vec::new(),
+        };
+        let node = Arc::clone(&self.desk.node);
+        let asking = Asking { node, account_id: self.id, request_id, memberships };
+        let mut fetched = Box::pin(fetch(asking, need));
+        let known = |fact: Result<Fact, NoFact>, mut facts: Facts| {
+            fact.map(|fact| {
+                know(&mut facts, fact);
+                facts
+            })
+        };
+        match fetched.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(fact) => go_on(self, known(fact, std::mem::take(&mut facts)), ctx),
+            Poll::Pending => {
+                let waiting = fetched.into_actor(self);
+                ctx.wait(waiting.map(move |fact, owner, ctx| go_on(owner, known(fact, facts), ctx)));
             }
         }
     }

@@ -1,12 +1,10 @@
-//! `account/register`, `login`, `logout` and `sync` (protocol.md §1.2, §1.3, §1.6).
+//! `account/login`, `logout` and `sync` (protocol.md §1.2, §1.6).
 
 use std::rc::Rc;
 
 use actix_web::http::header::{ContentType, SET_COOKIE};
 use actix_web::{HttpResponse, web};
-use rill_actors::account::login::{
-    AskOwnContact, CloseSession, OpenSession, OwnContact, Register, account_of, credentials,
-};
+use rill_actors::account::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, credentials};
 use rill_proto::classificator::AccountStatus;
 use rill_proto::id::AccountId;
 use serde::Deserialize;
@@ -14,7 +12,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::registration::{Applicant, Registration};
 use super::{Call, json as answer, order};
 use crate::credentials::set_cookie;
 use crate::refuse::Refused;
@@ -26,38 +23,9 @@ const TICKET_BYTES: usize = 10;
 
 /// The paths of this family.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config.service(post("/api/account/register", register));
     config.service(post("/api/account/login", login));
     config.service(post("/api/account/logout", logout));
     config.service(post("/api/account/sync", sync));
-}
-
-async fn register(call: Call) -> Result<HttpResponse, Refused> {
-    if !call.worker.shared.config.open_registration {
-        return Err(Refused::registration_closed());
-    }
-    let registration: Registration = call.params()?;
-    let is_remembered = registration.remember_me.unwrap_or(false);
-    let account_id = enrol(&call.worker, registration.check()?).await?;
-    open(&call.worker, account_id, None, is_remembered).await
-}
-
-/// Makes an account, or says why not.
-pub(super) async fn enrol(worker: &Rc<Worker>, applicant: Applicant) -> Result<AccountId, Refused> {
-    let shared = &worker.shared;
-    let password_hash = shared.hasher.hash(applicant.password).await?;
-    let account_id = account_of(&shared.node, &applicant.email).await?;
-    order(|reply| {
-        let register = Register {
-            email: applicant.email,
-            password_hash,
-            display_name: applicant.display_name,
-            fleep_address: applicant.fleep_address,
-            reply,
-        };
-        shared.node.to_account(account_id, register)
-    })
-    .await
 }
 
 #[derive(Deserialize)]
@@ -88,7 +56,7 @@ async fn login(call: Call) -> Result<HttpResponse, Refused> {
 }
 
 /// Opens a login session and tells its token and ticket.
-async fn open(
+pub(super) async fn open(
     worker: &Rc<Worker>,
     account_id: AccountId,
     verified: Option<String>,

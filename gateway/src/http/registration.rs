@@ -2,6 +2,7 @@
 //!
 //! Pure. Whether the address is taken is the account's to say; passwords are checked where they are hashed.
 
+use rill_actors::account::login::is_address;
 use serde::Deserialize;
 
 use crate::refuse::Refused;
@@ -12,8 +13,8 @@ const EMAIL_BYTES_MAX: usize = 254;
 /// The longest name. Ten words; a list of members must stay readable.
 const NAME_CHARS_MAX: usize = 128;
 
-/// How long a Fleep address is (accounts.md).
-const ADDRESS_CHARS: std::ops::RangeInclusive<usize> = 6..=30;
+/// The longest phone number, as the event has it.
+const PHONE_CHARS_MAX: usize = 16;
 
 /// The parameters of `account/register` and of the provisioning call.
 #[derive(Deserialize)]
@@ -29,11 +30,14 @@ pub(crate) struct Registration {
     /// Only `account/register` logs in.
     #[serde(default)]
     pub(crate) remember_me: Option<bool>,
+    /// A code is to be mailed.
+    #[serde(default)]
+    pub(crate) use_code: Option<bool>,
 }
 
 /// A registration whose values can be used.
 #[derive(Debug)]
-pub(crate) struct Applicant {
+pub(crate) struct Asked {
     /// Lower case.
     pub(crate) email: String,
     /// Not checked yet.
@@ -46,22 +50,11 @@ pub(crate) struct Applicant {
 
 impl Registration {
     /// Checks the values.
-    pub(crate) fn check(self) -> Result<Applicant, Refused> {
+    pub(crate) fn check(self) -> Result<Asked, Refused> {
         let email = email(&self.email.unwrap_or_default())?;
-        let display_name = self.display_name.unwrap_or_default().trim().to_owned();
-        if display_name.is_empty() {
-            return Err(Refused::invalid_value("Display name is missing."));
-        }
-        if display_name.chars().count() > NAME_CHARS_MAX {
-            return Err(Refused::invalid_value(format!(
-                "Display name has at most {NAME_CHARS_MAX} characters."
-            )));
-        }
-        let fleep_address = match self.fleep_address.as_deref().map(str::trim) {
-            None | Some("") => None,
-            Some(address) => Some(fleep_address(address)?),
-        };
-        Ok(Applicant { email, password: self.password.unwrap_or_default(), display_name, fleep_address })
+        let display_name = display_name(&self.display_name.unwrap_or_default())?;
+        let fleep_address = optional_address(self.fleep_address.as_deref())?;
+        Ok(Asked { email, password: self.password.unwrap_or_default(), display_name, fleep_address })
     }
 }
 
@@ -84,12 +77,44 @@ pub(crate) fn email(given: &str) -> Result<String, Refused> {
     Ok(email)
 }
 
+/// Checks a name.
+pub(crate) fn display_name(given: &str) -> Result<String, Refused> {
+    let name = given.trim();
+    if name.is_empty() {
+        return Err(Refused::invalid_value("Display name is missing."));
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(Refused::invalid_value(format!("Display name has at most {NAME_CHARS_MAX} characters.")));
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks a phone number. Any text will do.
+pub(crate) fn phone_nr(given: &str) -> Result<String, Refused> {
+    let phone_nr = given.trim();
+    if phone_nr.chars().count() > PHONE_CHARS_MAX {
+        return Err(Refused::invalid_value(format!(
+            "Phone number has at most {PHONE_CHARS_MAX} characters."
+        )));
+    }
+    Ok(phone_nr.to_owned())
+}
+
+/// Checks a Fleep address, where there is one, and lowers its case.
+pub(crate) fn optional_address(given: Option<&str>) -> Result<Option<String>, Refused> {
+    match given.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(address) => fleep_address(address).map(Some),
+    }
+}
+
 fn fleep_address(given: &str) -> Result<String, Refused> {
     let address = given.to_lowercase();
-    let is_fine = ADDRESS_CHARS.contains(&address.len())
-        && address.starts_with(|c: char| c.is_ascii_lowercase())
-        && address.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c));
-    if is_fine { Ok(address) } else { Err(Refused::invalid_value("Fleep address not available!")) }
+    if is_address(&address) {
+        Ok(address)
+    } else {
+        Err(Refused::invalid_value("Fleep address not available!"))
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +149,7 @@ mod tests {
             display_name: Some(name.to_owned()),
             fleep_address: None,
             remember_me: None,
+            use_code: None,
         };
         assert_eq!(with_name(" Ada ").check().unwrap().display_name, "Ada");
         assert!(with_name("  ").check().is_err());

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use super::account::enrol;
+use super::enrolment::enrol;
 use super::registration::Registration;
 use super::{Call, json as answer};
 use crate::credentials::{basic, is_same_secret};
@@ -28,6 +28,6 @@ async fn register(call: Call) -> Result<HttpResponse, Refused> {
         return Err(Refused::not_provisioner());
     }
     let registration: Registration = call.params()?;
-    let account_id = enrol(&call.worker, registration.check()?).await?;
+    let account_id = enrol(&call.worker, registration).await?;
     Ok(answer(json!({ "account_id": account_id }).to_string()))
 }

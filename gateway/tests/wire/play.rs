@@ -5,6 +5,7 @@
 use crate::compare;
 use crate::complaint::Complaint;
 use crate::elsewhere::{ALLOWED, Elsewhere};
+use crate::letter;
 use crate::pattern::{Identity, Names, show};
 use crate::person::{Person, Transport};
 use crate::script::{Deed, Script, Step, Wanted};
@@ -15,11 +16,15 @@ use rill_loadtest::session::Answer;
 use rill_loadtest::user::{HttpAnswer, User};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a fact may take to come about: much longer than any push takes, also beside a compiler on two cores.
 const FACT_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a folder is looked at that announces nothing.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The password of everybody.
 const PASSWORD: &str = "a long enough password";
@@ -72,6 +77,8 @@ struct Scene {
     body: Option<Record>,
     asker: String,
     rest: VecDeque<Record>,
+    /// The folder of the letters.
+    letters: PathBuf,
     /// Every conversation that an answer has named.
     conversation_ids: Vec<String>,
 }
@@ -84,6 +91,7 @@ impl Scene {
             answer: Answer::default(),
             body: None,
             asker: String::new(),
+            letters: server.data_dir().join("mail"),
             rest: VecDeque::new(),
             conversation_ids: Vec::new(),
         };
@@ -131,6 +139,7 @@ impl Scene {
             Deed::Settle => self.settle(),
             Deed::Connect(who) => self.person(who)?.connect(),
             Deed::Disconnect(who) => self.person(who)?.disconnect(),
+            Deed::Mailed(who, name) => self.mailed(who, name),
             Deed::CutOff(who) => self.person(who)?.is_cut_off(),
             Deed::Gone(who) => {
                 let person = self.person(who)?;
@@ -221,6 +230,20 @@ impl Scene {
         self.answer = Answer { request, stream };
         self.body = Some(body);
         Ok(())
+    }
+
+    /// Waits for a letter, and keeps what its link carries.
+    fn mailed(&mut self, who: &str, name: &str) -> Result<(), Complaint> {
+        let email = self.person(who)?.user.email.clone();
+        let start = Instant::now();
+        while start.elapsed() < FACT_WAIT {
+            if let Some(link) = letter::newest(&self.letters, &email).as_deref().and_then(letter::link) {
+                self.names.bind(name, link.into());
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        Err(Complaint::new(format!("a letter to {who}"), "none"))
     }
 
     fn outcome(&self) -> String {

@@ -72,6 +72,8 @@ pub(crate) enum Deed {
     Settle,
     Connect(String),
     CutOff(String),
+    /// The newest letter to him has a link, which the name stands for from then on.
+    Mailed(String, String),
     Gone(String),
     Disconnect(String),
     Header(String, Value, Vec<(&'static str, Value)>),
@@ -193,6 +195,10 @@ impl Script {
             ("disconnects", "") => Ok(Deed::Disconnect(who)),
             ("is", "cut off") => Ok(Deed::CutOff(who)),
             ("is", "gone") => Ok(Deed::Gone(who)),
+            ("is", mailed) if mailed.starts_with("mailed $") => {
+                let name = mailed.trim_start_matches("mailed $");
+                Ok(Deed::Mailed(who, name.to_owned()))
+            }
             ("loads", "everything") => Ok(Deed::LoadEverything(who)),
             ("header", numbers) => header(who, numbers),
             ("holds", numbers) => {

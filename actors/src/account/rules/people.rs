@@ -424,13 +424,16 @@ mod tests {
         let mut replay = Replay::alice();
         let decision = ask(&mut replay, added("new@example.com", None)).unwrap();
         assert_eq!(effects(&decision), ["nobody watched by alice 1 new@example.com"]);
-        let mut new = State::new(NOBODY);
+        let mut new = Replay::of(State::new(NOBODY));
         let watched = Effect::Watched { by: ALICE, version: 1, email: Some("new@example.com".to_owned()) };
-        let known = super::super::apply(&new, &watched, &facts());
-        known.changes.iter().for_each(|change| new.fold(change));
-        assert_eq!(new.head.as_ref().unwrap().profile.status, AccountStatus::New);
-        assert!(new.watchers.contains(&ALICE) && known.effects.is_empty());
+        let known = new.apply(&watched);
+        assert_eq!(new.head().profile.status, AccountStatus::New);
+        assert!(new.state.watchers.contains(&ALICE) && known.effects.is_empty());
         assert_eq!(known.claim.len(), 1);
+
+        // Somebody else has got the address meanwhile.
+        let mut late = Replay::of(State::new(CAROL));
+        assert!(!late.apply(&watched).is_durable());
     }
 
     #[test]

@@ -40,16 +40,27 @@ pub struct Entry<'a> {
     pub fleep_address: Option<&'a str>,
 }
 
+/// # Errors
+/// 431 when somebody has registered as this account.
+pub(super) fn not_registered(state: &State) -> Result<(), Refusal> {
+    if state.head.as_ref().is_some_and(|head| head.profile.status != AccountStatus::New) {
+        return Err(Refusal::no_permission("Account already active"));
+    }
+    Ok(())
+}
+
 /// The account becomes active. One that was known by its address keeps its id and its memberships.
 ///
 /// # Errors
-/// 431 when it is active already.
-pub fn register(state: &State, entry: Entry<'_>, facts: &Facts) -> Result<Decision, Refusal> {
-    let known = state.head.as_ref();
-    if known.is_some_and(|head| head.profile.status != AccountStatus::New) {
-        return Err(Refusal::no_permission("Account already active"));
+/// 431 when it is active already, or when somebody else has the Fleep address. What must be fetched first.
+pub fn register(state: &State, entry: Entry<'_>, facts: &Facts) -> Judged<Decision> {
+    not_registered(state)?;
+    if let Some(address) = entry.fleep_address
+        && facts.address_holder(address)?.is_some_and(|holder| holder != state.account_id)
+    {
+        return Err(Refusal::no_permission("Fleep address not available!").into());
     }
-    let known = known.cloned().unwrap_or_else(|| {
+    let known = state.head.clone().unwrap_or_else(|| {
         let head = Head::of(Profile::of_address(entry.email), facts.stamp);
         Head { profile: Profile { version: 0, ..head.profile.clone() }, ..head }
     });
@@ -124,6 +135,34 @@ pub(super) fn end(
     decision.ends = Some(Ends { tokens, reason });
 }
 
+/// # Errors
+/// 431 for an account that only its organisation closes.
+pub(super) fn may_close(head: &Head) -> Result<(), Refusal> {
+    if head.profile.organisation_id.is_some() {
+        return Err(Refusal::closed_by_admins());
+    }
+    Ok(())
+}
+
+/// The account is closed (accounts.md §3.4): its sessions end, nobody logs in any more, and everybody who knows it is told;
+/// the conversations take it out when they hear.
+///
+/// # Errors
+/// As [`may_close`].
+pub fn close(state: &State, facts: &Facts) -> Result<Decision, Refusal> {
+    let mut head = state.head.clone().ok_or_else(|| Refusal::not_found("Account"))?;
+    may_close(&head)?;
+    head.profile.status = AccountStatus::Closed;
+    head.profile.version += 1;
+    head.password_hash = None;
+    head.registration.has_password = false;
+    head.stamp = facts.stamp;
+    let effects = spread::profile(state, &head.profile, facts);
+    let mut decision = Decision { changes: vec![Change::Head(head)], effects, ..Decision::default() };
+    end(&mut decision, state, |_| true, "the account was closed");
+    Ok(decision)
+}
+
 /// `account:change_password`: the other sessions end; the one that asks goes on.
 pub(super) fn change_password(
     state: &State,
@@ -156,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::account::rules::replay::*;
+    use crate::effect::Effect;
 
     fn change_to(password: &str, old: &str) -> ClientEvent {
         let event = account::ChangePassword { password: text(password), old_password: text(old) };
@@ -194,6 +234,23 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_account_has_no_sessions_and_no_password_and_everybody_is_told() {
+        let mut replay = Replay::alice();
+        replay.apply(&Effect::Watched { by: BOB, version: 1, email: None });
+        let decision = replay.judge(|state, facts| Ok(close(state, facts)?)).unwrap();
+        assert_eq!(effects(&decision), ["bob shown alice 2"]);
+        replay.carry_out(&decision);
+        assert!(replay.state.tokens.is_empty() && replay.head().password_hash.is_none());
+        assert_eq!(replay.head().profile.status, AccountStatus::Closed);
+        let login = Login { account_id: ALICE, token: ELSEWHERE, ticket: HERE };
+        assert!(open_session(&replay.state, &login, None, &facts()).is_err());
+        let organisation = Some(rill_proto::id::OrganisationId(Uuid::from_u128(3)));
+        let mut member = Replay::alice();
+        member.state.head.as_mut().unwrap().profile.organisation_id = organisation;
+        assert_eq!(close(&member.state, &facts()), Err(Refusal::closed_by_admins()));
+    }
+
+    #[test]
     fn a_login_that_was_checked_against_a_password_of_yesterday_is_none() {
         let state = known(ALICE, "alice");
         let login = Login { account_id: ALICE, token: ELSEWHERE, ticket: HERE };
@@ -203,21 +260,25 @@ mod tests {
 
     #[test]
     fn who_registers_keeps_what_was_known_of_him() {
-        let mut state = State::new(BOB);
-        for change in become_known(&state, "bob@example.com", &facts()).changes {
-            state.fold(&change);
-        }
+        let mut bob = Replay::of(State::new(BOB));
+        let known = become_known(&bob.state, "bob@example.com", &facts());
+        bob.carry_out(&known);
         let entry = Entry {
             email: "bob@example.com",
             password_hash: "hash",
             display_name: "Bob",
             fleep_address: Some("bob.brown"),
         };
-        let decision = register(&state, entry, &facts()).unwrap();
+        let decision = bob.judge(|state, facts| register(state, entry, facts)).unwrap();
         assert_eq!(decision.claim.len(), 2);
-        decision.changes.iter().for_each(|change| state.fold(change));
-        let profile = &state.head.as_ref().unwrap().profile;
+        bob.carry_out(&decision);
+        let (state, profile) = (&bob.state, &bob.head().profile);
         assert_eq!((profile.version, profile.status), (2, AccountStatus::Active));
-        assert_eq!(register(&state, entry, &facts()).unwrap_err().error_message, "Account already active");
+        let mut carol = Replay::of(State::new(CAROL));
+        carol.profiles.get_mut(&BOB).unwrap().fleep_address = Some("bob.brown".to_owned());
+        let taken = carol.judge(|state, facts| register(state, entry, facts)).unwrap_err();
+        assert_eq!(taken.error_message, "Fleep address not available!");
+        let active = Refusal::no_permission("Account already active");
+        assert_eq!(register(state, entry, &facts()), Err(active.into()));
     }
 }

@@ -48,7 +48,12 @@ pub(in crate::account) fn known(id: AccountId, name: &str) -> State {
 }
 
 pub(in crate::account) fn facts() -> Facts {
-    Facts { now: 1_000, stamp: 1_000, token: HERE, ..Facts::default() }
+    Facts { now: 1_000, stamp: 1_000, token: HERE, invites: true, ..Facts::default() }
+}
+
+/// What the letters of a change follow from.
+pub(in crate::account) fn secret_of(stamp: Stamp) -> Uuid {
+    Uuid::from_u128(u128::from(stamp) << 64)
 }
 
 /// An account, its store, and what is known elsewhere.
@@ -59,27 +64,33 @@ pub(in crate::account) struct Replay {
     pub(in crate::account) companions: Vec<AccountId>,
     pub(in crate::account) devices: BTreeMap<Uuid, super::DeviceHolder>,
     pub(in crate::account) stamp: Stamp,
+    pub(in crate::account) now: i64,
 }
 
 impl Replay {
     /// Alice, who knows of Bob and Carol.
     pub(in crate::account) fn alice() -> Self {
-        let state = known(ALICE, "alice");
+        let mut replay = Self::of(known(ALICE, "alice"));
+        let mut changes = vec![Change::Head(replay.head().clone())];
+        changes.extend(
+            replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))),
+        );
+        replay.keep(&changes);
+        replay
+    }
+
+    /// An account that has no rows yet.
+    pub(in crate::account) fn of(state: State) -> Self {
         let of = |id, name| (id, known(id, name).head.expect("it is known").profile);
-        let mut replay = Self {
+        Self {
             state,
             rows: BTreeMap::new(),
             profiles: [of(ALICE, "alice"), of(BOB, "bob"), of(CAROL, "carol")].into(),
             companions: Vec::new(),
             devices: BTreeMap::new(),
             stamp: 1_000,
-        };
-        let mut changes = vec![Change::Head(replay.state.head.clone().expect("it is known"))];
-        changes.extend(
-            replay.state.tokens.iter().map(|(name, token)| Change::Token(*name, Some(token.clone()))),
-        );
-        replay.keep(&changes);
-        replay
+            now: 1_000,
+        }
     }
 
     pub(in crate::account) fn head(&self) -> &Head {
@@ -98,9 +109,8 @@ impl Replay {
 
     /// What another owner's effect does.
     pub(in crate::account) fn apply(&mut self, effect: &Effect) -> Decision {
-        self.stamp += 1;
-        let facts = Facts { stamp: self.stamp, ..facts() };
-        let decision = super::apply(&self.state, effect, &facts);
+        let decision =
+            self.judge(|state, facts| super::apply(state, effect, facts)).expect("it is not refused");
         self.carry_out(&decision);
         decision
     }
@@ -110,8 +120,9 @@ impl Replay {
         rule: impl Fn(&State, &Facts) -> super::Judged<T>,
     ) -> Result<T, Refusal> {
         self.stamp += 1;
+        let secret = secret_of(self.stamp);
         let fresh = Uuid::from_u128(u128::from(self.stamp));
-        let mut facts = Facts { stamp: self.stamp, fresh, ..facts() };
+        let mut facts = Facts { now: self.now, stamp: self.stamp, secret, fresh, ..facts() };
         loop {
             match rule(&self.state, &facts) {
                 Ok(judged) => return Ok(judged),
@@ -135,6 +146,11 @@ impl Replay {
             Need::Companions => facts.companions = Some(self.companions.iter().copied().collect()),
             Need::DeviceHolder(name) => {
                 facts.devices.insert(name, self.devices.get(&name).copied());
+            }
+            Need::AddressHolder(address) => {
+                let of = |profile: &Profile| profile.fleep_address.as_deref() == Some(&*address);
+                let holder = self.profiles.iter().find(|(_, profile)| of(profile)).map(|(id, _)| *id);
+                facts.addresses.insert(address, holder);
             }
             Need::Password { given, hash, wanted } => {
                 let is_right = hash.is_none_or(|hash| hash == *given);
@@ -222,6 +238,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
                 format!("{target} shown {} {version}", name(*account_id))
             }
             Effect::Spread { .. } => format!("{target} spread"),
+            Effect::Mail { letter } => format!("mail to {}", letter.to),
             Effect::Detached { .. } => format!("{target} detached"),
             Effect::Fetch(wanted) => format!("{target} fetches {}", wanted.name),
             Effect::Joined { .. }

@@ -283,7 +283,7 @@ mod tests {
 
         // It goes to another account, and back.
         let gone = Effect::Detached { token: HERE, device: iphone.name() };
-        let decision = super::super::apply(&replay.state, &gone, &facts());
+        let decision = super::super::apply(&replay.state, &gone, &facts()).unwrap();
         decision.changes.iter().for_each(|change| replay.state.fold(change));
         assert_eq!(replay.state.tokens[&HERE].device, None);
         replay.devices.insert(iphone.name(), DeviceHolder { account_id: BOB, token: HERE });

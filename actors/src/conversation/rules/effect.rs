@@ -26,6 +26,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Watched { .. }
         | Effect::Shown { .. }
         | Effect::Spread { .. }
+        | Effect::Mail { .. }
         | Effect::Detached { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
     }
@@ -45,6 +46,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Watched { .. }
         | Effect::Shown { .. }
         | Effect::Spread { .. }
+        | Effect::Mail { .. }
         | Effect::Detached { .. }
         | Effect::Fetch(_) => None,
     }

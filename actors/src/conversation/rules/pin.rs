@@ -107,8 +107,8 @@ mod tests {
     use rill_proto::refusal::Refusal;
     use serde_json::json;
 
-    use crate::conversation::rules::Reach;
     use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Reach, Soft};
 
     #[test]
     fn a_pin_is_a_message_of_its_own_on_top_of_the_pinboard() {
@@ -240,6 +240,17 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_state_frees_the_lock_of_the_one_who_makes_it_and_of_nobody_else() {
+        let mut replay = Replay::with(&[BOB]);
+        let pin = replay.put_up(ALICE, "add_pinned");
+        replay.ask(BOB, set_editing(2)).unwrap();
+        assert!(replay.turn(ALICE, "set_todo", pin).unwrap().soft.is_empty());
+        let decision = replay.turn(BOB, "set_done", pin).unwrap();
+        assert_eq!(decision.soft, [Soft::Unlock(pin)]);
+        assert_eq!(told(&decision, Reach::Activated), ["lock 2 free"]);
+    }
+
+    #[test]
     fn what_cannot_be_pinned_is_refused() {
         let mut replay = Replay::with(&[BOB, CHARLIE]);
         replay.post(ALICE, "one");
@@ -257,7 +268,9 @@ mod tests {
         let head = replay.state.head.as_mut().unwrap();
         head.is_admin_write_only = true;
         head.admins = vec![ALICE];
-        assert_eq!(replay.judge_only(BOB, on("set_pinned", 2)).unwrap_err().status, 431);
+        for verb in ["set_pinned", "set_plain", "set_todo", "set_done"] {
+            assert_eq!(replay.judge_only(BOB, on(verb, 2)).unwrap_err().status, 431, "{verb}");
+        }
         replay.judge_only(ALICE, on("set_pinned", 2)).unwrap();
     }
 }

@@ -395,6 +395,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Watched { .. }
             | Effect::Shown { .. }
             | Effect::Spread { .. }
+            | Effect::Mail { .. }
             | Effect::Detached { .. } => panic!("a conversation says nothing of profiles"),
         }
     });

@@ -1,0 +1,150 @@
+//! What somebody wants of an account without being one of its sessions: to register, to log in again, to answer a letter,
+//! and what only the older HTTP calls can ask for.
+//!
+//! Decided by the same rules and in the same way as events; whoever waits is told once it is durable.
+
+use actix::{Context, Message};
+use rill_proto::refusal::Refusal;
+use uuid::Uuid;
+
+use super::Account;
+use super::facts::NoFact;
+use super::login::OrderReply;
+use super::notice::Applicant;
+use super::orders::told;
+use super::owner::Work;
+use super::rules::letters::{self, Prepare};
+pub use super::rules::letters::{Answer, Confirmation, Prepared};
+use super::rules::registration::{self, Entry};
+use super::rules::{Decision, Facts, Judged, Stop};
+use super::state::State;
+use crate::journal::{Departure, Reply};
+use crate::store::Stamp;
+use crate::watermark::Issued;
+
+/// Carries a wish out.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Grant {
+    /// What is wanted.
+    pub wish: Wish,
+    /// Told when it is durable.
+    pub reply: OrderReply<()>,
+}
+
+/// What somebody wants.
+#[derive(Debug)]
+pub enum Wish {
+    /// To register at once, his address unchecked.
+    Enrol {
+        /// With what; the password's hash is there.
+        applicant: Applicant,
+        /// Lower case, 6 to 30 characters; claimed for good.
+        fleep_address: Option<String>,
+    },
+    /// To be sent what he needs to register.
+    Register {
+        /// With what, as far as it was said.
+        applicant: Applicant,
+        /// A code to type in; a link otherwise.
+        by_code: bool,
+    },
+    /// To register, with the letter in his hand.
+    Confirm {
+        /// Of the letter.
+        secret: Uuid,
+        /// With what.
+        confirmation: Confirmation,
+    },
+    /// To be sent what he needs to set a new password.
+    Reset,
+    /// To set a new password, with the letter in his hand.
+    SetPassword {
+        /// Of the letter.
+        secret: Uuid,
+        /// As argon2 writes it.
+        password_hash: String,
+    },
+    /// To close the account: with the letter in his hand, or at once.
+    Close {
+        /// Of the letter.
+        secret: Option<Uuid>,
+    },
+}
+
+/// Asks whether a letter is good for registering.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct PrepareLetter {
+    /// What was typed in, or followed.
+    pub answer: Answer,
+    /// Told what the next step needs.
+    pub reply: OrderReply<Prepared>,
+}
+
+impl Wish {
+    fn judge(&self, state: &State, facts: &Facts) -> Judged<Decision> {
+        match self {
+            Self::Enrol { applicant, fleep_address } => {
+                let entry = Entry {
+                    email: &applicant.email,
+                    password_hash: applicant.password_hash.as_deref().unwrap_or_default(),
+                    display_name: applicant.display_name.as_deref().unwrap_or_default(),
+                    fleep_address: fleep_address.as_deref(),
+                };
+                registration::register(state, entry, facts)
+            }
+            Self::Register { applicant, by_code } => {
+                Ok(letters::register(state, applicant.clone(), *by_code, facts)?)
+            }
+            Self::Confirm { secret, confirmation } => letters::confirm(state, *secret, confirmation, facts),
+            Self::Reset => Ok(letters::reset(state, facts)?),
+            Self::SetPassword { secret, password_hash } => {
+                Ok(letters::set_password(state, *secret, password_hash, facts)?)
+            }
+            Self::Close { secret: Some(secret) } => Ok(letters::close(state, *secret, facts)?),
+            Self::Close { secret: None } => Ok(registration::close(state, facts)?),
+        }
+    }
+}
+
+impl Account {
+    pub(super) fn grant(&mut self, grant: Grant, ctx: &mut Context<Self>) {
+        let (issued, facts) = self.facts();
+        self.try_granting(grant, facts, issued, ctx);
+    }
+
+    fn try_granting(&mut self, grant: Grant, facts: Facts, issued: Issued, ctx: &mut Context<Self>) {
+        match grant.wish.judge(&self.state, &facts) {
+            Ok(decision) => self.change(&decision, told(grant.reply, Ok(())), issued, ctx),
+            Err(Stop::Refused(refusal)) => self.turn_down(grant.reply, refusal),
+            Err(Stop::Needs(need)) => {
+                self.learn(None, need, facts, ctx, move |owner, facts, ctx| match facts {
+                    Ok(facts) => owner.try_granting(grant, facts, issued, ctx),
+                    Err(NoFact::Store(fault)) => owner.meet(&fault, Work::Grant(grant)),
+                    Err(NoFact::Refused(refusal)) => owner.turn_down(grant.reply, refusal),
+                })
+            }
+        }
+    }
+
+    fn turn_down<T: Send + 'static>(&mut self, reply: OrderReply<T>, refusal: Refusal) {
+        self.desk.journal.pass(Departure::reply(told(reply, Err(refusal))));
+    }
+
+    pub(super) fn prepare(&mut self, order: PrepareLetter, ctx: &mut Context<Self>) {
+        let (issued, facts) = self.facts();
+        let secret_of = |stamp: Stamp| self.secret(stamp);
+        let Prepare { decision, outcome } = letters::prepare(&self.state, &order.answer, &secret_of, &facts);
+        let reply: Reply = told(order.reply, outcome);
+        self.change(&decision, reply, issued, ctx);
+    }
+
+    /// From what the letters of a change follow.
+    pub(super) fn secret(&self, stamp: Stamp) -> Uuid {
+        let mut name = [0; 24];
+        name[..16].copy_from_slice(self.id.0.as_bytes());
+        name[16..].copy_from_slice(&stamp.to_be_bytes());
+        self.desk.node.derived_id("letter", &name)
+    }
+}
