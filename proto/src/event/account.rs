@@ -121,7 +121,7 @@ events! {
         upload_id: Option<Text<1024>>,
     } => {
         by: Account, identifier: "account_id",
-        others: "own sessions: upload, when it is here or has failed",
+        answer: "contact?", others: "own sessions: upload, when it is here or has failed",
         refused: "400 invalid_call: no address of the web; 507 quota_full: no room left",
     }
 }

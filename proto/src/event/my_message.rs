@@ -15,7 +15,7 @@ events! {
         attachment_urls: Option<Vec<String>>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "400 invalid_call: no name, no content; 431 business_logic: the name is taken",
+        refused: "430 not_found: a file; 400 invalid_call: no name, no content; 431 business_logic: the name is taken",
     }
 
     /// Add a private task to the caller's board.
@@ -24,7 +24,7 @@ events! {
         attachment_urls: Option<Vec<String>>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "400 invalid_call: no content; 431 business_logic: the board is full",
+        refused: "430 not_found: a file; 400 invalid_call: no content; 431 business_logic: the board is full",
     }
 
     /// Archive a private task.
@@ -50,7 +50,7 @@ events! {
         attachment_urls: Option<Vec<String>>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "430 not_found: no such message; 400 invalid_call: a canned response, a deleted task, no content",
+        refused: "430 not_found: no such message, a file; 400 invalid_call: a canned response, a deleted task, no content",
     }
 
     /// Replace a private task's files.
@@ -59,7 +59,7 @@ events! {
         attachment_urls: Option<Vec<String>>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "430 not_found: no such message; 400 invalid_call: a canned response, a deleted task",
+        refused: "430 not_found: no such message, a file; 400 invalid_call: a canned response, a deleted task",
     }
 
     /// Replace a private task's text.
@@ -68,7 +68,7 @@ events! {
         message: Text<307_200>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "430 not_found: no such message; 400 invalid_call: a canned response, a deleted task, no content",
+        refused: "430 not_found: no such message, a file; 400 invalid_call: a canned response, a deleted task, no content",
     }
 
     /// Replace a canned response's name, text and files.
@@ -79,7 +79,7 @@ events! {
         attachment_urls: Option<Vec<String>>,
     } => {
         by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
-        refused: "430 not_found: no such message; 400 invalid_call: no name, no content, no canned response; 431 business_logic: the name is taken",
+        refused: "430 not_found: no such message, a file; 400 invalid_call: no name, no content, no canned response; 431 business_logic: the name is taken",
     }
 
     /// Turn a private task to done.
