@@ -314,7 +314,8 @@ impl Hub {
 
     /// The sink of a lane can take frames again.
     pub fn ready(&mut self, lane: &Lane) {
-        let horizon = self.watermark.current();
+        // Not the watermark alone: what lies in the inbox may be older than it, and would be missed by who leaves now.
+        let horizon = self.pass();
         self.flush(lane.key(), horizon);
     }
 
@@ -331,7 +332,8 @@ impl Hub {
         }
     }
 
-    fn pass(&mut self) {
+    /// Answers with the watermark that its frames may tell.
+    fn pass(&mut self) -> Stamp {
         let horizon = self.watermark.current();
         let mut items = std::mem::take(&mut self.scratch.items);
         self.inboxes.take(self.worker, &mut items);
@@ -347,6 +349,7 @@ impl Hub {
         if self.scratch.bytes.capacity() > SCRATCH_KEPT_MAX {
             self.scratch = Scratch::default();
         }
+        horizon
     }
 
     fn accept(&mut self, item: Item) {
@@ -385,5 +388,114 @@ impl Hub {
         if let Some(queue) = self.lanes.get_mut(&key) {
             queue.flush(horizon, &mut self.scratch.bytes, &mut self.scratch.frames);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::ops::Range;
+
+    use rill_proto::id::AccountId;
+    use rill_proto::refusal::Refusal;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::blobs::Folder;
+    use crate::conversation::audience::Site;
+    use crate::file::fetch::{Busy, Done, Fetch, Order};
+    use crate::letter::Letter;
+    use crate::node::{Node, Settings};
+    use crate::outside::{Mail, Outcome, Outside, Passwords, Undelivered};
+    use crate::store::embedded::Embedded;
+
+    /// Takes frames when it is told to.
+    #[derive(Clone, Default)]
+    struct Shelf {
+        is_open: Rc<Cell<bool>>,
+        frames: Rc<RefCell<Vec<String>>>,
+    }
+
+    impl Sink for Shelf {
+        fn is_ready(&self) -> bool {
+            self.is_open.get()
+        }
+
+        fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
+            let texts = frames.iter().map(|frame| String::from_utf8(bytes[frame.clone()].to_vec()).unwrap());
+            self.frames.borrow_mut().extend(texts);
+        }
+
+        fn answer(&mut self, _: u64, _: &[u8]) {}
+
+        fn resume(&mut self) {}
+
+        fn close(&mut self, _: CloseCode, _: &str) {}
+    }
+
+    /// Nobody logs in here.
+    struct NoPasswords;
+
+    impl Passwords for NoPasswords {
+        fn hash(&self, _: String) -> Outcome<Result<String, Refusal>> {
+            Box::pin(std::future::ready(Err(Refusal::unavailable())))
+        }
+
+        fn verify(&self, _: String, _: String) -> Outcome<Result<bool, Refusal>> {
+            Box::pin(std::future::ready(Err(Refusal::unavailable())))
+        }
+    }
+
+    /// Nor is anything fetched.
+    struct NoFiles;
+
+    impl Fetch for NoFiles {
+        fn begin(&self, _: Order, _: Done) -> Result<(), Busy> {
+            Err(Busy)
+        }
+    }
+
+    /// Nor is anything mailed.
+    struct NoMail;
+
+    impl Mail for NoMail {
+        fn deliver(&self, _: Letter) -> Outcome<Result<(), Undelivered>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    #[test]
+    fn no_frame_tells_a_horizon_that_passes_over_what_lies_in_the_inbox() {
+        let folder = tempfile::tempdir().unwrap();
+        actix::System::new().block_on(async {
+            let store = Embedded::open(folder.path()).unwrap();
+            let blobs = Arc::new(Folder::open(folder.path()).unwrap());
+            let (fetch, passwords, mail) = (Arc::new(NoFiles), Arc::new(NoPasswords), Arc::new(NoMail));
+            let outside = Outside { blobs, fetch, passwords, mail };
+            let inboxes = Inboxes::new(1);
+            let site = Site { public_url: String::new(), mail_host: String::new() };
+            let arbiters = vec![actix::Arbiter::current()];
+            let node = Node::new(store, Arc::clone(&inboxes), site, Settings::default(), outside, arbiters);
+            let hub = Hub::start(0, Arc::clone(&inboxes), Arc::clone(&node.watermark));
+            let login = Login { account_id: AccountId(Uuid::nil()), token: Uuid::nil(), ticket: Uuid::nil() };
+            let shelf = Shelf::default();
+            let sink = Box::new(shelf.clone());
+            let (_session, lane) = Session::on_socket(Arc::clone(&node), Rc::clone(&hub), &login, sink);
+            let number = hub.borrow_mut().sync(&lane, 0);
+            inboxes.put_on_worker(Item::Live(lane.clone(), number, node.watermark.current()));
+            let piece = |text: &'static str| vec![Piece::Shared(Bytes::from(text))];
+            inboxes.put_on_worker(Item::Pieces(lane.clone(), piece("\"first\"")));
+            hub.borrow_mut().pass();
+
+            let issued = node.issue();
+            let stamp = issued.stamp();
+            inboxes.put_on_worker(Item::Pieces(lane.clone(), piece("\"second\"")));
+            drop(issued);
+            shelf.is_open.set(true);
+            hub.borrow_mut().ready(&lane);
+            let frames = shelf.frames.borrow().concat();
+            assert!(frames.contains(&stamp.to_string()), "the horizon has risen: {frames}");
+            assert!(frames.contains("second"), "and nothing up to it is missing: {frames}");
+        });
     }
 }
