@@ -133,7 +133,8 @@ fn put_down(folder: &Path, letter: &Letter, message: &Message) -> Result<(), Und
         let mut file = std::fs::File::create(&unfinished)?;
         file.write_all(&message.formatted())?;
         file.sync_all()?;
-        std::fs::rename(&unfinished, &path)
+        std::fs::rename(&unfinished, &path)?;
+        std::fs::File::open(folder)?.sync_all()
     };
     let fault = |error: std::io::Error| Undelivered { is_final: false, reason: error.to_string() };
     write().map_err(fault)

@@ -2,7 +2,6 @@
 //!
 //! Not here: what an url looks like and which ids files get (`file`).
 
-use rill_proto::classificator::MessageState;
 use rill_proto::event::message;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
@@ -10,8 +9,7 @@ use uuid::Uuid;
 
 use crate::conversation::open::is_open;
 use crate::conversation::rules::draft::Draft;
-use crate::conversation::rules::revision::{is_free, may_edit, target, unchangeable};
-use crate::conversation::rules::{Decision, Facts, Judged, Need, Stop, standing};
+use crate::conversation::rules::{Decision, Facts, Judged, Need, Stop, revision, standing};
 use crate::conversation::state::{Message, State};
 use crate::file::body::with_files;
 use crate::file::{Attached, Attaching, File, Found, Host, Reference, check_urls};
@@ -23,11 +21,7 @@ pub(super) fn edit_attachments(
     event: &message::EditAttachments,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    may_edit(&message, caller)?;
-    is_free(&message, caller, facts)?;
+    let (mut draft, message) = revision::begin_edit(state, caller, event.message_nr, facts)?;
     let attached = replace(&draft, Some(&message), event.attachment_urls.as_deref())?;
     draft.use_up(attached.uploads);
     draft.revise(message.message_nr, |message| {
@@ -46,17 +40,8 @@ pub(super) fn delete_attachments(
     event: &message::DeleteAttachments,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    match message.state {
-        MessageState::System | MessageState::Deleted => return Err(unchangeable().into()),
-        MessageState::Plain
-        | MessageState::Pinned
-        | MessageState::Unpinned
-        | MessageState::Todo
-        | MessageState::Done => {}
-    }
+    let by = standing::member(state, caller)?;
+    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
     let named = match &event.attachment_urls {
         None => message.files.iter().map(|file| file.attachment_id).collect(),
         Some(urls) => own_files(state, &message, urls)?,

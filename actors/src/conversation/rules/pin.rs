@@ -36,12 +36,7 @@ pub(super) fn set_pinned(
     event: &message::SetPinned,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let by = standing::writer(state, caller)?;
-    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
-    if message.state != MessageState::Pinned {
-        draft.turn(message.message_nr, MessageState::Pinned)?;
-    }
-    draft.finish(event.from_message_nr)
+    revision::turn(state, caller, event.message_nr, MessageState::Pinned, event.from_message_nr, facts)
 }
 
 /// `message:set_unpinned`.
@@ -72,12 +67,7 @@ pub(super) fn set_plain(
     event: &message::SetPlain,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let by = standing::writer(state, caller)?;
-    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
-    if message.state != MessageState::Plain {
-        draft.turn(message.message_nr, MessageState::Plain)?;
-    }
-    draft.finish(event.from_message_nr)
+    revision::turn(state, caller, event.message_nr, MessageState::Plain, event.from_message_nr, facts)
 }
 
 /// `message:pin:set_position`: behind another pin, or first.

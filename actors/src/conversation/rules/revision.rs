@@ -19,9 +19,8 @@ pub(super) fn edit(
     event: &message::Edit,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
+    let by = standing::member(state, caller)?;
+    let (draft, message) = open(state, by, caller, event.message_nr, facts)?;
     if message.state == MessageState::Deleted {
         return draft.finish(event.from_message_nr);
     }
@@ -39,11 +38,7 @@ pub(super) fn edit_body(
     event: &message::EditBody,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    may_edit(&message, caller)?;
-    is_free(&message, caller, facts)?;
+    let (draft, message) = begin_edit(state, caller, event.message_nr, facts)?;
     needs_something(&event.message, message.files.iter().all(|file| file.is_deleted))?;
     let rendered = body::render(&event.message, &message.files);
     let attached = Attached { files: message.files.clone(), uploads: Vec::new() };
@@ -58,11 +53,7 @@ pub(super) fn edit_subject(
     event: &message::EditSubject,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    may_edit(&message, caller)?;
-    is_free(&message, caller, facts)?;
+    let (mut draft, message) = begin_edit(state, caller, event.message_nr, facts)?;
     let subject = subject(event.subject.as_deref());
     if message.subject != subject {
         draft.revise(message.message_nr, |message| message.subject = subject)?;
@@ -99,18 +90,12 @@ pub(super) fn delete(
     event: &message::Delete,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    match message.state {
-        MessageState::Deleted => return draft.finish(event.from_message_nr),
-        MessageState::System => return Err(unchangeable().into()),
-        MessageState::Plain
-        | MessageState::Pinned
-        | MessageState::Unpinned
-        | MessageState::Todo
-        | MessageState::Done => {}
+    let by = standing::member(state, caller)?;
+    let (mut draft, message) = open(state, by, caller, event.message_nr, facts)?;
+    if message.state == MessageState::Deleted {
+        return draft.finish(event.from_message_nr);
     }
+    may_change(&message)?;
     let nr = message.message_nr;
     draft.mention(nr, &message.mention_ids, &[])?;
     draft.turn(nr, MessageState::Deleted)?;
@@ -134,11 +119,7 @@ pub(super) fn set_editing(
     event: &message::SetEditing,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
-    may_edit(&message, caller)?;
-    is_free(&message, caller, facts)?;
+    let (_, message) = begin_edit(state, caller, event.message_nr, facts)?;
     let message_nr = message.message_nr;
     Ok(Decision {
         soft: vec![Soft::Lock(message_nr, caller)],
@@ -154,31 +135,19 @@ pub(super) fn end_editing(
     event: &message::EndEditing,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member) = standing::member(state, caller)?;
-    let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, event.message_nr)?;
+    let by = standing::member(state, caller)?;
+    let (mut draft, message) = open(state, by, caller, event.message_nr, facts)?;
     if facts.locks.get(&message.message_nr) == Some(&caller) {
         draft.unlock(message.message_nr);
     }
     Ok(draft.into_decision(Vec::new(), Vec::new()))
 }
 
-/// The message that an event names, in its identifier as well.
+/// Begins an event about a message that the caller sees, and names it in the identifier.
 ///
 /// # Errors
-/// `not_found` when there is none that the caller sees.
-pub(super) fn target(draft: &mut Draft<'_>, member: &Member, message_nr: i64) -> Judged<Message> {
-    let nr = number(message_nr);
-    let message = draft.flow().seen_message(member, nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
-    draft.about = Some(nr);
-    Ok(message)
-}
-
-/// Begins an event that changes a message otherwise than in its words.
-///
-/// # Errors
-/// As [`target`], and 400 for a system message or a deleted one.
-pub(super) fn begin<'a>(
+/// `not_found` when there is none.
+fn open<'a>(
     state: &'a State,
     (head, member): (&Head, &Member),
     caller: AccountId,
@@ -186,40 +155,94 @@ pub(super) fn begin<'a>(
     facts: &'a Facts,
 ) -> Judged<(Draft<'a>, Message)> {
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let message = target(&mut draft, member, message_nr)?;
+    let nr = number(message_nr);
+    let message = draft.flow().seen_message(member, nr)?.ok_or_else(|| Refusal::not_found("Message"))?;
+    draft.about = Some(nr);
+    Ok((draft, message))
+}
+
+/// Begins an event that changes a message otherwise than in its words.
+///
+/// # Errors
+/// As [`open`], and 400 for a system message or a deleted one.
+pub(super) fn begin<'a>(
+    state: &'a State,
+    by: (&Head, &Member),
+    caller: AccountId,
+    message_nr: i64,
+    facts: &'a Facts,
+) -> Judged<(Draft<'a>, Message)> {
+    let (draft, message) = open(state, by, caller, message_nr, facts)?;
+    may_change(&message)?;
+    Ok((draft, message))
+}
+
+/// Begins an event that changes what a message says.
+///
+/// # Errors
+/// As [`begin`], `invalid_edit` for somebody else's that lies on no board, `message_locked` while somebody else edits it.
+pub(super) fn begin_edit<'a>(
+    state: &'a State,
+    caller: AccountId,
+    message_nr: i64,
+    facts: &'a Facts,
+) -> Judged<(Draft<'a>, Message)> {
+    let (draft, message) = open(state, standing::member(state, caller)?, caller, message_nr, facts)?;
+    may_edit(&message, caller)?;
+    is_free(&message, caller, facts)?;
+    Ok((draft, message))
+}
+
+/// Brings a message into a state; nothing happens when it is in it.
+///
+/// # Errors
+/// As [`begin`].
+pub(super) fn turn(
+    state: &State,
+    caller: AccountId,
+    message_nr: i64,
+    into: MessageState,
+    from_message_nr: Option<i64>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let by = standing::writer(state, caller)?;
+    let (mut draft, message) = begin(state, by, caller, message_nr, facts)?;
+    if message.state != into {
+        draft.turn(message.message_nr, into)?;
+    }
+    draft.finish(from_message_nr)
+}
+
+/// # Errors
+/// 400 for a system message or a deleted one.
+fn may_change(message: &Message) -> Result<(), Refusal> {
     match message.state {
-        MessageState::System | MessageState::Deleted => Err(unchangeable().into()),
+        MessageState::System | MessageState::Deleted => {
+            Err(Refusal::invalid_state("System messages and deleted messages cannot be changed."))
+        }
         MessageState::Plain
         | MessageState::Pinned
         | MessageState::Unpinned
         | MessageState::Todo
-        | MessageState::Done => Ok((draft, message)),
+        | MessageState::Done => Ok(()),
     }
 }
 
 /// # Errors
 /// 400 for a system message or a deleted one, `invalid_edit` for somebody else's that lies on no board.
-pub(super) fn may_edit(message: &Message, caller: AccountId) -> Result<(), Refusal> {
-    match message.state {
-        MessageState::System | MessageState::Deleted => Err(unchangeable()),
-        MessageState::Pinned | MessageState::Todo | MessageState::Done => Ok(()),
-        MessageState::Plain | MessageState::Unpinned if message.account_id == caller => Ok(()),
-        MessageState::Plain | MessageState::Unpinned => Err(Refusal::invalid_edit()),
-    }
+fn may_edit(message: &Message, caller: AccountId) -> Result<(), Refusal> {
+    may_change(message)?;
+    let is_for_all = matches!(message.state, MessageState::Pinned | MessageState::Todo | MessageState::Done);
+    if is_for_all || message.account_id == caller { Ok(()) } else { Err(Refusal::invalid_edit()) }
 }
 
 /// # Errors
 /// `message_locked` while somebody else edits it.
-pub(super) fn is_free(message: &Message, caller: AccountId, facts: &Facts) -> Result<(), Refusal> {
+fn is_free(message: &Message, caller: AccountId, facts: &Facts) -> Result<(), Refusal> {
     match facts.locks.get(&message.message_nr) {
         Some(holder) if *holder != caller => Err(Refusal::message_locked()),
         Some(_) | None => Ok(()),
     }
-}
-
-/// 400: there is nothing to change.
-pub(super) fn unchangeable() -> Refusal {
-    Refusal::invalid_state("System messages and deleted messages cannot be changed.")
 }
 
 #[cfg(test)]

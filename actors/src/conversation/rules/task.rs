@@ -46,12 +46,7 @@ pub(super) fn set_todo(
     event: &message::SetTodo,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let by = standing::writer(state, caller)?;
-    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
-    if message.state != MessageState::Todo {
-        draft.turn(message.message_nr, MessageState::Todo)?;
-    }
-    draft.finish(event.from_message_nr)
+    revision::turn(state, caller, event.message_nr, MessageState::Todo, event.from_message_nr, facts)
 }
 
 /// `message:set_done`, which is told in a message of its own where the conversation is set to do so.
@@ -131,13 +126,7 @@ pub(super) fn archive(
     event: &message::Archive,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let by = standing::writer(state, caller)?;
-    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
-    let task = task_of(&draft, message.message_nr)?;
-    if !state.is_archive(task.section_id) {
-        to_the_top(&mut draft, message.message_nr, task, SectionSubtype::Archived)?;
-    }
-    draft.finish(event.from_message_nr)
+    file_away(state, caller, event.message_nr, true, event.from_message_nr, facts)
 }
 
 /// `message:unarchive`: on top of the default section.
@@ -147,13 +136,26 @@ pub(super) fn unarchive(
     event: &message::Unarchive,
     facts: &Facts,
 ) -> Judged<Decision> {
+    file_away(state, caller, event.message_nr, false, event.from_message_nr, facts)
+}
+
+/// Brings a task into the archive, or out of it; nothing happens when it is there.
+fn file_away(
+    state: &State,
+    caller: AccountId,
+    message_nr: i64,
+    is_archived: bool,
+    from_message_nr: Option<i64>,
+    facts: &Facts,
+) -> Judged<Decision> {
     let by = standing::writer(state, caller)?;
-    let (mut draft, message) = revision::begin(state, by, caller, event.message_nr, facts)?;
+    let (mut draft, message) = revision::begin(state, by, caller, message_nr, facts)?;
     let task = task_of(&draft, message.message_nr)?;
-    if state.is_archive(task.section_id) {
-        to_the_top(&mut draft, message.message_nr, task, SectionSubtype::Default)?;
+    if state.is_archive(task.section_id) != is_archived {
+        let subtype = if is_archived { SectionSubtype::Archived } else { SectionSubtype::Default };
+        to_the_top(&mut draft, message.message_nr, task, subtype)?;
     }
-    draft.finish(event.from_message_nr)
+    draft.finish(from_message_nr)
 }
 
 /// Moves a task on top of the archive or the default section, in a revision of its own.

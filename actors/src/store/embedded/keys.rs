@@ -141,24 +141,10 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
 
 /// The number of a slot, from its row's key.
 pub(super) fn parse_slot(key: &[u8]) -> Result<u64, StoreFault> {
-    match parse_row(key)? {
-        RowKey::Slot(number) => Ok(number),
-        RowKey::Head
-        | RowKey::Member(_)
-        | RowKey::Run(_)
-        | RowKey::Section(_)
-        | RowKey::Token(_)
-        | RowKey::Contact(_)
-        | RowKey::Membership(_)
-        | RowKey::Task(_)
-        | RowKey::Text(_)
-        | RowKey::Watcher(_)
-        | RowKey::Notice(_)
-        | RowKey::Place(_)
-        | RowKey::Filed(_)
-        | RowKey::Upload(_)
-        | RowKey::Stored(_) => Err(unreadable("slot key", key)),
-    }
+    let RowKey::Slot(number) = parse_row(key)? else {
+        return Err(unreadable("slot key", key));
+    };
+    Ok(number)
 }
 
 /// The key under which a unique key's holder stands.
