@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Rules, state and audience are pure. Only the owners' files, the session and the hub name actix; only `store::embedded`
-//! names the engine.
+//! and `store::postgres` name an engine.
 
 pub mod account;
 pub mod blobs;

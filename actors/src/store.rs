@@ -1,7 +1,7 @@
 //! What a store promises, whichever engine stands behind it.
 //!
 //! Owned here: the shape of an append, of rows and of their keys, and the errors. Deliberately not here: any engine
-//! (`embedded`, later `postgres`), and what the bytes of a row mean (its owner's business).
+//! (`embedded`, `postgres`), and what the bytes of a row mean (its owner's business).
 //!
 //! One aggregate (a conversation, an account, …) has a version and rows. An [`Append`] changes rows of exactly one
 //! aggregate, atomically and durably: when its callback says `Ok`, no crash loses it. Nothing spans two aggregates.
@@ -13,12 +13,18 @@ use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId, MessageId};
 use uuid::Uuid;
 
+mod claims;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod embedded;
+mod keys;
+pub mod postgres;
 
 /// Microseconds of the hybrid logical clock, strictly rising per node; fits in 53 bits.
 pub type Stamp = u64;
+
+/// Counts the openings of a store: each has a higher one than all before it.
+pub type Epoch = u64;
 
 /// What a store call answers with once the engine is done.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send>>;
@@ -77,6 +83,30 @@ pub enum RowKey {
     Upload(Uuid),
     /// How much an account's files take in a conversation.
     Stored(ConversationId),
+}
+
+impl RowKey {
+    /// Whether the row is read with its aggregate. Slots and texts are read when they are wanted.
+    #[must_use]
+    pub fn is_loaded(self) -> bool {
+        match self {
+            Self::Slot(_) | Self::Text(_) => false,
+            Self::Head
+            | Self::Member(_)
+            | Self::Run(_)
+            | Self::Section(_)
+            | Self::Token(_)
+            | Self::Contact(_)
+            | Self::Membership(_)
+            | Self::Task(_)
+            | Self::Watcher(_)
+            | Self::Notice(_)
+            | Self::Place(_)
+            | Self::Filed(_)
+            | Self::Upload(_)
+            | Self::Stored(_) => true,
+        }
+    }
 }
 
 /// A key that at most one row in the whole store may hold.
@@ -177,7 +207,13 @@ pub enum AppendError {
         /// What its holder put there.
         value: Bytes,
     },
-    /// The engine failed; whether the append is durable is unknown until the store is opened again.
+    /// The epoch of the opening that took the append is over: another node has taken over.
+    #[error("epoch {epoch} of the store is over")]
+    Fenced {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The engine failed; whether the append is durable shows only when its aggregate is loaded again.
     #[error(transparent)]
     Fault(#[from] StoreFault),
 }
@@ -194,7 +230,10 @@ pub trait Store: Send + Sync + 'static {
     /// named number of its own appends under way.
     ///
     /// A refused append (moved, claimed) leaves its neighbours alone, but those of the same aggregate that build on it are
-    /// refused as moved. After a fault every further append is answered with a fault until the store is opened again.
+    /// refused as moved. Behind a fault, appends that were handed over before it was told and build on it have no effect
+    /// either, and a store whose state is unknown answers with faults until it is opened again.
+    ///
+    /// An append that is handed over after the epoch of this opening has ended is refused as fenced.
     fn append(&self, append: Append, done: Appended);
 
     /// Reads an aggregate at one moment; `None` when it does not exist.
@@ -226,8 +265,15 @@ pub trait Store: Send + Sync + 'static {
     /// bring it back.
     fn settle(&self, effect: EffectId);
 
-    /// The highest stamp that any append had.
+    /// The highest stamp that any append had: those of this opening, and all that were there when it was opened.
     fn last_stamp(&self) -> Stamp;
+
+    /// The epoch of this opening.
+    fn epoch(&self) -> Epoch;
+
+    /// Ends the epoch of an opening, this one or another. When it answers, appends of that epoch have taken effect or never
+    /// will. Ending what has ended is no error.
+    fn fence(&self, epoch: Epoch) -> StoreFuture<()>;
 
     /// Random bytes made once when the store was created, and never changed: the installation's secret.
     fn secret(&self) -> [u8; 32];

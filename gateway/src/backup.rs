@@ -18,7 +18,7 @@ const CONTROL: &str = "control";
 /// The longest request: the longest path that the system knows.
 const REQUEST_BYTES_MAX: u64 = 4_096;
 
-/// Why there is no backup.
+/// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
     /// The store cannot be opened.
@@ -27,6 +27,12 @@ pub(crate) enum CopyError {
     /// The copy cannot be written.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// No store can be made from the copy.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The store is PostgreSQL's, which has tools for this.
+    #[error("the store is in PostgreSQL: copy it with pg_dump, bring it back with pg_restore")]
+    Postgres,
     /// The server that has the store cannot be asked, or said no.
     #[error("the server that uses {} made no backup: {reason}", data.display())]
     Server {
@@ -45,8 +51,11 @@ pub(crate) enum CopyError {
     },
 }
 
-/// `rill backup`: makes a copy of the store in a file.
-pub(crate) fn back_up(data: &Path, to: &Path) -> Result<(), CopyError> {
+/// `rill backup`: makes a copy of the folder's store in a file.
+pub(crate) fn back_up(data: &Path, to: &Path, store: &str) -> Result<(), CopyError> {
+    if !store.is_empty() {
+        return Err(CopyError::Postgres);
+    }
     let to = std::path::absolute(to).map_err(|source| CopyError::Path { path: to.to_owned(), source })?;
     match open_there(data) {
         Ok(store) => Ok(store.backup(&to)?),
@@ -57,8 +66,8 @@ pub(crate) fn back_up(data: &Path, to: &Path) -> Result<(), CopyError> {
     }
 }
 
-/// Opens the store of a folder that is there: a backup makes no empty store by mistake.
-fn open_there(data: &Path) -> Result<Arc<Embedded>, OpenError> {
+/// Opens the store of a folder that is there: whoever copies makes no empty store by mistake.
+pub(crate) fn open_there(data: &Path) -> Result<Arc<Embedded>, OpenError> {
     match std::fs::read_dir(data) {
         Ok(_) => Embedded::open(data),
         Err(source) => Err(OpenError::Unusable { path: data.to_owned(), source }),
@@ -80,8 +89,11 @@ fn ask(data: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// `rill restore`: makes a store from a copy, in a folder that is missing or empty.
-pub(crate) fn bring_back(from: &Path, data: &Path) -> Result<(), RestoreError> {
-    restore(from, data)
+pub(crate) fn bring_back(from: &Path, data: &Path, store: &str) -> Result<(), CopyError> {
+    if !store.is_empty() {
+        return Err(CopyError::Postgres);
+    }
+    Ok(restore(from, data)?)
 }
 
 /// Answers `rill backup` for as long as the process runs.

@@ -52,9 +52,11 @@ settings! {
     "RILL_PUBLIC_URL" public_url: String = String::new();
     /// The domain of its mail addresses [default: the host of the public URL]
     "RILL_MAIL_HOST" mail_host: String = String::new();
-    /// Folder of the store; made when it is missing [default: ./data]
+    /// Folder of the store and of files; made when it is missing [default: ./data]
     "RILL_DATA" data: PathBuf = PathBuf::from("data");
-    /// MiB of memory for what the store has read from disk; fills up with use, whatever the store's size [default: 64]
+    /// Where the store is when it is not that folder: postgres://USER:PASSWORD@HOST/DATABASE [default: none]
+    "RILL_STORE" store: String = String::new();
+    /// MiB of memory for what the folder's store has read from disk; fills up with use, whatever its size [default: 64]
     "RILL_STORE_CACHE_MIB" store_cache_mib: u32 = 64;
     /// Whether anybody may register an account [default: true]
     "RILL_OPEN_REGISTRATION" open_registration: bool = true;
@@ -209,6 +211,9 @@ impl Config {
         if self.sys_user.contains(':') {
             return invalid("sys_user", "a colon cannot be part of it (HTTP Basic)");
         }
+        if !self.store.is_empty() && !is_postgres(&self.store) {
+            return invalid("store", "it is of the form postgres://user:password@host/database");
+        }
         if self.connections_max == 0 {
             return invalid("connections_max", "at least one is needed");
         }
@@ -257,6 +262,11 @@ impl Config {
             set => set,
         }
     }
+}
+
+/// Whether a store's URL names a PostgreSQL.
+pub(crate) fn is_postgres(url: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// How many cores this process may use.
@@ -314,6 +324,13 @@ mod tests {
     fn half_of_the_provisioning_credentials_is_refused() {
         let flags = Flags { sys_user: Some("ops".to_owned()), ..Flags::default() };
         assert!(matches!(Config::read(flags), Err(ConfigError::Invalid { name: "sys_user", .. })));
+    }
+
+    #[test]
+    fn a_store_is_a_folder_or_in_postgresql() {
+        let with = |store: &str| Config::read(Flags { store: Some(store.to_owned()), ..Flags::default() });
+        assert!(with("").is_ok() && with("postgres://rill@db/rill").is_ok());
+        assert!(matches!(with("mysql://db"), Err(ConfigError::Invalid { name: "store", .. })));
     }
 
     #[test]

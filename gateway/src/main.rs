@@ -26,6 +26,7 @@ mod routes;
 mod serve;
 mod shutdown;
 mod socket;
+mod store;
 mod velocity;
 mod worker;
 
@@ -59,6 +60,9 @@ enum Command {
         /// Folder of the store
         #[arg(long, env = "RILL_DATA", default_value = DATA)]
         data: PathBuf,
+        /// Where the store is when it is not that folder
+        #[arg(long, env = "RILL_STORE", hide_env_values = true, default_value = "")]
+        store: String,
     },
     /// Make a store from a copy
     Restore {
@@ -67,6 +71,18 @@ enum Command {
         /// Folder for the store; missing or empty
         #[arg(long, env = "RILL_DATA", default_value = DATA)]
         data: PathBuf,
+        /// Where the store is when it is not that folder
+        #[arg(long, env = "RILL_STORE", hide_env_values = true, default_value = "")]
+        store: String,
+    },
+    /// Copy the store of a folder, which no server uses, into an empty PostgreSQL
+    MigrateStore {
+        /// Folder of the store
+        #[arg(long, env = "RILL_DATA", default_value = DATA)]
+        data: PathBuf,
+        /// Where it is to go: postgres://USER:PASSWORD@HOST/DATABASE
+        #[arg(long, env = "RILL_STORE", hide_env_values = true)]
+        store: String,
     },
     /// Print the version
     Version,
@@ -78,8 +94,9 @@ fn main() -> ExitCode {
         None => run(serve),
         Some(Command::Serve(flags)) => run(*flags),
         Some(Command::Chat(args)) => done(chat::run(args)),
-        Some(Command::Backup { file, data }) => done(backup::back_up(&data, &file)),
-        Some(Command::Restore { file, data }) => done(backup::bring_back(&file, &data)),
+        Some(Command::Backup { file, data, store }) => done(backup::back_up(&data, &file, &store)),
+        Some(Command::Restore { file, data, store }) => done(backup::bring_back(&file, &data, &store)),
+        Some(Command::MigrateStore { data, store }) => done(store::migrate(&data, &store)),
         Some(Command::Version) => {
             // Whoever closed the stream does not want to know.
             let _ = writeln!(std::io::stdout(), "rill {}", env!("CARGO_PKG_VERSION"));

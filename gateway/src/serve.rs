@@ -21,7 +21,6 @@ use rill_actors::hub::Inboxes;
 use rill_actors::node::{Node, Settings};
 use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
-use rill_actors::store::embedded::{Embedded, OpenError};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
@@ -31,15 +30,13 @@ use crate::mail::{MailError, Sender};
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
+use crate::store::{Opened, StoreError};
 use crate::worker::{Shared, Stage, Worker};
 use crate::{backup, routes};
 
 /// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
 /// back after a restart, within what kernels allow.
 const BACKLOG: i32 = 4_096;
-
-/// Bytes of a MiB, for settings that an operator gives in those.
-const MIB: u64 = 1024 * 1024;
 
 /// How long an idle HTTP connection stays. Longer than the pause between two polls, and than what usual load balancers
 /// keep, which must not send a call into a connection that is being closed.
@@ -53,7 +50,18 @@ const REQUEST_HEAD_WAIT: Duration = Duration::from_secs(10);
 pub(crate) enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] StoreError),
+    /// The folder for files cannot be used.
+    #[error("cannot use {}: {source}", data.display())]
+    Files {
+        /// The data folder.
+        data: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another server serves from the same store now.
+    #[error("another server has taken the store over")]
+    Superseded,
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -94,18 +102,20 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // The address first: a second server must not make a store before it finds that it cannot serve.
     let socket = bind_any(&config.listen)?;
-    let store = Embedded::open_caching(&config.data, u64::from(config.store_cache_mib) * MIB)?;
-    let unusable = |source| OpenError::Unusable { path: config.data.clone(), source };
-    let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
+    let store = Opened::open(&config)?;
+    let data = config.data.clone();
+    let blobs = Folder::open(&data).map_err(|source| ServeError::Files { data: data.clone(), source });
+    let blobs = Arc::new(blobs?);
     let listener = listen(socket, &config.listen)?;
-    backup::listen(&config.data, &store)
-        .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
+    if let Opened::Embedded(store) = &store {
+        backup::listen(&data, store).map_err(|source| ServeError::Control { data, source })?;
+    }
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     let outside = outside(&config, &hasher, blobs)?;
-    actix_rt::System::new().block_on(run(config, Arc::clone(&store), outside, listener, hasher))?;
-    close(store);
+    let ended = actix_rt::System::new().block_on(run(config, &store, outside, listener, hasher));
+    store.close(STORE_WAIT);
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
 /// What the owners need and cannot do themselves.
@@ -119,7 +129,7 @@ fn outside(config: &Config, hasher: &Hasher, blobs: Arc<Folder>) -> Result<Outsi
 
 async fn run(
     config: Config,
-    store: Arc<Embedded>,
+    store: &Opened,
     outside: Outside,
     listener: TcpListener,
     hasher: Hasher,
@@ -134,7 +144,7 @@ async fn run(
         open_registration: config.open_registration,
     };
     let handles = owners.iter().map(Arbiter::handle).collect();
-    let node = Node::new(store, inboxes, site, settings, outside, handles);
+    let node = Node::new(store.shared(), inboxes, site, settings, outside, handles);
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);
@@ -142,11 +152,14 @@ async fn run(
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
-    signals.wait().await;
+    let is_superseded = tokio::select! {
+        () = signals.wait() => false,
+        () = store.superseded() => true,
+    };
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     shutdown::drain(&shared, &handle, signals).await;
     ended(serving, owners).await;
-    Ok(())
+    if is_superseded { Err(ServeError::Superseded) } else { Ok(()) }
 }
 
 /// Waits for the workers, then stops the owners: nobody is left who could ask them.
@@ -164,23 +177,6 @@ async fn ended(serving: actix_rt::task::JoinHandle<std::io::Result<()>>, owners:
             tracing::error!("an owners' thread had panicked");
         }
     }
-}
-
-/// Closes the store, which writes what waits. Whoever still has it loses it with the process.
-fn close(store: Arc<Embedded>) {
-    let begun = std::time::Instant::now();
-    let mut store = store;
-    while begun.elapsed() < STORE_WAIT {
-        match Arc::try_unwrap(store) {
-            Ok(last) => {
-                drop(last);
-                return;
-            }
-            Err(shared) => store = shared,
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    tracing::warn!("the store is still in use; what had not been answered is not kept");
 }
 
 /// Takes the first of the addresses that a name stands for and that can be had.

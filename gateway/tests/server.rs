@@ -37,6 +37,8 @@ mod order;
 mod passivation;
 #[path = "server/poll.rs"]
 mod poll;
+#[path = "server/postgres.rs"]
+mod postgres;
 #[path = "server/rng.rs"]
 mod rng;
 #[path = "server/sessions.rs"]

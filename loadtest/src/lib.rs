@@ -1,7 +1,7 @@
 //! A client of the wire, its picture of what the server sent, and a load that verifies itself.
 //!
 //! Owns: the blocking client used by the integration tests ([`user`], [`socket`], [`poll`], [`session`]), the client's cache and the
-//! judgements on it ([`picture`]), a server process under test ([`server`]), and the load harness: what is to be done ([`scenario`]), by
+//! judgements on it ([`picture`]), server processes under test ([`server`], [`postgres`]), and the load harness: what is to be done ([`scenario`]), by
 //! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), and what came of it ([`outcome`], [`report`]).
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
 
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod picture;
 pub mod poll;
+pub mod postgres;
 pub mod process;
 pub mod record;
 pub mod report;

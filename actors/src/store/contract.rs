@@ -14,6 +14,7 @@ use super::{Aggregate, Append, AppendError, RowKey, Store, UniqueKey};
 
 pub(crate) mod appends;
 pub(crate) mod claims;
+pub(crate) mod epochs;
 pub(crate) mod rows;
 
 /// A place where a store can be opened, closed (by dropping it) and opened again.
@@ -42,6 +43,9 @@ macro_rules! contract_tests {
             claims::claims_see_each_other_before_they_are_durable,
             claims::a_request_is_remembered_for_its_time_only,
             claims::requests_are_forgotten_in_portions_and_others_kept,
+            epochs::each_opening_has_an_epoch_above_those_before,
+            epochs::what_is_handed_over_after_the_epoch_has_ended_is_fenced,
+            epochs::ending_the_epoch_of_another_opening_leaves_this_one_alone,
             rows::consequences_wait_until_they_are_settled,
             rows::slots_are_read_in_both_directions_within_limits,
             rows::loading_gives_all_rows_but_slots_and_texts_in_key_order,

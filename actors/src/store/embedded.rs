@@ -1,7 +1,7 @@
 //! The store of a single node: an engine in a folder of its own, one writer thread, no other process.
 //!
 //! Owned here: the folder (marker, lock, creation), opening, and the reads. Deliberately not here: the writing
-//! (`writer`, `admission`), the layout of keys (`keys`), copies of the whole store (`backup`).
+//! (`writer`, `admission`), copies of the whole store (`backup`, `entries`).
 //!
 //! The folder holds `rill-store`, which marks it as ours and carries the lock, and `engine`. A new engine is made under
 //! another name and renamed when it is complete, so a half-made one is never taken for a store.
@@ -16,23 +16,25 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use fjall::Readable;
 use rill_proto::id::ConversationId;
+use tokio::sync::oneshot;
 
 use self::engine::{BLOCK_CACHE_BYTES, Engine, EngineError, Space, fault};
 use self::migration::Step;
 use self::pending::Pending;
 use self::writer::{Order, Shared};
 use super::{
-    Aggregate, Append, Appended, Direction, EffectId, Loaded, OutboxEntry, RANGE_ROWS_MAX, RowKey, Stamp,
-    Store, StoreFault, StoreFuture, UniqueKey,
+    Aggregate, Append, Appended, Direction, EffectId, Epoch, Loaded, OutboxEntry, RANGE_ROWS_MAX, RowKey,
+    Stamp, Store, StoreFault, StoreFuture, UniqueKey, claims, keys,
 };
 
 pub use self::backup::{BackupError, RestoreError, restore};
+pub(super) use self::entries::Entry;
 
 mod admission;
 mod backup;
 mod engine;
+mod entries;
 mod journal;
-mod keys;
 mod migration;
 mod pending;
 mod writer;
@@ -51,6 +53,9 @@ const ENGINE_NEW: &str = "engine.new";
 
 /// Where the secret stands in the meta keyspace.
 const SECRET_KEY: &[u8] = b"secret";
+
+/// Where the epoch of the last opening stands in the meta keyspace.
+const EPOCH_KEY: &[u8] = b"epoch";
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -136,10 +141,11 @@ impl Embedded {
         let damaged = |fault: StoreFault| OpenError::Damaged { path: dir.to_owned(), reason: fault.0 };
         let last_stamp = engine.get(Space::Meta, admission::LAST_STAMP_KEY).map_err(damaged)?;
         let last_stamp = last_stamp.map_or(Ok(0), |value| keys::parse_number(&value)).map_err(damaged)?;
+        let epoch = begin_epoch(&engine).map_err(damaged)?;
         let secret = engine.get(Space::Meta, SECRET_KEY).map_err(damaged)?;
         let secret = secret.and_then(|value| <[u8; 32]>::try_from(&value[..]).ok());
         let secret = secret.ok_or_else(|| damaged(StoreFault("its secret is missing".into())))?;
-        let shared = Arc::new(Shared::new(engine, last_stamp));
+        let shared = Arc::new(Shared::new(engine, last_stamp, epoch));
         let writer = {
             let (shared, lock) = (shared.clone(), lock.clone());
             let write = move || {
@@ -209,7 +215,7 @@ impl Embedded {
             return Ok(None);
         };
         let (claimed, value) = keys::parse_holder(&value)?;
-        Ok((!admission::is_forgotten(key, claimed, self.last_stamp())).then_some(value))
+        Ok((!claims::is_forgotten(key, claimed, self.last_stamp())).then_some(value))
     }
 
     fn read_outbox(&self) -> Result<Vec<OutboxEntry>, StoreFault> {
@@ -262,6 +268,16 @@ impl Store for Embedded {
 
     fn last_stamp(&self) -> Stamp {
         self.shared.last_stamp.load(Ordering::Acquire)
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.shared.epoch
+    }
+
+    fn fence(&self, epoch: Epoch) -> StoreFuture<()> {
+        let (tell, told) = oneshot::channel();
+        self.shared.queue.push(Order::Fence(epoch, tell));
+        Box::pin(async { told.await.map_err(|_| StoreFault("the store was closed".into())) })
     }
 
     fn secret(&self) -> [u8; 32] {
@@ -357,6 +373,16 @@ fn open_existing(dir: &Path, steps: &[Step], cache_bytes: u64) -> Result<Engine,
     }
     migration::migrate(&engine, schema, steps)?;
     Ok(engine)
+}
+
+/// Begins the epoch of this opening.
+fn begin_epoch(engine: &Engine) -> Result<Epoch, StoreFault> {
+    let last = engine.get(Space::Meta, EPOCH_KEY)?;
+    let epoch = last.map_or(Ok(0), |value| keys::parse_number(&value))? + 1;
+    let mut pending = Pending::default();
+    pending.put(Space::Meta, EPOCH_KEY.to_vec(), keys::number(epoch));
+    pending.commit(engine)?;
+    Ok(epoch)
 }
 
 fn open_error(dir: &Path, error: EngineError) -> OpenError {

@@ -1,4 +1,5 @@
-//! `kill -9` while everybody writes, twenty times over: nothing that was answered is lost, doubled or out of place.
+//! `kill -9` while everybody writes, twenty times over: nothing that was answered is lost, doubled or out of place. The same
+//! on a store in PostgreSQL, in short.
 //!
 //! Not here: one writer ([`writer`]) and the accounts that are drawn up in the end ([`audit`]).
 
@@ -11,6 +12,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rill_loadtest::postgres::Postgres;
 use rill_loadtest::user::User;
 
 use crate::rng::Rng;
@@ -22,6 +24,8 @@ const CONVERSATIONS: usize = 6;
 /// How many of the people begin in each conversation; the others are added on the way.
 const FOUNDERS: usize = 5;
 const ROUNDS: usize = 20;
+/// The server's part is the same on either store, and the store has crash tests of its own.
+const ROUNDS_ON_POSTGRES: usize = 2;
 /// Every third person polls.
 const POLLS_EVERY: usize = 3;
 /// The process dies so many milliseconds after a round got going.
@@ -31,15 +35,25 @@ const GOING: u64 = 20;
 
 /// What the rounds share.
 struct Rounds {
+    count: usize,
     barrier: Barrier,
     answered: AtomicU64,
 }
 
 #[test]
 fn no_crash_loses_doubles_or_misplaces_an_answered_event() {
+    crash(World::start_alone(&[]), ROUNDS, "crash");
+}
+
+#[test]
+fn no_crash_on_postgresql_loses_doubles_or_misplaces_an_answered_event() {
+    let postgres = Postgres::start().unwrap();
+    crash(World::start_alone(&["--store", &postgres.url()]), ROUNDS_ON_POSTGRES, "crash-postgres");
+}
+
+fn crash(mut world: World, count: usize, name: &str) {
     let begin = Instant::now();
-    let mut world = World::start_alone(&[]);
-    let mut rng = Rng::printed("crash");
+    let mut rng = Rng::printed(name);
     let people: Vec<User> = (0..PEOPLE).map(|n| world.person(&format!("Person{n}"))).collect();
     for number in 0..CONVERSATIONS {
         let members: Vec<&User> = (1..FOUNDERS).map(|n| &people[(number + n) % PEOPLE]).collect();
@@ -51,18 +65,18 @@ fn no_crash_loses_doubles_or_misplaces_an_answered_event() {
         .enumerate()
         .map(|(n, user)| Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone()))
         .collect();
-    let rounds = Rounds { barrier: Barrier::new(PEOPLE + 1), answered: AtomicU64::new(0) };
+    let rounds = Rounds { count, barrier: Barrier::new(PEOPLE + 1), answered: AtomicU64::new(0) };
     std::thread::scope(|scope| {
         for writer in &mut writers {
             scope.spawn(|| live(writer, &rounds));
         }
-        for round in 1..=ROUNDS {
+        for round in 1..=rounds.count {
             kill_once(&mut world, &rounds, &mut rng, round);
         }
     });
     let audit = audit::draw_up(&mut writers);
     println!(
-        "crash: {ROUNDS} rounds, {} events answered, {} events found, {} violations, in {:.1} s",
+        "{name}: {count} rounds, {} events answered, {} events found, {} violations, in {:.1} s",
         audit.answered,
         audit.found,
         audit.violations.len(),
@@ -76,7 +90,7 @@ fn no_crash_loses_doubles_or_misplaces_an_answered_event() {
 
 /// One writer's part of all rounds. It must come to each barrier whatever happens, so nothing in it panics.
 fn live(writer: &mut Writer, rounds: &Rounds) {
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds.count {
         rounds.barrier.wait();
         writer.write_until_it_breaks(&rounds.answered);
         writer.come_back();

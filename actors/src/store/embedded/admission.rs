@@ -1,7 +1,7 @@
 //! Judges appends against the store plus what is pending, and turns the admitted ones into writes.
 //!
-//! Owned here: version checks, claims, the memory of requests. Runs on the writer thread only. Deliberately not here:
-//! when things are committed and who is told (`writer`).
+//! Owned here: version checks, the memory of requests. Runs on the writer thread only. Deliberately not here:
+//! which claims are granted (`claims`), when things are committed and who is told (`writer`).
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -11,9 +11,8 @@ use bytes::Bytes;
 use super::engine::{Engine, Space, fault};
 use super::keys;
 use super::pending::Pending;
-use crate::store::{
-    Aggregate, Append, AppendError, EffectId, REQUEST_MEMORY_US, RowKey, Stamp, StoreFault, UniqueKey,
-};
+use crate::store::claims;
+use crate::store::{Aggregate, Append, AppendError, EffectId, REQUEST_MEMORY_US, RowKey, Stamp, StoreFault};
 
 /// Versions that each of the two halves of the cache remembers: aggregates in active use, at about 50 bytes each. One
 /// that is not among them costs a read.
@@ -53,12 +52,12 @@ impl Admission {
         if found != append.expected_version {
             return Ok(Err(AppendError::Moved { expected: append.expected_version, found }));
         }
-        if let Some(refused) = claims(engine, pending, append)? {
+        let held = |unique: &[u8]| {
+            let holder = pending.get(engine, Space::Uniques, unique)?;
+            holder.map(|value| keys::parse_holder(&value)).transpose()
+        };
+        if let Some(refused) = claims::refused(append, held)? {
             return Ok(Err(refused));
-        }
-        if u16::try_from(append.outbox.len()).is_err() {
-            let fault = StoreFault(format!("{} consequences in one append", append.outbox.len()));
-            return Ok(Err(fault.into()));
         }
         self.write(pending, append)?;
         self.remember(append.aggregate, append.expected_version + 1);
@@ -98,7 +97,7 @@ impl Admission {
         }
         for (key, value) in &append.claim {
             let unique = keys::unique(key)?;
-            if is_request(key) {
+            if claims::is_request(key) {
                 let time = keys::request_time(append.stamp, &unique);
                 pending.put(Space::RequestTimes, time, Bytes::new());
                 self.claims += 1;
@@ -155,66 +154,5 @@ pub(super) fn stored_version(engine: &Engine, aggregate: Aggregate) -> Result<u6
 
 /// The keyspace of a row.
 pub(super) fn space_of(key: RowKey) -> Space {
-    match key {
-        RowKey::Slot(_) | RowKey::Text(_) => Space::Slots,
-        RowKey::Head
-        | RowKey::Member(_)
-        | RowKey::Run(_)
-        | RowKey::Section(_)
-        | RowKey::Token(_)
-        | RowKey::Contact(_)
-        | RowKey::Membership(_)
-        | RowKey::Task(_)
-        | RowKey::Watcher(_)
-        | RowKey::Notice(_)
-        | RowKey::Place(_)
-        | RowKey::Filed(_)
-        | RowKey::Upload(_)
-        | RowKey::Stored(_) => Space::Rows,
-    }
-}
-
-/// Whether a claim made at `claimed` no longer counts at `now`.
-pub(super) fn is_forgotten(key: &UniqueKey, claimed: Stamp, now: Stamp) -> bool {
-    is_request(key) && claimed.saturating_add(REQUEST_MEMORY_US) <= now
-}
-
-fn is_request(key: &UniqueKey) -> bool {
-    match key {
-        UniqueKey::Request(..) => true,
-        UniqueKey::Email(_) | UniqueKey::Address(_) | UniqueKey::Token(_) | UniqueKey::Device(_) => false,
-    }
-}
-
-/// The first claim of an append that cannot be granted.
-fn claims(engine: &Engine, pending: &Pending, append: &Append) -> Result<Option<AppendError>, StoreFault> {
-    for key in &append.release {
-        if let Err(fault) = keys::unique(key) {
-            return Ok(Some(fault.into()));
-        }
-    }
-    for (place, (key, wanted)) in append.claim.iter().enumerate() {
-        let unique = match keys::unique(key) {
-            Ok(unique) => unique,
-            Err(fault) => return Ok(Some(fault.into())),
-        };
-        let earlier = append.claim[..place].iter().find(|(earlier, _)| earlier == key);
-        let held = match earlier {
-            Some((_, value)) => Some(value.clone()),
-            None if append.release.contains(key) => None,
-            None => match pending.get(engine, Space::Uniques, &unique)? {
-                Some(value) => {
-                    let (claimed, value) = keys::parse_holder(&value)?;
-                    (!is_forgotten(key, claimed, append.stamp)).then_some(value)
-                }
-                None => None,
-            },
-        };
-        if let Some(value) = held
-            && (is_request(key) || value != *wanted)
-        {
-            return Ok(Some(AppendError::Claimed { key: key.clone(), value }));
-        }
-    }
-    Ok(None)
+    if key.is_loaded() { Space::Rows } else { Space::Slots }
 }

@@ -4,14 +4,16 @@
 //! not here: the judging itself (`admission`) and the bytes (`keys`).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::oneshot;
 
 use super::admission::{Admission, LAST_STAMP_KEY};
 use super::engine::{Engine, Space, calm};
 use super::keys;
 use super::pending::Pending;
-use crate::store::{Append, AppendError, Appended, EffectId, Stamp, StoreFault};
+use crate::store::{Append, AppendError, Appended, EffectId, Epoch, Stamp, StoreFault};
 
 /// Orders in one batch. An fsync is shared by many long before that; more would only make the first ones wait longer.
 const BATCH_ORDERS_MAX: usize = 1024;
@@ -26,6 +28,8 @@ pub(super) enum Order {
     Append(Append, Appended),
     /// Forget an outbox entry.
     Settle(EffectId),
+    /// End an epoch, then tell.
+    Fence(Epoch, oneshot::Sender<()>),
 }
 
 /// Orders that wait for the writer.
@@ -88,7 +92,7 @@ impl Queue {
 fn weight(order: &Order) -> usize {
     match order {
         Order::Append(append, _) => append.put.iter().map(|(_, value)| value.len()).sum(),
-        Order::Settle(_) => 0,
+        Order::Settle(_) | Order::Fence(..) => 0,
     }
 }
 
@@ -100,23 +104,29 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     /// The highest stamp that is durable.
     pub(super) last_stamp: AtomicU64,
+    /// The epoch of this opening.
+    pub(super) epoch: Epoch,
+    /// Set once, when the epoch is over.
+    fenced: AtomicBool,
     /// Set once, when a write failed: the engine's state is unknown from then on.
     failed: OnceLock<StoreFault>,
     /// Makes the next commit fail.
     #[cfg(test)]
-    pub(super) break_commit: std::sync::atomic::AtomicBool,
+    pub(super) break_commit: AtomicBool,
 }
 
 impl Shared {
     /// Nothing waits yet.
-    pub(super) fn new(engine: Engine, last_stamp: Stamp) -> Self {
+    pub(super) fn new(engine: Engine, last_stamp: Stamp, epoch: Epoch) -> Self {
         Self {
             engine,
             queue: Queue::default(),
             last_stamp: AtomicU64::new(last_stamp),
+            epoch,
+            fenced: AtomicBool::new(false),
             failed: OnceLock::new(),
             #[cfg(test)]
-            break_commit: std::sync::atomic::AtomicBool::new(false),
+            break_commit: AtomicBool::new(false),
         }
     }
 
@@ -155,13 +165,20 @@ fn write(
     for order in orders {
         match order {
             Order::Append(append, _) => {
-                let verdict = admission.admit(&shared.engine, &mut pending, append)?;
+                let verdict = if shared.fenced.load(Ordering::Relaxed) {
+                    Err(AppendError::Fenced { epoch: shared.epoch })
+                } else {
+                    admission.admit(&shared.engine, &mut pending, append)?
+                };
                 if verdict.is_ok() {
                     stamp = stamp.max(append.stamp);
                 }
                 verdicts.push(verdict);
             }
             Order::Settle(effect) => pending.remove(Space::Outbox, keys::effect(*effect)),
+            Order::Fence(epoch, _) if *epoch == shared.epoch => shared.fenced.store(true, Ordering::Relaxed),
+            // The lock on the folder has ended every other one.
+            Order::Fence(..) => {}
         }
     }
     admission.sweep(&shared.engine, &mut pending, stamp)?;
@@ -180,10 +197,15 @@ fn write(
 /// Calls the callbacks in the order of the appends. After a failure all of them hear of it, the refused ones too: what
 /// refused them may not be there.
 fn tell(orders: Vec<Order>, result: Result<Vec<Result<(), AppendError>>, StoreFault>) {
-    let callbacks = orders.into_iter().filter_map(|order| match order {
-        Order::Append(_, done) => Some(done),
-        Order::Settle(_) => None,
-    });
+    let (mut callbacks, mut fences) = (Vec::new(), Vec::new());
+    for order in orders {
+        match order {
+            Order::Append(_, done) => callbacks.push(done),
+            Order::Fence(_, told) => fences.push(told),
+            Order::Settle(_) => {}
+        }
+    }
+    let callbacks = callbacks.into_iter();
     let call = |done: Appended, verdict| {
         if let Err(panic) = calm(|| done(verdict)) {
             tracing::error!(panic, "a callback of the store panicked");
@@ -192,5 +214,9 @@ fn tell(orders: Vec<Order>, result: Result<Vec<Result<(), AppendError>>, StoreFa
     match result {
         Ok(verdicts) => callbacks.zip(verdicts).for_each(|(done, verdict)| call(done, verdict)),
         Err(fault) => callbacks.for_each(|done| call(done, Err(fault.clone().into()))),
+    }
+    for told in fences {
+        // A store that has failed takes no more appends either way; whoever asked may be gone.
+        let _ = told.send(());
     }
 }

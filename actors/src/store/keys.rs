@@ -1,7 +1,7 @@
-//! How the embedded store's keys look on disk, both ways.
+//! How the stores' keys look as bytes, both ways.
 //!
-//! Owned here: the bytes of every key and of the few values that the store itself writes. These layouts are frozen: a
-//! change is a migration. Deliberately not here: what rows contain.
+//! Owned here: the bytes of every key, and of the few values that the embedded store itself writes. These layouts are
+//! frozen: a change is a migration of either store. Deliberately not here: what rows contain.
 //!
 //! An aggregate's id leads all of its keys (16 bytes of id, one of kind), numbers are big-endian, so that the engine's
 //! byte order is the order that [`RowKey`] promises.
@@ -18,7 +18,7 @@ pub(super) const AGGREGATE_BYTES: usize = 17;
 /// Bytes of an outbox key: source, version, index.
 const EFFECT_BYTES: usize = AGGREGATE_BYTES + 8 + 2;
 
-/// The longest e-mail or Fleep address that can be claimed; the engine takes 65,535, an address has 254 at most.
+/// The longest e-mail or Fleep address that can be claimed; an engine takes 2,700 and more, an address has 254 at most.
 pub(super) const UNIQUE_KEY_BYTES_MAX: usize = 1024;
 
 /// Kind byte of the row that holds an aggregate's version; it sorts before all rows of the owner.
@@ -26,25 +26,39 @@ const VERSION: u8 = 0;
 
 /// The first bytes of all keys of an aggregate.
 pub(super) fn aggregate(aggregate: Aggregate) -> [u8; AGGREGATE_BYTES] {
-    let (id, kind) = match aggregate {
-        Aggregate::Conversation(ConversationId(id)) => (id, 1),
-        Aggregate::Account(AccountId(id)) => (id, 2),
-    };
+    let (id, kind) = owner(aggregate);
     let mut key = [0; AGGREGATE_BYTES];
     key[..16].copy_from_slice(id.as_bytes());
     key[16] = kind;
     key
 }
 
+/// An aggregate's id and the number of its kind.
+pub(super) fn owner(aggregate: Aggregate) -> (Uuid, u8) {
+    match aggregate {
+        Aggregate::Conversation(ConversationId(id)) => (id, 1),
+        Aggregate::Account(AccountId(id)) => (id, 2),
+    }
+}
+
+/// The aggregate of an id and a kind.
+pub(super) fn owned(id: Uuid, kind: u8) -> Option<Aggregate> {
+    match kind {
+        1 => Some(Aggregate::Conversation(ConversationId(id))),
+        2 => Some(Aggregate::Account(AccountId(id))),
+        _ => None,
+    }
+}
+
 fn parse_aggregate(bytes: &[u8]) -> Option<(Aggregate, &[u8])> {
     let (id, rest) = split_uuid(bytes)?;
     let (kind, rest) = rest.split_first()?;
-    let aggregate = match kind {
-        1 => Aggregate::Conversation(ConversationId(id)),
-        2 => Aggregate::Account(AccountId(id)),
-        _ => return None,
-    };
-    Some((aggregate, rest))
+    Some((owned(id, *kind)?, rest))
+}
+
+/// Reads the aggregate that the key of a version or of a row begins with.
+pub(super) fn parse_owner(key: &[u8]) -> Result<Aggregate, StoreFault> {
+    parse_aggregate(key).map(|(aggregate, _)| aggregate).ok_or_else(|| unreadable("owner", key))
 }
 
 fn split_uuid(bytes: &[u8]) -> Option<(Uuid, &[u8])> {
@@ -86,6 +100,18 @@ pub(super) fn parse_number(value: &[u8]) -> Result<u64, StoreFault> {
 pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
     let mut key = Vec::with_capacity(AGGREGATE_BYTES + 17);
     key.extend_from_slice(&aggregate(owner));
+    put_within(&mut key, row);
+    key
+}
+
+/// The key of a row among the rows of its aggregate.
+pub(super) fn within(row: RowKey) -> Vec<u8> {
+    let mut key = Vec::with_capacity(17);
+    put_within(&mut key, row);
+    key
+}
+
+fn put_within(key: &mut Vec<u8>, row: RowKey) {
     let mut put = |kind: u8, rest: &[u8]| {
         key.push(kind);
         key.extend_from_slice(rest);
@@ -108,13 +134,17 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Upload(id) => put(21, id.as_bytes()),
         RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
     }
-    key
 }
 
-/// Reads the key of a row, without its aggregate's prefix.
+/// Reads the key of a row behind its aggregate's prefix.
 pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
+    parse_within(key.get(AGGREGATE_BYTES..).ok_or_else(|| unreadable("row key", key))?)
+}
+
+/// Reads a key written by [`within`].
+pub(super) fn parse_within(key: &[u8]) -> Result<RowKey, StoreFault> {
     let parse = || {
-        let (kind, rest) = key.get(AGGREGATE_BYTES..)?.split_first()?;
+        let (kind, rest) = key.split_first()?;
         let (row, rest) = match kind {
             1 => (RowKey::Head, rest),
             2 => split_uuid(rest).map(|(id, rest)| (RowKey::Member(AccountId(id)), rest))?,
@@ -216,7 +246,7 @@ pub(super) fn parse_outbox(key: &[u8], value: &[u8]) -> Result<OutboxEntry, Stor
 }
 
 /// What the store says of bytes that it did not write. Only the length is told: content never enters a log.
-fn unreadable(what: &str, bytes: &[u8]) -> StoreFault {
+pub(super) fn unreadable(what: &str, bytes: &[u8]) -> StoreFault {
     StoreFault(format!("an unreadable {what} of {} bytes", bytes.len()))
 }
 
