@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod claims;
 #[cfg(test)]
 pub(crate) mod contract;
+pub(crate) mod counted;
 pub mod embedded;
 mod keys;
 pub mod postgres;
