@@ -4,8 +4,9 @@
 //! connections: nobody who calls is ever blocked. Not here: the tables (`schema`), the statements (`connection`), reading
 //! (`readers`), writing (`queue`, `changes`, `writer`), the way here from a folder (`copy`).
 //!
-//! An opening ends the epochs of all others: of two servers on the same tables the later one serves, and the earlier one
-//! can write nothing any more and hears of it.
+//! A server that serves alone ends the epochs of all others when it opens the store: of two on the same tables the later
+//! one serves, and the earlier one can write nothing any more and hears of it. The nodes of a cluster join instead, and
+//! end each other's epochs by name when one of them is taken for dead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +72,13 @@ impl From<tokio_postgres::Error> for OpenError {
     }
 }
 
+/// What an opening does to the others.
+#[derive(Clone, Copy)]
+enum Others {
+    End,
+    GoOn,
+}
+
 /// What the connections of one opening share.
 struct Shared {
     config: Config,
@@ -113,10 +121,19 @@ impl Postgres {
     /// # Errors
     /// The URL is none, the database cannot be used, or a newer binary has been there.
     pub fn open(url: &str) -> Result<Arc<Self>, OpenError> {
-        Self::open_with(url, schema::STEPS)
+        Self::open_with(url, schema::STEPS, Others::End)
     }
 
-    fn open_with(url: &str, steps: &'static [&'static str]) -> Result<Arc<Self>, OpenError> {
+    /// The same beside the other openings, which go on: for a node of a cluster. Whatever two of them change at once is
+    /// changed by one, and refused to the other as moved or claimed.
+    ///
+    /// # Errors
+    /// As of [`Postgres::open`].
+    pub fn join(url: &str) -> Result<Arc<Self>, OpenError> {
+        Self::open_with(url, schema::STEPS, Others::GoOn)
+    }
+
+    fn open_with(url: &str, steps: &'static [&'static str], others: Others) -> Result<Arc<Self>, OpenError> {
         let config = connection::config(url)?;
         let (tell, told) = mpsc::sync_channel(1);
         let unstarted = |error: std::io::Error| OpenError::Database(error.to_string());
@@ -126,7 +143,7 @@ impl Postgres {
                 Err(error) => return drop(tell.send(Err(unstarted(error)))),
             };
             runtime.block_on(async {
-                match begin(config, steps).await {
+                match begin(config, steps, others).await {
                     Ok(shared) => {
                         let watch = tokio::spawn(watch(Arc::clone(&shared)));
                         // Whoever opens waits for this.
@@ -162,10 +179,10 @@ impl Postgres {
 }
 
 /// Brings the tables to today's schema and takes an epoch.
-async fn begin(config: Config, steps: &[&str]) -> Result<Arc<Shared>, OpenError> {
+async fn begin(config: Config, steps: &[&str], others: Others) -> Result<Arc<Shared>, OpenError> {
     let (client, _task) = connection::connect(&config).await?;
     schema::migrate(&client, steps).await?;
-    let (epoch, last_stamp, secret) = take_epoch(&client).await?;
+    let (epoch, last_stamp, secret) = take_epoch(&client, others).await?;
     tracing::info!(epoch, "opened the store in PostgreSQL");
     Ok(Arc::new(Shared {
         readers: Readers::new(config.clone()),
@@ -179,16 +196,19 @@ async fn begin(config: Config, steps: &[&str]) -> Result<Arc<Shared>, OpenError>
     }))
 }
 
-/// The next epoch, with a row for each writer; all others end. Waits for what they are writing.
-async fn take_epoch(client: &Client) -> Result<(Epoch, Stamp, [u8; 32]), OpenError> {
+/// The next epoch, with a row for each writer. Where the others end, what they are writing is waited for.
+async fn take_epoch(client: &Client, others: Others) -> Result<(Epoch, Stamp, [u8; 32]), OpenError> {
     client.batch_execute("BEGIN").await?;
     let next =
         client.query_one("UPDATE rill_meta SET epoch = epoch + 1 RETURNING epoch, secret", &[]).await?;
     let epoch: i64 = next.get(0);
     let secret = <[u8; 32]>::try_from(next.get::<_, &[u8]>(1));
     let secret = secret.map_err(|_| OpenError::Database("its secret is damaged".to_owned()))?;
-    let ended = client.query("DELETE FROM rill_node RETURNING stamp", &[]).await?;
-    let highest = ended.iter().map(|row| row.get::<_, i64>(0)).max().unwrap_or_default();
+    let stamps = match others {
+        Others::End => client.query("DELETE FROM rill_node RETURNING stamp", &[]).await?,
+        Others::GoOn => client.query("SELECT stamp FROM rill_node", &[]).await?,
+    };
+    let highest = stamps.iter().map(|row| row.get::<_, i64>(0)).max().unwrap_or_default();
     let keep = "UPDATE rill_meta SET last_stamp = GREATEST(last_stamp, $1) RETURNING last_stamp";
     let last_stamp = client.query_one(keep, &[&highest]).await?;
     for lane in 0..LANES {

@@ -84,7 +84,7 @@ const FAIL: &str = "UPDATE mark SET text = 'half done'; SELECT 1 / 0";
 /// A store with the steps of today and some more.
 fn open_with(part: &Part, more: &[&'static str]) -> Result<Arc<Postgres>, OpenError> {
     let steps: Vec<&'static str> = schema::STEPS.iter().chain(more).copied().collect();
-    Postgres::open_with(&part.url, steps.leak())
+    Postgres::open_with(&part.url, steps.leak(), Others::End)
 }
 
 #[test]
@@ -140,6 +140,83 @@ fn a_later_opening_fences_an_earlier_one_which_hears_of_it() {
     let last = part.open();
     block_on(later.superseded());
     drop(last);
+}
+
+/// Two nodes of a cluster, and what each of them got when both asked for the same at once.
+fn contend<T: Send>(part: &Part, ask: impl Fn(&Postgres, &'static str) -> Vec<T> + Sync) -> [Vec<T>; 2] {
+    let nodes = [Postgres::join(&part.url).unwrap(), Postgres::join(&part.url).unwrap()];
+    assert_ne!(nodes[0].epoch(), nodes[1].epoch());
+    std::thread::scope(|scope| {
+        let asking =
+            [(&nodes[0], "left"), (&nodes[1], "right")].map(|(node, name)| scope.spawn(|| ask(node, name)));
+        asking.map(|asking| asking.join().unwrap())
+    })
+}
+
+#[test]
+fn of_two_nodes_exactly_one_gets_each_version() {
+    const VERSIONS: u64 = 150;
+    let part = Part::new();
+    let won = contend(&part, |node, name| {
+        let mut won = Vec::new();
+        for version in 0..VERSIONS {
+            let slot = (RowKey::Slot(version + 1), name.into());
+            match block_on(append(node, Append { put: vec![slot], ..step(chat(1), version) })) {
+                Ok(()) => won.push(version + 1),
+                Err(AppendError::Moved { expected, found }) => assert!(found > expected),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        won
+    });
+    let store = part.open();
+    for slot in 1..=VERSIONS {
+        assert!(won[0].contains(&slot) != won[1].contains(&slot), "version {slot} went to one of them");
+        let winner = if won[0].contains(&slot) { "left" } else { "right" };
+        assert_eq!(block_on(store.row(chat(1), RowKey::Slot(slot))).unwrap().unwrap(), winner);
+    }
+}
+
+#[test]
+fn of_two_nodes_exactly_one_gets_each_key() {
+    const KEYS: u128 = 150;
+    let part = Part::new();
+    let won = contend(&part, |node, name| {
+        let owner = if name == "left" { 0 } else { KEYS };
+        let claims = (0..KEYS).map(|number| {
+            let key = UniqueKey::Email(format!("{number}@example.org"));
+            start(node, Append { claim: vec![(key, name.into())], ..step(account(owner + number), 0) })
+        });
+        let told: Vec<_> = claims.collect();
+        told.into_iter().map(|told| block_on(told).unwrap().is_ok()).collect()
+    });
+    let store = part.open();
+    for number in 0..KEYS {
+        let place = usize::try_from(number).unwrap();
+        assert!(won[0][place] != won[1][place], "key {number} went to one of them");
+        let holder =
+            block_on(store.holder(UniqueKey::Email(format!("{number}@example.org")))).unwrap().unwrap();
+        assert_eq!(holder, if won[0][place] { "left" } else { "right" });
+        let loser = account(if won[0][place] { KEYS + number } else { number });
+        assert_eq!(block_on(store.load(loser)).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_node_that_is_taken_for_dead_writes_nothing_with_its_old_epoch_and_joins_again() {
+    let part = Part::new();
+    let [dead, alive] = [Postgres::join(&part.url).unwrap(), Postgres::join(&part.url).unwrap()];
+    block_on(append(&*dead, Append { stamp: 900, ..head(chat(1), 0, "one") })).unwrap();
+    block_on(append(&*alive, head(chat(2), 0, "beside it"))).unwrap();
+    block_on(alive.fence(dead.epoch())).unwrap();
+    let fenced = Err(AppendError::Fenced { epoch: dead.epoch() });
+    assert_eq!(block_on(append(&*dead, head(chat(1), 1, "late"))), fenced);
+    block_on(dead.superseded());
+    block_on(append(&*alive, head(chat(2), 1, "goes on"))).unwrap();
+    let again = Postgres::join(&part.url).unwrap();
+    assert!(again.epoch() > alive.epoch());
+    assert_eq!(again.last_stamp(), 900, "stamps of an epoch that has ended count");
+    block_on(append(&*again, head(chat(1), 1, "two"))).unwrap();
 }
 
 #[test]

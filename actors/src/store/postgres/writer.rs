@@ -50,7 +50,7 @@ pub(super) async fn run(shared: &Arc<Shared>) {
         while let Some(batch) = shared.queue.take().await {
             let outcome = writer.write(&batch).await;
             if let Err(fault) = &outcome {
-                tracing::error!(%fault, "appends failed");
+                tracing::warn!(%fault, "appends failed");
             }
             shared.queue.finish(batch, outcome);
         }
@@ -125,7 +125,9 @@ impl Writer {
         {
             return Ok(verdicts);
         }
-        let Some(connection) = &self.connection else { unreachable!("it was made above") };
+        let Some(connection) = &self.connection else {
+            return Err(Failed::Lost(StoreFault("unconnected".into())));
+        };
         let found = find(connection, batch).await?;
         let (verdicts, changes) = changes::judge(batch, &found).map_err(Failed::Lost)?;
         if changes.are_none() {
