@@ -123,9 +123,11 @@ impl Readers {
             Direction::Descending => Query::Descending,
         };
         let rows = self.ask(query, &[&id, &i16::from(kind), &from, &to, &limit]).await?;
-        let slot = |row: &Row| match keys::parse_within(row.get(0))? {
-            RowKey::Slot(number) => Ok((number, value(row, 1))),
-            _ => Err(keys::unreadable("slot key", row.get(0))),
+        let slot = |row: &Row| {
+            let RowKey::Slot(number) = keys::parse_within(row.get(0))? else {
+                return Err(keys::unreadable("slot key", row.get(0)));
+            };
+            Ok((number, value(row, 1)))
         };
         rows.iter().map(slot).collect()
     }
