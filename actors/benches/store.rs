@@ -76,7 +76,9 @@ fn appends(store: &dyn Store, first: u64, conversations: u64, under_way: usize) 
         turn.push_back(conversation);
     }
     let rate = durable as f64 / started.elapsed().as_secs_f64();
-    (0..under_way).for_each(|_| drop(told.recv().unwrap().unwrap()));
+    for _ in 0..under_way {
+        told.recv().unwrap().unwrap();
+    }
     rate
 }
 
