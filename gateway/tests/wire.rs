@@ -19,7 +19,7 @@
 //! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |
 //! | `alice> PUT a.txt "…"` | uploads a file of that name and content |
 //! | `alice> GET ${url}` | reads a path |
-//! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its records: `header`, `headers`, `matches`, `conversations`, `stream` |
+//! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its records: `header`, `headers`, `matches`, `conversations`, `contacts`, `stream` |
 //! | `→ 431 has_left` | the same for a refusal: its `error_id`, and perhaps a part of its message in backticks |
 //! | `alice< conv F {…} has a b lacks c` | the next record of the answer |
 //! | `alice< nothing` | the answer holds no further record |
