@@ -16,6 +16,7 @@
 //! and `store::postgres` name an engine.
 
 pub mod account;
+mod alarm;
 pub mod blobs;
 pub mod conversation;
 pub mod effect;
