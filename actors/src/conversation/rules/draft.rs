@@ -235,6 +235,7 @@ impl<'a> Draft<'a> {
             member.snooze_time = 0;
         }
         if has_moved {
+            member.shown_read_nr = None;
             member.shown_stamp = stamp;
             self.has_read_on = true;
         }
