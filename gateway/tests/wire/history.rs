@@ -110,7 +110,7 @@ impl World {
         for (at, deed) in deeds.iter().enumerate() {
             let broken = |complaint: Complaint| Broken {
                 deeds: at + 1,
-                complaint: complaint.at(String::new(), &format!("{deed:?}")),
+                complaint: complaint.of(&format!("{deed:?}")),
             };
             world.act(*deed).map_err(broken)?;
             if (at + 1) % LOOK_EVERY == 0 {
@@ -255,8 +255,10 @@ impl World {
         let conversation_ids = self.ids();
         let mut remains = Vec::new();
         for (session, mut person) in self.sessions.into_iter().enumerate() {
-            let fresh = compare::equals_fresh_sync(&mut person, &conversation_ids)
-                .map_err(|complaint| complaint.at(String::new(), &format!("session {session}")))?;
+            let fresh = compare::equals_fresh_sync(&mut person, &conversation_ids).map_err(|complaint| {
+                let rooms: Vec<String> = self.rooms.iter().map(|room| format!("{room:?}")).collect();
+                complaint.of(&format!("session {session} in\n{}\n", rooms.join("\n")))
+            })?;
             person.break_off();
             remains.push(Remains {
                 place: format!("RILL_TEST_SEED={seed}"),

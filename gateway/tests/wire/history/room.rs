@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A visible message.
+#[derive(Debug)]
 struct Line {
     nr: u64,
     inbox_nr: i64,
@@ -24,6 +25,7 @@ impl Line {
 }
 
 /// A member or ex-member; a run without an end is open.
+#[derive(Debug)]
 struct Member {
     runs: Vec<(u64, Option<u64>)>,
     send: u64,
@@ -32,6 +34,7 @@ struct Member {
 }
 
 /// The conversation.
+#[derive(Debug)]
 pub(super) struct Room {
     pub(super) id: String,
     last: u64,
