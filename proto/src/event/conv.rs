@@ -179,7 +179,7 @@ events! {
         account_ids: Option<Vec<AccountId>>,
         team_ids: Option<Vec<TeamId>>,
     } => {
-        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message?",
+        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
         refused: "430 not_found: no member, no such team",
     }
