@@ -62,7 +62,8 @@ events! {
     } => {
         by: Anybody, identifier: "conversation_id", system: "autojoin",
         answer: "contact? conv(N) message? section? activity? file?",
-        others: "members: conv(F) message activity", refused: "431 business_logic: autojoin is off",
+        others: "members: conv(F) message activity",
+        refused: "431 not_member: no such conversation; 431 business_logic: autojoin is off",
     }
 
     /// Delete a managed conversation for everybody; only an admin can.
