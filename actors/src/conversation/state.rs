@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rill_proto::classificator::{AlertLevel, ConvType, MessageState};
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
+use rill_proto::classificator::{AlertLevel, MessageState};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
@@ -18,8 +18,11 @@ use crate::store::Stamp;
 use crate::weight::Weight;
 
 mod boards;
+mod settings;
 
 pub use boards::{Boards, Extras};
+pub use rill_proto::classificator::MessageType as MessageKind;
+pub use settings::Settings;
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
@@ -38,29 +41,9 @@ pub struct Head {
     pub topic: String,
     /// The slot in which the current topic was last stated.
     pub topic_message_nr: u64,
-    /// Which kind of conversation it is.
-    pub mk_conv_type: ConvType,
-    /// Anybody with the link may join.
-    #[serde(default)]
-    pub is_autojoin: bool,
-    /// Newcomers see the earlier history.
-    #[serde(default)]
-    pub is_disclose: bool,
-    /// No link previews are made.
-    #[serde(default)]
-    pub is_url_preview_disabled: bool,
-    /// Completing a task posts a system message.
-    #[serde(default)]
-    pub has_done_notifications: bool,
-    /// Only admins may post.
-    #[serde(default)]
-    pub is_admin_write_only: bool,
-    /// An organisation manages it.
-    #[serde(default)]
-    pub organisation_id: Option<OrganisationId>,
-    /// Who may change a managed conversation.
-    #[serde(default)]
-    pub admins: Vec<AccountId>,
+    /// What its members have set.
+    #[serde(flatten)]
+    pub settings: Settings,
     /// Teams whose members are members.
     #[serde(default)]
     pub teams: Vec<TeamId>,
@@ -99,8 +82,11 @@ pub enum Standing {
 pub struct Span {
     /// The message that brought him in, or the start of a disclosure.
     pub begin: u64,
-    /// His leave or kick message.
+    /// His leave or kick message, or the end of a disclosure.
     pub end: u64,
+    /// It was opened to him by others, who were in then as he was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_disclosed: bool,
 }
 
 /// At what an ex-member's view stands still.
@@ -120,6 +106,9 @@ pub struct Frozen {
     /// The slot that stated it.
     #[serde(default)]
     pub topic_message_nr: u64,
+    /// What was set then.
+    #[serde(default)]
+    pub settings: Settings,
     /// What was on the boards then.
     #[serde(default)]
     pub boards: Boards,
@@ -246,39 +235,6 @@ pub struct Message {
     pub files: Vec<File>,
     /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
     pub stamp: Stamp,
-}
-
-/// `mk_message_type` of the messages that this server writes (conversations.md §3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// A person's text.
-    Text,
-    /// The conversation was created.
-    Create,
-    /// Members were added.
-    Add,
-    /// Members were removed.
-    Kick,
-    /// The author left.
-    Leave,
-    /// The topic was set.
-    Topic,
-    /// The author, known by an e-mail address until then, registered.
-    Signin,
-    /// A task was done, where that is told.
-    TaskCompleted,
-}
-
-impl MessageKind {
-    /// Whether the full header says something new with it (conversations.md §5.1).
-    #[must_use]
-    pub fn changes_facts(self) -> bool {
-        match self {
-            Self::Text | Self::TaskCompleted => false,
-            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
-        }
-    }
 }
 
 /// A slot of the flow.
@@ -470,6 +426,14 @@ impl State {
     }
 }
 
+impl Span {
+    /// A membership, or what of one is meant.
+    #[must_use]
+    pub fn of_membership(begin: u64, end: u64) -> Self {
+        Self { begin, end, is_disclosed: false }
+    }
+}
+
 impl Member {
     /// Is a member now.
     #[must_use]
@@ -491,10 +455,15 @@ impl Member {
         self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
     }
 
-    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
+    /// His earlier memberships.
     fn runs(&self) -> impl Iterator<Item = &Span> {
-        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
-        self.spans.iter().filter(move |span| !begins(span.end))
+        self.spans.iter().filter(|span| !span.is_disclosed)
+    }
+
+    /// The lowest number that was opened to him by others.
+    #[must_use]
+    pub fn disclosed_from(&self) -> Option<u64> {
+        self.spans.iter().filter(|span| span.is_disclosed).map(|span| span.begin).min()
     }
 
     /// Whether the flow shows him the message (conversations.md §4.3).
@@ -517,13 +486,13 @@ impl Member {
     #[must_use]
     pub fn spans_to(&self, top: u64) -> Vec<Span> {
         let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
-        let run = self.is_present().then_some(Span { begin: self.begin_message_nr, end: top });
+        let run = self.is_present().then_some(Span::of_membership(self.begin_message_nr, top));
         let mut spans: Vec<Span> = self
             .spans
             .iter()
             .copied()
             .chain(run)
-            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top) })
+            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top), ..span })
             .filter(|span| span.begin <= span.end)
             .collect();
         spans.sort_unstable_by_key(|span| span.begin);
@@ -554,6 +523,6 @@ impl Member {
     /// Whether he was a member before, left, and came back.
     #[must_use]
     pub fn has_rejoined(&self) -> bool {
-        self.spans.iter().any(|span| span.end < self.begin_message_nr)
+        self.runs().next().is_some()
     }
 }
