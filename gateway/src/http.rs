@@ -26,6 +26,7 @@ use crate::refuse::Refused;
 use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
+mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
 pub(crate) mod event;
@@ -38,6 +39,7 @@ pub(crate) mod page;
 mod range;
 mod registration;
 pub(crate) mod search;
+mod settings;
 pub(crate) mod sys;
 pub(crate) mod upload;
 

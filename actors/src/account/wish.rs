@@ -16,7 +16,8 @@ use super::owner::Work;
 use super::rules::letters::{self, Prepare};
 pub use super::rules::letters::{Answer, Confirmation, Prepared};
 use super::rules::registration::{self, Entry};
-use super::rules::{Decision, Facts, Judged, Stop};
+use super::rules::{Decision, Facts, Judged, Stop, settings};
+use super::settings::Switches;
 use super::state::State;
 use crate::journal::{Departure, Reply};
 use crate::store::Stamp;
@@ -65,6 +66,10 @@ pub enum Wish {
         /// As argon2 writes it.
         password_hash: String,
     },
+    /// To set switches that have no event.
+    Switch(Switches),
+    /// To be known by a Fleep address: lower case, 6 to 30 characters; claimed for good.
+    TakeAddress(String),
     /// To close the account: with the letter in his hand, or at once.
     Close {
         /// Of the letter.
@@ -102,6 +107,8 @@ impl Wish {
             Self::SetPassword { secret, password_hash } => {
                 Ok(letters::set_password(state, *secret, password_hash, facts)?)
             }
+            Self::Switch(wanted) => settings::switch(state, *wanted, facts),
+            Self::TakeAddress(address) => registration::take_address(state, address, facts),
             Self::Close { secret: Some(secret) } => Ok(letters::close(state, *secret, facts)?),
             Self::Close { secret: None } => Ok(registration::close(state, facts)?),
         }
