@@ -217,13 +217,19 @@ pub enum MessageType {
     UrlPreviews,
     /// They no longer do.
     NoUrlPreviews,
+    /// The author is passive from now on.
+    #[serde(rename = "passiveV1")]
+    PassiveV1,
+    /// The author is not passive any more.
+    #[serde(rename = "joinV1")]
+    JoinV1,
 }
 
 impl MessageType {
     /// Whether the full header says something new with it (conversations.md §5.1).
     #[must_use]
     pub fn changes_facts(self) -> bool {
-        !matches!(self, Self::Text | Self::TaskCompleted)
+        !matches!(self, Self::Text | Self::TaskCompleted | Self::PassiveV1 | Self::JoinV1)
     }
 }
 

@@ -172,6 +172,8 @@ fn author_after_one_post() -> View {
         my_message_nr: None,
         delete_message_nr: None,
         disclose_message_nr: None,
+        is_deleted: false,
+        no_notifications: None,
         fw_message_nr: None,
         bw_message_nr: None,
         is_reset: false,
@@ -232,6 +234,8 @@ fn conv_optional_fields_are_there_only_when_set() {
         my_message_nr: Some(3),
         delete_message_nr: Some(4),
         disclose_message_nr: Some(2),
+        is_deleted: true,
+        no_notifications: Some(false),
         fw_message_nr: Some(5),
         bw_message_nr: Some(1),
         is_reset: true,
@@ -246,6 +250,7 @@ fn conv_optional_fields_are_there_only_when_set() {
     assert_eq!(record["my_message_nr"], 3);
     assert_eq!(record["delete_message_nr"], 4);
     assert_eq!(record["disclose_message_nr"], 2);
+    assert_eq!((&record["is_deleted"], &record["no_notifications"]), (&json!(true), &json!(false)));
     assert_eq!(record["fw_message_nr"], 5);
     assert_eq!(record["bw_message_nr"], 1);
     assert_eq!(record["is_reset"], true);
@@ -253,7 +258,7 @@ fn conv_optional_fields_are_there_only_when_set() {
     assert_eq!(record["teams"], json!([id(9)]));
     assert_eq!(record["snooze_interval"], -3);
     assert_eq!(record["mk_alert_level"], "until_read");
-    assert_eq!(keys(&record).len(), UPDATE.len() + 7);
+    assert_eq!(keys(&record).len(), UPDATE.len() + 9);
 }
 
 #[test]

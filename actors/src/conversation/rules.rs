@@ -21,6 +21,7 @@ use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 use crate::weight::Weight;
 
+mod alert;
 mod attach;
 mod autojoin;
 pub(in crate::conversation) mod board;
@@ -47,6 +48,7 @@ mod reaction;
 mod revision;
 mod section;
 mod setting;
+mod shelf;
 mod standing;
 pub mod sync;
 mod task;

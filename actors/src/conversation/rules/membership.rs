@@ -123,6 +123,7 @@ pub(super) fn enter(
     member.read_inbox_nr = draft.inbox_at(nr - 1);
     member.join_time = time;
     member.frozen = None;
+    member.is_deleted = false;
     for changed in
         [&mut member.init_stamp, &mut member.shown_stamp, &mut member.profile_stamp, &mut member.stamp]
     {
@@ -160,6 +161,9 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         mentions: Vec::new(),
         hide_message_nr: None,
         delete_message_nr: None,
+        delete_inbox_nr: 0,
+        is_deleted: false,
+        no_notifications: None,
         spans: Vec::new(),
         frozen: None,
         alert_level: AlertLevel::Default,
