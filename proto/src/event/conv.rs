@@ -62,7 +62,8 @@ events! {
     } => {
         by: Anybody, identifier: "conversation_id", system: "autojoin",
         answer: "contact? conv(N) message? section? activity? file?",
-        others: "members: conv(F) message activity", refused: "431 business_logic: autojoin is off",
+        others: "members: conv(F) message activity",
+        refused: "431 not_member: no such conversation; 431 business_logic: autojoin is off",
     }
 
     /// Delete a managed conversation for everybody; only an admin can.
@@ -179,9 +180,9 @@ events! {
         account_ids: Option<Vec<AccountId>>,
         team_ids: Option<Vec<TeamId>>,
     } => {
-        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message?",
+        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
-        refused: "430 not_found: no member, no such team",
+        refused: "430 not_found: somebody who is no member, no such team",
     }
 
     /// Let only admins write.
@@ -214,7 +215,7 @@ events! {
     }
 
     /// Make a new conversation of a dialog's members and others; the dialog stays as it is.
-    "fork" Fork {
+    "fork" Fork [NewConversation] {
         /// The dialog that is forked into a larger conversation.
         conversation_id: ConversationId,
         account_ids: Option<Vec<AccountId>>,
@@ -225,7 +226,7 @@ events! {
         by: Member, identifier: "conversation_id", system: "create add_teamV2",
         answer: "contact? conv(N) message section activity? team? label?",
         others: "newcomers: contact conv(N) message section activity",
-        refused: "431 business_logic: no conversation of two",
+        refused: "431 business_logic: no conversation of two without a topic, managed without an organisation; 430 not_found: no such team",
     }
 
     /// Fetch the conversation's header, contacts and sections, without messages.
