@@ -43,6 +43,10 @@ pub use self::copy::{Copied, CopyError, copy};
 #[cfg(test)]
 mod tests;
 
+/// How long appends and reads wait for a PostgreSQL that is away: a restart is nothing that anybody hears of. After that
+/// their callers are told a fault that is safe to retry.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How often a node looks whether its epoch goes on. For so long at most an opening that writes nothing serves on after
 /// another has taken over.
 const EPOCH_LOOK: Duration = Duration::from_secs(1);
@@ -84,6 +88,8 @@ struct Shared {
     config: Config,
     readers: Readers,
     queue: Queue,
+    /// How long orders wait for a database that is away.
+    patience: Duration,
     /// The highest stamp that is known to be durable.
     last_stamp: AtomicU64,
     epoch: Epoch,
@@ -121,7 +127,7 @@ impl Postgres {
     /// # Errors
     /// The URL is none, the database cannot be used, or a newer binary has been there.
     pub fn open(url: &str) -> Result<Arc<Self>, OpenError> {
-        Self::open_with(url, schema::STEPS, Others::End)
+        Self::open_with(url, schema::STEPS, Others::End, PATIENCE)
     }
 
     /// The same beside the other openings, which go on: for a node of a cluster. Whatever two of them change at once is
@@ -130,10 +136,15 @@ impl Postgres {
     /// # Errors
     /// As of [`Postgres::open`].
     pub fn join(url: &str) -> Result<Arc<Self>, OpenError> {
-        Self::open_with(url, schema::STEPS, Others::GoOn)
+        Self::open_with(url, schema::STEPS, Others::GoOn, PATIENCE)
     }
 
-    fn open_with(url: &str, steps: &'static [&'static str], others: Others) -> Result<Arc<Self>, OpenError> {
+    fn open_with(
+        url: &str,
+        steps: &'static [&'static str],
+        others: Others,
+        patience: Duration,
+    ) -> Result<Arc<Self>, OpenError> {
         let config = connection::config(url)?;
         let (tell, told) = mpsc::sync_channel(1);
         let unstarted = |error: std::io::Error| OpenError::Database(error.to_string());
@@ -143,7 +154,7 @@ impl Postgres {
                 Err(error) => return drop(tell.send(Err(unstarted(error)))),
             };
             runtime.block_on(async {
-                match begin(config, steps, others).await {
+                match begin(config, steps, others, patience).await {
                     Ok(shared) => {
                         let watch = tokio::spawn(watch(Arc::clone(&shared)));
                         // Whoever opens waits for this.
@@ -179,13 +190,19 @@ impl Postgres {
 }
 
 /// Brings the tables to today's schema and takes an epoch.
-async fn begin(config: Config, steps: &[&str], others: Others) -> Result<Arc<Shared>, OpenError> {
+async fn begin(
+    config: Config,
+    steps: &[&str],
+    others: Others,
+    patience: Duration,
+) -> Result<Arc<Shared>, OpenError> {
     let (client, _task) = connection::connect(&config).await?;
     schema::migrate(&client, steps).await?;
     let (epoch, last_stamp, secret) = take_epoch(&client, others).await?;
     tracing::info!(epoch, "opened the store in PostgreSQL");
     Ok(Arc::new(Shared {
-        readers: Readers::new(config.clone()),
+        readers: Readers::new(config.clone(), patience),
+        patience,
         config,
         queue: Queue::default(),
         last_stamp: AtomicU64::new(last_stamp),

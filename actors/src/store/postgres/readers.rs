@@ -22,23 +22,22 @@ use crate::store::{
 /// Connections that are read over: as many of the database's processes work for one node's reads at once.
 const READERS: usize = 4;
 
-/// How long a read may take, reconnecting included. Its caller answers with a fault that is safe to retry after it.
-const READ_WAIT: Duration = Duration::from_secs(5);
-
 /// The pause before a read that was cut off is asked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The reading connections; each is made when it is wanted.
 pub(super) struct Readers {
     config: Config,
+    /// How long a read may take, reconnecting included.
+    patience: Duration,
     connections: [Mutex<Option<Arc<Connection>>>; READERS],
     next: AtomicUsize,
 }
 
 impl Readers {
     /// No connection yet.
-    pub(super) fn new(config: Config) -> Self {
-        Self { config, connections: Default::default(), next: AtomicUsize::new(0) }
+    pub(super) fn new(config: Config, patience: Duration) -> Self {
+        Self { config, patience, connections: Default::default(), next: AtomicUsize::new(0) }
     }
 
     /// Asks over one of the connections, and again over another while it is the connection that fails.
@@ -47,13 +46,15 @@ impl Readers {
         query: Query,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreFault> {
-        let deadline = Instant::now() + READ_WAIT;
+        let deadline = Instant::now() + self.patience;
         loop {
             let asked = timeout_at(deadline, self.ask_once(query, params)).await;
             let failed = match asked {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(failed)) => failed,
-                Err(_) => return Err(StoreFault(format!("PostgreSQL answers nothing within {READ_WAIT:?}"))),
+                Err(_) => {
+                    return Err(StoreFault(format!("PostgreSQL answers nothing within {:?}", self.patience)));
+                }
             };
             if !failed.is_lost || Instant::now() + AGAIN_AFTER >= deadline {
                 return Err(failed.fault);

@@ -84,7 +84,7 @@ const FAIL: &str = "UPDATE mark SET text = 'half done'; SELECT 1 / 0";
 /// A store with the steps of today and some more.
 fn open_with(part: &Part, more: &[&'static str]) -> Result<Arc<Postgres>, OpenError> {
     let steps: Vec<&'static str> = schema::STEPS.iter().chain(more).copied().collect();
-    Postgres::open_with(&part.url, steps.leak(), Others::End)
+    Postgres::open_with(&part.url, steps.leak(), Others::End, PATIENCE)
 }
 
 #[test]
@@ -219,10 +219,18 @@ fn a_node_that_is_taken_for_dead_writes_nothing_with_its_old_epoch_and_joins_aga
     block_on(append(&*again, head(chat(1), 1, "two"))).unwrap();
 }
 
+/// A store that waits so long for its server, however busy the machine is.
+fn open_patient(server: &Server, patience: Duration) -> Arc<Postgres> {
+    Postgres::open_with(&server.url(), schema::STEPS, Others::End, patience).unwrap()
+}
+
+/// Longer than any recovery takes.
+const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(120);
+
 #[test]
 fn a_killed_backend_costs_nobody_an_answer() {
     let server = Server::start().unwrap();
-    let store = Postgres::open(&server.url()).unwrap();
+    let store = open_patient(&server, AS_LONG_AS_IT_TAKES);
     let mut told = Vec::new();
     for version in 0..2_000 {
         told.push(start(&*store, numbered(version)));
@@ -240,7 +248,7 @@ fn a_killed_backend_costs_nobody_an_answer() {
 #[test]
 fn a_server_that_restarts_in_time_costs_nobody_an_answer() {
     let mut server = Server::start().unwrap();
-    let store = Postgres::open(&server.url()).unwrap();
+    let store = open_patient(&server, AS_LONG_AS_IT_TAKES);
     let mut version = 0;
     let mut under_way = |count: u64| {
         let told: Vec<_> =
@@ -284,7 +292,7 @@ fn assert_whole(store: &Postgres, versions: u64) {
 #[test]
 fn while_the_server_is_away_there_are_faults_and_afterwards_it_goes_on() {
     let mut server = Server::start().unwrap();
-    let store = Postgres::open(&server.url()).unwrap();
+    let store = open_patient(&server, PATIENCE);
     block_on(append(&*store, numbered(0))).unwrap();
     server.stop().unwrap();
     let begun = std::time::Instant::now();
@@ -295,7 +303,7 @@ fn while_the_server_is_away_there_are_faults_and_afterwards_it_goes_on() {
     for told in told {
         assert!(matches!(block_on(told).unwrap(), Err(AppendError::Fault(_))));
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     server.restart().unwrap();
     assert_whole(&store, 1);
     block_on(append(&*store, numbered(1))).unwrap();

@@ -23,10 +23,6 @@ use crate::store::{AppendError, REQUEST_MEMORY_US, StoreFault, keys};
 /// Writing connections: while one batch is being synced the next is on its way. Measured: two do better than one or four.
 pub(super) const LANES: i16 = 2;
 
-/// How long orders wait for a PostgreSQL that is away: a restart is nothing that anybody hears of. After that their
-/// callers are told a fault that is safe to retry.
-const APPEND_WAIT: Duration = Duration::from_secs(5);
-
 /// How long one try may take: above what the server allows a statement (10 s), so that the server's word is heard.
 const TRY_WAIT: Duration = Duration::from_secs(12);
 
@@ -91,7 +87,7 @@ struct Writer {
 
 impl Writer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Verdict>, StoreFault> {
-        let deadline = batch.since() + APPEND_WAIT;
+        let deadline = batch.since() + self.shared.patience;
         self.batch += 1;
         let mut races = 0;
         let outcome = loop {
