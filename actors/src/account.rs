@@ -21,6 +21,7 @@ mod facts;
 pub mod fetch;
 mod introduction;
 pub mod label;
+pub mod listing;
 pub mod login;
 pub mod memberships;
 pub mod notice;

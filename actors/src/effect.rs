@@ -4,7 +4,7 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -105,6 +105,15 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`].
         version: Stamp,
     },
+    /// To a conversation: a label that a member may have put on it is called otherwise, or is gone.
+    Labelled {
+        /// The member.
+        viewer: AccountId,
+        /// The label.
+        label_id: LabelId,
+        /// Its name; `None` when it is gone.
+        name: Option<String>,
+    },
     /// To an account: another one has it in its contact list.
     Watched {
         /// The owner of the list.
@@ -150,6 +159,8 @@ pub enum Spreading {
     Profile,
     /// It calls somebody, or (`None`) several, by another name.
     Name(Option<AccountId>),
+    /// One of its labels has another name, or is gone.
+    Label(LabelId),
 }
 
 /// A place in the order in which an account tells others: conversations first.

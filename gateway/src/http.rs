@@ -31,7 +31,7 @@ pub(crate) mod conversation;
 pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod file;
-mod label;
+pub(crate) mod label;
 pub(crate) mod legacy;
 pub(crate) mod letter;
 pub(crate) mod message;

@@ -17,6 +17,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
+    http::label::routes(config);
     http::legacy::routes(config);
     http::search::routes(config);
     http::file::routes(config);

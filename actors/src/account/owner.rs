@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::board::record::NO_TEXTS;
 use super::contact;
 use super::fetch::Fetched;
+use super::label::StoreLabels;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
@@ -61,6 +62,7 @@ pub(crate) enum Work {
     Keep(KeepUploads),
     Room(AskRoom),
     Fetched(Fetched),
+    Label(StoreLabels),
 }
 
 impl Account {
@@ -150,6 +152,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
+            | Effect::Labelled { .. }
             | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
@@ -284,6 +287,7 @@ impl Owner for Account {
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
             Work::Fetched(fetched) => self.fetched(fetched, ctx),
+            Work::Label(order) => self.store_labels(order, ctx),
         }
     }
 
@@ -319,6 +323,7 @@ impl Owner for Account {
             Work::Rest(Rested) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Label(order) => refuse_order(order.reply),
             Work::Fetched(fetched) => {
                 self.fetching.borrow_mut().remove(&fetched.request_id);
                 self.desk.node.carry_again(fetched.entry);
@@ -361,6 +366,7 @@ impl Owner for Account {
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Label(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Fetched(fetched) => {
                 self.desk.node.carry(fetched.entry);
                 Ok(())
@@ -413,6 +419,7 @@ takes! {
     KeepUploads as Keep,
     AskRoom as Room,
     Fetched as Fetched,
+    StoreLabels as Label,
 }
 
 impl Handler<Apply> for Account {

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::event::{self, ClientEvent, account, contact};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::board::record::{Texts, Told};
+use super::listing::Listing;
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
 use super::{fetch, upload};
@@ -28,6 +29,7 @@ mod board;
 #[cfg(test)]
 mod board_replay;
 mod canned;
+pub mod label;
 pub mod letters;
 mod my_message;
 mod my_section;
@@ -256,6 +258,8 @@ pub enum News {
     Own,
     /// Somebody's `contact` record, as the own list has him.
     Contact(AccountId, Box<Profile>),
+    /// A label's record.
+    Label(LabelId),
 }
 
 /// What the account's owner must do about an event.
@@ -271,6 +275,8 @@ pub enum Task {
     OpenDialog(AccountId, Option<DialogType>, Option<Decision>),
     /// These conversations are asked for their part.
     Gather(Vec<ConversationId>, InitMode),
+    /// A page of a label's conversations, each of which is asked for its part in turn.
+    List(Listing),
     /// These accounts are asked when they were last active.
     AskActivity(Vec<AccountId>),
 }
@@ -289,8 +295,10 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
         ClientEvent::MyMessage(event) => my_message::decide(state, event, facts).map(Task::Decided),
         ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
         ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
+        ClientEvent::Label(event::label::Event::SyncConversations(event)) => {
+            Ok(Task::List(label::list(state, event)?))
+        }
         ClientEvent::Conv(_)
-        | ClientEvent::Label(_)
         | ClientEvent::Message(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
@@ -455,9 +463,11 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         // Its owner sees to a file that is to be fetched; a letter is the post's.
         Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } | Effect::Ring { .. } => {
-            Ok(Decision::default())
-        }
+        Effect::Profile { .. }
+        | Effect::Named { .. }
+        | Effect::Labelled { .. }
+        | Effect::Sweep { .. }
+        | Effect::Ring { .. } => Ok(Decision::default()),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::label::Label;
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
 use crate::account::settings::{Device, Registration, Settings};
@@ -108,6 +109,8 @@ pub enum Change {
     Upload(Uuid, Option<Upload>),
     /// How much its files take in a conversation.
     Stored(ConversationId, Stored),
+    /// A label.
+    Label(LabelId, Option<Label>),
 }
 
 /// Everything that an active account holds in memory.
@@ -133,6 +136,8 @@ pub struct State {
     pub uploads: BTreeMap<Uuid, Upload>,
     /// How much its files take, by conversation.
     pub stored: BTreeMap<ConversationId, Stored>,
+    /// Labels that it made, and what it set of those that every account has.
+    pub labels: BTreeMap<LabelId, Label>,
 }
 
 impl State {
@@ -150,6 +155,7 @@ impl State {
             notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
             stored: BTreeMap::new(),
+            labels: BTreeMap::new(),
         }
     }
 
@@ -189,6 +195,12 @@ impl State {
             }
             Change::Upload(id, None) => {
                 self.uploads.remove(id);
+            }
+            Change::Label(id, Some(label)) => {
+                self.labels.insert(*id, label.clone());
+            }
+            Change::Label(id, None) => {
+                self.labels.remove(id);
             }
         }
     }

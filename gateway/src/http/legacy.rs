@@ -51,6 +51,8 @@ const CALLS: &[Row] = &[
     row("conversation/disclose/{id}", conversation::disclose),
     row("conversation/disclose_all/{id}", conversation::disclose),
     row("conversation/autojoin", conversation::autojoin),
+    row("conversation/label/{id}", conversation::labels),
+    row("conversation/update_labels/{id}", conversation::labels),
     row("conversation/hide/{id}", |given| Ok(given.event("conv:archive").blank(Blank::Shown).into())),
     row("conversation/unhide/{id}", |given| Ok(given.event("conv:unarchive").into())),
     row("conversation/mark_read/{id}", conversation::mark_read),

@@ -111,4 +111,5 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("leavers", "leavers"),
     ("can_post", "can_post"),
     ("muted", "is_muted"),
+    ("labels", "labels"),
 ];

@@ -48,6 +48,7 @@ fn head() -> Head {
         last_inbox_nr: 4,
         last_message_time: 1_006,
         last_inbox_time: 1_006,
+        inbox_message_nr: 0,
         facts_stamp: 5,
         stamp: 6_000_000,
     }
@@ -89,6 +90,7 @@ fn member(name: &str, place: u32) -> Member {
         snooze_interval: 0,
         snooze_time: 0,
         label_ids: vec![],
+        label_names: None,
         init_stamp: 1,
         shown_stamp: 1,
         profile_stamp: 1,

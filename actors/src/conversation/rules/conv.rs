@@ -6,7 +6,8 @@ use rill_proto::refusal::Refusal;
 
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, board, create, files, marks, membership, presence, shelf, sync, topic,
+    Decision, Facts, Judged, alert, board, create, files, label, marks, membership, presence, shelf, sync,
+    topic,
 };
 use crate::conversation::state::State;
 
@@ -32,6 +33,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
+        Event::SetLabels(event) => label::set(state, caller, event, facts),
         Event::Archive(event) => shelf::archive(state, caller, event, facts),
         Event::Unarchive(_) => shelf::unarchive(state, caller, facts),
         Event::Delete(_) => shelf::delete(state, caller, facts),
@@ -64,7 +66,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::RemoveAdmins(_)
         | Event::RemoveTeam(_)
         | Event::SetDefaultCallRoom(_)
-        | Event::SetLabels(_)
         | Event::SetManaged(_)
         | Event::SetType(_)
         | Event::SetUnmanaged(_) => Err(Refusal::not_supported(event.urn()).into()),

@@ -162,6 +162,7 @@ impl<'a> Draft<'a> {
         if is_inbox {
             self.head.last_inbox_nr += 1;
             self.head.last_inbox_time = self.facts.now;
+            self.head.inbox_message_nr = nr;
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
             self.bring_back();
         }

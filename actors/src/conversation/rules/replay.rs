@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, MessageState};
 use rill_proto::event::{ClientEvent, conv, message};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::account::label::Settable;
 use crate::account::profile::Profile;
 use crate::conversation::board::Place;
 use crate::conversation::counters::{Counters, counters};
@@ -73,6 +74,7 @@ pub(super) struct Replay {
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
     uploads: BTreeMap<(AccountId, String), Found>,
+    labels: BTreeMap<(AccountId, LabelId), Settable>,
     pub(super) now: i64,
     pub(super) stamp: Stamp,
 }
@@ -104,6 +106,7 @@ impl Replay {
             foreign: BTreeMap::new(),
             slots_max: 1,
             uploads: BTreeMap::new(),
+            labels: BTreeMap::new(),
             now: 1_000,
             stamp: 1_000_000,
         }
@@ -147,6 +150,17 @@ impl Replay {
 
     pub(super) fn named(&mut self, viewer: AccountId, contact: Option<AccountId>) -> Decision {
         self.carry_out(|state, facts| Ok(profile::named(state, viewer, contact, facts))).unwrap()
+    }
+
+    /// Gives somebody a label.
+    pub(super) fn label(&mut self, owner: AccountId, label_id: LabelId, name: &str) {
+        let settable = Settable { name: name.to_owned(), record: name.to_owned().into() };
+        self.labels.insert((owner, label_id), settable);
+    }
+
+    pub(super) fn labelled(&mut self, viewer: AccountId, label_id: LabelId, name: Option<&str>) -> Decision {
+        let labelled = Effect::Labelled { viewer, label_id, name: name.map(str::to_owned) };
+        self.carry_out(|state, facts| effect::apply(state, &labelled, facts)).unwrap()
     }
 
     pub(super) fn ring(&mut self, viewer: AccountId, at: i64) -> Decision {
@@ -208,6 +222,10 @@ impl Replay {
             Need::Files(caller, urls) => {
                 let found = |url: &String| self.uploads.get(&(caller, url.clone())).cloned();
                 facts.files.extend(urls.iter().map(|url| (url.clone(), found(url))));
+            }
+            Need::Labels(caller, wanted) => {
+                let found = |id: &LabelId| self.labels.get(&(caller, *id)).cloned();
+                facts.labels.extend(wanted.iter().map(|id| (*id, found(id))));
             }
             Need::Profiles(wanted) => {
                 facts.profiles.extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
@@ -371,6 +389,7 @@ pub(super) fn line(news: &News) -> String {
         News::Activity(id) => format!("activity {}", name(id)),
         News::Contact(id) => format!("contact {}", name(id)),
         News::Withdrawn { message, flow } => format!("withdrawn {} flow {flow}", message.message_nr),
+        News::Label(_) => "label".to_owned(),
         News::Section(_) => "section".to_owned(),
         News::Tasks { rest, .. } => format!("tasks{}", if rest.is_some() { " …" } else { "" }),
         News::Pins { rest } => format!("pins{}", if rest.is_some() { " …" } else { "" }),
@@ -411,6 +430,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
             Effect::Profile { .. }
+            | Effect::Labelled { .. }
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Shown { .. }
@@ -466,6 +486,7 @@ conv_events! {
     activate Activate();
     set_writing SetWriting();
     end_writing EndWriting();
+    set_labels SetLabels(label_ids: &[LabelId] = label_ids.to_vec());
     archive Archive(show_message_nr: i64 = show_message_nr);
     unarchive Unarchive();
     delete_conv Delete();

@@ -79,7 +79,8 @@ struct Identifier {
 
 /// An older call on its way.
 pub(crate) struct Legacy<'a> {
-    call: &'a Call,
+    /// The call.
+    pub(crate) call: &'a Call,
     /// Who asks.
     pub(crate) login: Login,
     /// What makes a retry safe; the caller need not give one.
