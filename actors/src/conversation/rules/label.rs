@@ -27,7 +27,7 @@ pub(super) fn set(
     let wanted = wanted(&event.label_ids, caller)?;
     let labels = known(&wanted, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    draft.change_facts();
+    draft.change_own_facts();
     let names: Vec<String> = labels.iter().map(|label| label.name.clone()).collect();
     let spam = SystemLabel::Spam.id(caller);
     let is_new_spam = wanted.contains(&spam) && !member.label_ids.contains(&spam);
@@ -83,7 +83,7 @@ pub(super) fn labelled(
         return Ok(Decision::default());
     };
     let mut draft = Draft::new(state, head.clone(), viewer, facts);
-    draft.change_facts();
+    draft.change_own_facts();
     let member = draft.change(viewer)?;
     let names = member.label_names.get_or_insert_default();
     match name {
