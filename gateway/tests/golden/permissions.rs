@@ -95,7 +95,7 @@ impl Stage {
         let params = if params.is_empty() { "{}" } else { params };
         let mut params: Value = serde_json::from_str(&self.names.fill(params))
             .unwrap_or_else(|error| panic!("{event} {params}: {error}"));
-        if is_on_conversation && event != "conv:create" {
+        if is_on_conversation && event != "conv:create" && params.get("conversation_id").is_none() {
             params["conversation_id"] = self.names.value("$c").into();
         }
         let answer = store(&who, &[(event, params)])?;
@@ -135,11 +135,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Whatever else the params name: `$d`, a conversation of the role's own with a text (2), and things of his own board; nothing
+    /// Whatever else the params name: `$d`, a conversation of the role's own with a text (2), `$dialog` with Bob, and things of his; nothing
     /// for who cannot make any.
     fn furnish(&mut self, who: &User, params: &str) -> Result<(), Failure> {
         let things = [
             ("$d", "conv:create", json!({"topic": "Kitchen"}), "conversation_id"),
+            ("$dialog", "contact:get_dialog", json!({"account_id": self.bob.account_id}), "conversation_id"),
             ("$task", "my_message:add_todo", json!({"message": "task"}), "message_id"),
             (
                 "$canned",
