@@ -240,6 +240,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Spread { .. } => format!("{target} spread"),
             Effect::Mail { letter } => format!("mail to {}", letter.to),
             Effect::Detached { .. } => format!("{target} detached"),
+            Effect::Alias { .. } => format!("{target} alias"),
             Effect::Fetch(wanted) => format!("{target} fetches {}", wanted.name),
             Effect::Joined { .. }
             | Effect::Dialog { .. }
