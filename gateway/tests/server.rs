@@ -9,6 +9,10 @@
     reason = "a test that fails here says so, and prints its figures"
 )]
 
+#[path = "server/aliases.rs"]
+mod aliases;
+#[path = "server/avatars.rs"]
+mod avatars;
 #[path = "server/backup.rs"]
 mod backup;
 #[path = "server/boards.rs"]
@@ -29,6 +33,8 @@ mod letter;
 mod mail;
 #[path = "server/malformed.rs"]
 mod malformed;
+#[path = "server/older.rs"]
+mod older;
 #[path = "server/once.rs"]
 mod once;
 #[path = "server/order.rs"]
