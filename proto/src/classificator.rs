@@ -196,6 +196,12 @@ pub enum MessageType {
     Signin,
     /// A task was done, where that is told.
     TaskCompleted,
+    /// The author is passive from now on.
+    #[serde(rename = "passiveV1")]
+    PassiveV1,
+    /// The author is not passive any more.
+    #[serde(rename = "joinV1")]
+    JoinV1,
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).

@@ -170,6 +170,8 @@ fn author_after_one_post() -> View {
         hide_message_nr: None,
         my_message_nr: None,
         delete_message_nr: None,
+        is_deleted: false,
+        no_notifications: None,
         fw_message_nr: None,
         bw_message_nr: None,
         is_reset: false,
@@ -229,6 +231,8 @@ fn conv_optional_fields_are_there_only_when_set() {
         hide_message_nr: Some(0),
         my_message_nr: Some(3),
         delete_message_nr: Some(4),
+        is_deleted: true,
+        no_notifications: Some(false),
         fw_message_nr: Some(5),
         bw_message_nr: Some(1),
         is_reset: true,
@@ -242,6 +246,7 @@ fn conv_optional_fields_are_there_only_when_set() {
     assert_eq!(record["hide_message_nr"], 0);
     assert_eq!(record["my_message_nr"], 3);
     assert_eq!(record["delete_message_nr"], 4);
+    assert_eq!((&record["is_deleted"], &record["no_notifications"]), (&json!(true), &json!(false)));
     assert_eq!(record["fw_message_nr"], 5);
     assert_eq!(record["bw_message_nr"], 1);
     assert_eq!(record["is_reset"], true);

@@ -150,6 +150,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
+            | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
             | Effect::Named { .. }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, SectionSubtype};
+use rill_proto::classificator::{AccountStatus, ConvType, InitMode, SectionSubtype};
 use rill_proto::id::{AccountId, SectionId};
 use rill_proto::record::conv::{Facts, FilesEdge, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
 use rill_proto::record::message::is_shared;
@@ -28,9 +28,6 @@ use crate::piece::Piece;
 use crate::weight::Weight;
 
 mod message;
-
-/// Stamps count microseconds.
-const STAMPS_PER_SECOND: u64 = 1_000_000;
 
 /// Characters of a conversation's mail address after `conv.`: 70 bits, too many to guess or to meet twice.
 const CMAIL_CHARS: u32 = 14;
@@ -295,7 +292,8 @@ fn shared(
         has_taskboard: boards.has_taskboard,
         has_task_archive: boards.has_task_archive,
         is_list: head.mk_conv_type == ConvType::List,
-        passive: in_place_order(state, |member| member.standing == Standing::Passive),
+        // Who left is not told of it any more.
+        passive: in_place_order(state, |member| frozen.is_none() && member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
         pending: Vec::new(),
         facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
@@ -417,7 +415,7 @@ fn view_naming(
         inbox_time: counters.inbox_time,
         is_mark_unread: counters.is_mark_unread,
         mk_alert_level: member.alert_level,
-        is_muted: is_muted(head, member),
+        is_muted: member.is_muted(),
         // Only mail from unknown senders starts muted, and no mail comes in yet.
         is_automute: false,
         snooze_interval: member.snooze_interval,
@@ -428,6 +426,8 @@ fn view_naming(
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
+        is_deleted: member.is_deleted,
+        no_notifications: member.no_notifications,
         fw_message_nr: header.fw,
         bw_message_nr: header.bw,
         is_reset: header.is_reset,
@@ -458,18 +458,6 @@ fn full(
 fn is_dialog(state: &State, head: &Head) -> bool {
     let members = state.members.iter().map(|(account_id, member)| (*account_id, member));
     dialog::pair(&head.topic, members).is_some()
-}
-
-/// A timed snooze is over once anything happened after its end: the state has no other clock than its last change.
-fn is_muted(head: &Head, member: &Member) -> bool {
-    let snoozes = || {
-        let last_change = i64::try_from(head.stamp / STAMPS_PER_SECOND).unwrap_or(i64::MAX);
-        last_change < member.snooze_time
-    };
-    match member.alert_level {
-        AlertLevel::Never | AlertLevel::UntilRead | AlertLevel::Passive => true,
-        AlertLevel::Default => snoozes(),
-    }
 }
 
 fn section_bytes(state: &State, section_id: SectionId, rest: Option<Weight>) -> Option<Bytes> {

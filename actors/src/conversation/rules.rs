@@ -21,6 +21,7 @@ use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 use crate::weight::Weight;
 
+mod alert;
 mod attach;
 pub(in crate::conversation) mod board;
 mod body;
@@ -43,6 +44,7 @@ pub mod profile;
 mod reaction;
 mod revision;
 mod section;
+mod shelf;
 mod standing;
 pub mod sync;
 mod task;
@@ -408,6 +410,7 @@ pub enum Soft {
 
 #[cfg(test)]
 mod tests {
+    use rill_proto::classificator::ConvType;
     use rill_proto::event::{ClientEvent, conv, message};
     use rill_proto::refusal::Refusal;
 
@@ -416,14 +419,20 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let mute = conv::Event::Mute(conv::Mute { conversation_id: CONVERSATION });
+        let fork = conv::Event::Fork(conv::Fork {
+            conversation_id: CONVERSATION,
+            account_ids: None,
+            team_ids: None,
+            is_managed: false,
+            mk_conv_type: ConvType::NoMail,
+        });
         let disclose = message::Disclose {
             conversation_id: CONVERSATION,
             account_ids: None,
             team_ids: None,
             message_nr: 1,
         };
-        for event in [ClientEvent::Conv(mute), ClientEvent::Message(message::Event::Disclose(disclose))] {
+        for event in [ClientEvent::Conv(fork), ClientEvent::Message(message::Event::Disclose(disclose))] {
             let urn = event.urn();
             assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
         }

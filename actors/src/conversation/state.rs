@@ -4,7 +4,7 @@
 //! Not here: who may do what (`rules`), who gets to see it (`audience`), the actor that owns it (`conversation`).
 //! The meaning of every counter is in conversations.md §1 and §2.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rill_proto::classificator::{AlertLevel, ConvType, MessageState};
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
@@ -18,6 +18,7 @@ use crate::store::Stamp;
 use crate::weight::Weight;
 
 mod boards;
+mod member;
 
 pub use boards::{Boards, Extras};
 
@@ -165,6 +166,15 @@ pub struct Member {
     /// Deleted from his own list up to here.
     #[serde(default)]
     pub delete_message_nr: Option<u64>,
+    /// The inbox counter there: what he deleted is not unread.
+    #[serde(default)]
+    pub delete_inbox_nr: u64,
+    /// Gone from his own list since, until something new is written or he is brought in again.
+    #[serde(default)]
+    pub is_deleted: bool,
+    /// He wants neither push nor mail; absent until he first says so.
+    #[serde(default)]
+    pub no_notifications: Option<bool>,
     /// Earlier runs and disclosures. The current run begins at `begin_message_nr` and is open while he is a member.
     #[serde(default)]
     pub spans: Vec<Span>,
@@ -268,6 +278,12 @@ pub enum MessageKind {
     Signin,
     /// A task was done, where that is told.
     TaskCompleted,
+    /// The author is passive from now on.
+    #[serde(rename = "passiveV1")]
+    Passive,
+    /// The author is not passive any more.
+    #[serde(rename = "joinV1")]
+    Join,
 }
 
 impl MessageKind {
@@ -275,7 +291,7 @@ impl MessageKind {
     #[must_use]
     pub fn changes_facts(self) -> bool {
         match self {
-            Self::Text | Self::TaskCompleted => false,
+            Self::Text | Self::TaskCompleted | Self::Passive | Self::Join => false,
             Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
         }
     }
@@ -386,6 +402,8 @@ pub struct State {
     pub recent: VecDeque<(u64, Slot)>,
     /// Which messages have files.
     pub drawer: Drawer,
+    /// Those of the members from whose lists it is gone.
+    pub deleted: BTreeSet<AccountId>,
 }
 
 impl State {
@@ -401,6 +419,7 @@ impl State {
             board: Board::default(),
             recent: VecDeque::new(),
             drawer: Drawer::default(),
+            deleted: BTreeSet::new(),
         }
     }
 
@@ -410,6 +429,11 @@ impl State {
             Change::Head(head) => self.head = Some(head.clone()),
             Change::Member(account_id, member) => {
                 self.members.insert(*account_id, member.clone());
+                if member.is_deleted {
+                    self.deleted.insert(*account_id);
+                } else {
+                    self.deleted.remove(account_id);
+                }
             }
             Change::Run(run) => self.runs.push(*run),
             Change::Section(section_id, section) => {
@@ -467,93 +491,5 @@ impl State {
         let prolongs =
             self.runs.last().is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
         (!prolongs).then_some(Run { inbox_nr, message_nr })
-    }
-}
-
-impl Member {
-    /// Is a member now.
-    #[must_use]
-    pub fn is_present(&self) -> bool {
-        matches!(self.standing, Standing::Active | Standing::Passive)
-    }
-
-    /// Whether he was a member right after a slot.
-    #[must_use]
-    pub fn was_present_at(&self, nr: u64) -> bool {
-        let is_in_run = |begin: u64, end: u64| (begin..end).contains(&nr);
-        let earlier = self.runs().any(|span| is_in_run(span.begin, span.end));
-        earlier || (self.is_present() && self.begin_message_nr <= nr)
-    }
-
-    /// Whether he had been brought in by a slot, for the first time or again.
-    #[must_use]
-    pub fn had_come_by(&self, nr: u64) -> bool {
-        self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
-    }
-
-    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
-    fn runs(&self) -> impl Iterator<Item = &Span> {
-        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
-        self.spans.iter().filter(move |span| !begins(span.end))
-    }
-
-    /// Whether the flow shows him the message (conversations.md §4.3).
-    #[must_use]
-    pub fn sees(&self, message_nr: u64) -> bool {
-        if self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
-            return false;
-        }
-        let open = self.is_present() && message_nr >= self.begin_message_nr;
-        open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
-    }
-
-    /// The newest slot that reaches him: the conversation's, or that at which he stands still.
-    #[must_use]
-    pub fn top(&self, head: &Head) -> u64 {
-        self.frozen.as_ref().map_or(head.last_message_nr, |frozen| frozen.message_nr)
-    }
-
-    /// The stretches that he sees, up to a slot: ascending, apart, none empty.
-    #[must_use]
-    pub fn spans_to(&self, top: u64) -> Vec<Span> {
-        let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
-        let run = self.is_present().then_some(Span { begin: self.begin_message_nr, end: top });
-        let mut spans: Vec<Span> = self
-            .spans
-            .iter()
-            .copied()
-            .chain(run)
-            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top) })
-            .filter(|span| span.begin <= span.end)
-            .collect();
-        spans.sort_unstable_by_key(|span| span.begin);
-        spans.dedup_by(|next, kept| {
-            let touches = next.begin <= kept.end + 1;
-            if touches {
-                kept.end = kept.end.max(next.end);
-            }
-            touches
-        });
-        spans
-    }
-
-    /// Notes that a message mentions him, or does not any more.
-    pub fn set_mentioned(&mut self, message_nr: u64, is_mentioned: bool) {
-        match (self.mentions.binary_search(&message_nr), is_mentioned) {
-            (Err(at), true) => self.mentions.insert(at, message_nr),
-            (Ok(at), false) => {
-                self.mentions.remove(at);
-            }
-            (Ok(_), true) | (Err(_), false) => return,
-        }
-        let surplus = self.mentions.len().saturating_sub(MENTIONS_MAX);
-        self.mentions.drain(..surplus);
-        self.my_message_nr = Some(self.mentions.last().copied().unwrap_or(0));
-    }
-
-    /// Whether he was a member before, left, and came back.
-    #[must_use]
-    pub fn has_rejoined(&self) -> bool {
-        self.spans.iter().any(|span| span.end < self.begin_message_nr)
     }
 }

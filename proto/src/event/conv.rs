@@ -47,12 +47,13 @@ events! {
         refused: "430 not_found: no such team",
     }
 
-    /// Hide the conversation from the caller's list until something newer is posted.
+    /// Hide the conversation from the caller's list until something newer is posted; what lies before counts as read.
     "archive" Archive {
         conversation_id: ConversationId,
         show_message_nr: i64,
     } => {
-        by: Viewer, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Viewer, identifier: "conversation_id", answer: "conv(U)",
+        others: "own sessions: the same; members, when the read mark moves on: activity",
     }
 
     /// Join, or rejoin, a conversation that has autojoin enabled.
@@ -143,11 +144,11 @@ events! {
         refused: "430 not_found: no such team; 431 business_logic: managed without an organisation",
     }
 
-    /// Drop the conversation and its history so far from the caller's own list.
+    /// Drop the conversation and its history so far from the caller's own list; what is written next brings it back.
     "delete" Delete {
         conversation_id: ConversationId,
     } => {
-        by: Viewer, identifier: "conversation_id", answer: "conv", others: "own sessions: the same",
+        by: Viewer, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
     }
 
     /// Let every member write again.
@@ -280,12 +281,13 @@ events! {
         by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
     }
 
-    /// Mute the conversation for a number of seconds.
+    /// Mute the conversation for a number of seconds, a year at most; 0 and the negative values are as in set_snooze.
     "mute_until" MuteUntil {
         conversation_id: ConversationId,
         snooze_interval: i64,
     } => {
-        by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Member, identifier: "conversation_id", system: "passiveV1 joinV1", answer: "conv(U) message?",
+        others: "own sessions: the same, and conv(U) when it ends; members, when passivity begins or ends: conv(U) message",
     }
 
     /// Mute the conversation until the caller has read it.
@@ -387,12 +389,13 @@ events! {
         others: "own sessions: the same; members, when it moves on: activity",
     }
 
-    /// Set the snooze interval in seconds; 0 unmutes, -1, -2, -3 stand for never, until read, passive.
+    /// Set the snooze interval in seconds, a year at most; 0 unmutes, -1, -2, -3 stand for never, until read, passive.
     "set_snooze" SetSnooze {
         conversation_id: ConversationId,
         snooze_interval: i64,
     } => {
-        by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Member, identifier: "conversation_id", system: "passiveV1 joinV1", answer: "conv(U) message?",
+        others: "own sessions: the same, and conv(U) when it ends; members, when passivity begins or ends: conv(U) message",
     }
 
     /// Set the conversation's topic.

@@ -165,6 +165,10 @@ pub struct View {
     pub my_message_nr: Option<u64>,
     /// Deleted from his own list up to here; left out when never deleted.
     pub delete_message_nr: Option<u64>,
+    /// It is gone from his list: the client drops it.
+    pub is_deleted: bool,
+    /// He wants neither push nor mail; left out until he says so.
+    pub no_notifications: Option<bool>,
     /// Upper edge of what this answer lets him hold, where it says one.
     pub fw_message_nr: Option<u64>,
     /// Lower edge of what this answer lets him hold, where it says one.
@@ -260,6 +264,8 @@ impl View {
         fields.number_if("hide_message_nr", self.hide_message_nr);
         fields.number_if("my_message_nr", self.my_message_nr);
         fields.number_if("delete_message_nr", self.delete_message_nr);
+        fields.flag_if("is_deleted", self.is_deleted.then_some(true));
+        fields.flag_if("no_notifications", self.no_notifications);
         fields.number_if("fw_message_nr", self.fw_message_nr);
         fields.number_if("bw_message_nr", self.bw_message_nr);
         fields.flag_if("is_reset", self.is_reset.then_some(true));

@@ -109,5 +109,7 @@ fn kind(kind: MessageKind) -> MessageType {
         MessageKind::Topic => MessageType::Topic,
         MessageKind::Signin => MessageType::Signin,
         MessageKind::TaskCompleted => MessageType::TaskCompleted,
+        MessageKind::Passive => MessageType::PassiveV1,
+        MessageKind::Join => MessageType::JoinV1,
     }
 }

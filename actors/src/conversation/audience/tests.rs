@@ -1,6 +1,6 @@
 //! One conversation, three kinds of viewer (member, ex-member, stranger), every kind of news: what they share.
 
-use rill_proto::classificator::{InitMode, MessageState};
+use rill_proto::classificator::{AlertLevel, InitMode, MessageState};
 use rill_proto::id::{ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use serde_json::{Value, json};
 
@@ -83,6 +83,9 @@ fn member(name: &str, place: u32) -> Member {
         mentions: vec![],
         hide_message_nr: None,
         delete_message_nr: None,
+        delete_inbox_nr: 0,
+        is_deleted: false,
+        no_notifications: None,
         spans: vec![],
         frozen: None,
         alert_level: AlertLevel::Default,

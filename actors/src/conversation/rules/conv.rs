@@ -4,8 +4,9 @@ use rill_proto::event::conv::Event;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
+use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::{
-    Decision, Facts, Judged, board, create, files, marks, membership, presence, sync, topic,
+    Decision, Facts, Judged, alert, board, create, files, marks, membership, presence, shelf, sync, topic,
 };
 use crate::conversation::state::State;
 
@@ -31,9 +32,20 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
+        Event::Archive(event) => shelf::archive(state, caller, event, facts),
+        Event::Unarchive(_) => shelf::unarchive(state, caller, facts),
+        Event::Delete(_) => shelf::delete(state, caller, facts),
+        Event::Mute(_) => alert::set(state, caller, Wish::Never, facts),
+        Event::MuteUntilRead(_) => alert::set(state, caller, Wish::UntilRead, facts),
+        Event::Unmute(_) => alert::set(state, caller, Wish::Default, facts),
+        Event::SetPassive(_) => alert::set(state, caller, Wish::Passive, facts),
+        Event::SetAlertLevel(event) => alert::set(state, caller, event.mk_alert_level.into(), facts),
+        Event::MuteUntil(event) => alert::snooze(state, caller, event.snooze_interval, facts),
+        Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
+        Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
+        Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
         Event::AddAdmins(_)
         | Event::AddTeam(_)
-        | Event::Archive(_)
         | Event::Autojoin(_)
         | Event::ConvDeletedByAdmin(_)
         | Event::ConvDisableAutojoin(_)
@@ -42,30 +54,19 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::ConvEnableAutojoin(_)
         | Event::ConvEnableDisclose(_)
         | Event::ConvEnableUrlPreview(_)
-        | Event::Delete(_)
         | Event::DisableAdminWriteOnly(_)
         | Event::DisableDoneNotifications(_)
-        | Event::DisableNotifications(_)
         | Event::Disclose(_)
         | Event::EnableAdminWriteOnly(_)
         | Event::EnableDoneNotifications(_)
-        | Event::EnableNotifications(_)
         | Event::Fork(_)
         | Event::KickMembers(_)
-        | Event::Mute(_)
-        | Event::MuteUntil(_)
-        | Event::MuteUntilRead(_)
         | Event::RemoveAdmins(_)
         | Event::RemoveTeam(_)
-        | Event::SetAlertLevel(_)
         | Event::SetDefaultCallRoom(_)
         | Event::SetLabels(_)
         | Event::SetManaged(_)
-        | Event::SetPassive(_)
-        | Event::SetSnooze(_)
         | Event::SetType(_)
-        | Event::SetUnmanaged(_)
-        | Event::Unarchive(_)
-        | Event::Unmute(_) => Err(Refusal::not_supported(event.urn()).into()),
+        | Event::SetUnmanaged(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }

@@ -50,6 +50,9 @@ pub fn open_dialog(
     if draft.member(caller).is_some_and(is_hidden) {
         draft.change(caller)?.hide_message_nr = Some(0);
     }
+    if draft.member(caller).is_some_and(|member| member.is_deleted) {
+        draft.put_back(caller);
+    }
     let answer = visit::init_form(state, caller, InitMode::Full, facts)?;
     Ok(Some(identified(draft.into_decision(answer.clone(), answer), other)))
 }

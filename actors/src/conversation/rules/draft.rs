@@ -13,9 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::conversation::board::Place;
-use crate::conversation::rules::dialog;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
+use crate::conversation::rules::{alert, dialog};
 use crate::conversation::state::{
     Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
 };
@@ -163,6 +163,7 @@ impl<'a> Draft<'a> {
             self.head.last_inbox_nr += 1;
             self.head.last_inbox_time = self.facts.now;
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
+            self.bring_back();
         }
         let inbox_nr = i64::try_from(self.head.last_inbox_nr).unwrap_or(i64::MAX);
         self.use_up(post.attached.uploads);
@@ -194,6 +195,26 @@ impl<'a> Draft<'a> {
         self.slots.insert(nr, Slot::Message(Box::new(message)));
         self.told.push((nr, None));
         nr
+    }
+
+    /// Who had taken the conversation out of his list has it in it again: something was written.
+    fn bring_back(&mut self) {
+        let present = |id: &&AccountId| self.state.members.get(*id).is_some_and(Member::is_present);
+        let back: Vec<AccountId> = self.state.deleted.iter().filter(present).copied().collect();
+        for account_id in back {
+            self.put_back(account_id);
+        }
+    }
+
+    /// Puts the conversation into a member's list again; his sessions are told all of it.
+    pub(super) fn put_back(&mut self, account_id: AccountId) {
+        let (conversation_id, version) = (self.state.conversation_id, self.facts.stamp);
+        let Ok(member) = self.change(account_id) else { return };
+        member.is_deleted = false;
+        member.init_stamp = version;
+        let profile_version = member.profile.version;
+        let joined = Effect::Joined { conversation_id, by: account_id, profile_version, version };
+        self.effects.push((Aggregate::Account(account_id), joined));
     }
 
     /// Posts a text by the caller: those whom it mentions are noted, his pen is put down, and the decision is about it.
@@ -230,9 +251,7 @@ impl<'a> Draft<'a> {
         member.is_mark_unread = Some(false);
         member.has_read = true;
         if nr >= show && member.alert_level == AlertLevel::UntilRead {
-            member.alert_level = AlertLevel::Default;
-            member.snooze_interval = 0;
-            member.snooze_time = 0;
+            alert::rest(member);
         }
         if has_moved {
             member.shown_stamp = stamp;

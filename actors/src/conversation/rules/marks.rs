@@ -1,6 +1,6 @@
 //! Reading and unreading (conversations.md §6.4, and `old_message_nr` in §0.3): own view, no slot.
 
-use rill_proto::classificator::InitMode;
+use rill_proto::classificator::{AlertLevel, InitMode};
 use rill_proto::event::{conv, message};
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
@@ -11,7 +11,7 @@ use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, st
 use crate::conversation::state::{Member, State};
 
 /// Where a client wants the read horizon.
-enum Move {
+pub(super) enum Move {
     /// At least here; the conversation counts as read.
     Forward(u64),
     /// At most here; the conversation counts as marked unread.
@@ -110,18 +110,21 @@ fn mark(
 
 /// Moves the horizon within its bounds: not past the newest visible message, and not below what is open to the member.
 /// A client whose idea of the horizon is out of date can move it forward only.
-fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Judged<()> {
+pub(super) fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Judged<()> {
     let show = draft.head.show_message_nr;
     let Some(member) = draft.member(draft.caller) else {
         return Ok(());
     };
-    let (read, lowest) = (member.read_message_nr, member.join_message_nr.saturating_sub(1));
+    let lowest = member.join_message_nr.saturating_sub(1).max(member.delete_message_nr.unwrap_or(0));
+    let read = member.read_message_nr;
+    let waits = member.alert_level == AlertLevel::UntilRead;
     let (is_read, has_read) = (member.is_mark_unread == Some(false), member.has_read);
     match *wish {
         Move::Stay => {}
         Move::Forward(wanted) => {
             let to = read.max(wanted.min(show));
-            if to != read || !is_read || !has_read {
+            let ends_mute = waits && to >= show;
+            if to != read || !is_read || !has_read || ends_mute {
                 draft.read_to(to)?;
             }
         }

@@ -90,7 +90,9 @@ fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
         | MessageKind::Leave
         | MessageKind::Topic
         | MessageKind::Signin
-        | MessageKind::TaskCompleted => None,
+        | MessageKind::TaskCompleted
+        | MessageKind::Passive
+        | MessageKind::Join => None,
     }
 }
 
@@ -128,6 +130,7 @@ pub(super) fn enter(
     member.read_inbox_nr = draft.inbox_at(nr - 1);
     member.join_time = time;
     member.frozen = None;
+    member.is_deleted = false;
     for changed in
         [&mut member.init_stamp, &mut member.shown_stamp, &mut member.profile_stamp, &mut member.stamp]
     {
@@ -177,6 +180,9 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         mentions: Vec::new(),
         hide_message_nr: None,
         delete_message_nr: None,
+        delete_inbox_nr: 0,
+        is_deleted: false,
+        no_notifications: None,
         spans: Vec::new(),
         frozen: None,
         alert_level: AlertLevel::Default,

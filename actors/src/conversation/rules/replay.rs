@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::classificator::{AccountStatus, ConvType, InitMode, MessageState};
+use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, MessageState};
 use rill_proto::event::{ClientEvent, conv, message};
 use rill_proto::field::Text;
 use rill_proto::id::{AccountId, ConversationId, SectionId};
@@ -16,7 +16,7 @@ use crate::conversation::counters::{Counters, counters};
 use crate::conversation::drawer::Filed;
 use crate::conversation::rules::{
     Decision, DrawerEdge, Elsewhere, Facts, Foreign, Header, Judged, Need, News, Reach, Soft, Stop, decide,
-    dialog, profile, sync, visit,
+    dialog, effect, profile, sync, visit,
 };
 use crate::conversation::state::{
     Change, Head, Member, Message, RECENT_SLOTS_MAX, Run, Section, Slot, State,
@@ -152,6 +152,11 @@ impl Replay {
         self.carry_out(|state, facts| Ok(profile::named(state, viewer, contact, facts))).unwrap()
     }
 
+    pub(super) fn ring(&mut self, viewer: AccountId, at: i64) -> Decision {
+        let ring = Effect::Ring { viewer, at };
+        self.carry_out(|state, facts| effect::apply(state, &ring, facts)).unwrap()
+    }
+
     pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
         self.judge(|state, facts| visit::catch_up(state, viewer, horizon, facts)).unwrap()
     }
@@ -261,7 +266,9 @@ impl Replay {
     fn check(&self) {
         let mut reloaded = State::new(CONVERSATION);
         reloaded.head.clone_from(&self.rows.head);
-        reloaded.members.clone_from(&self.rows.members);
+        for (id, member) in &self.rows.members {
+            reloaded.fold(&Change::Member(*id, member.clone()));
+        }
         reloaded.runs = self.rows.runs.values().copied().collect();
         reloaded.sections.clone_from(&self.rows.sections);
         self.rows.filed.iter().for_each(|(nr, filed)| reloaded.drawer.put(*nr, *filed));
@@ -394,6 +401,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Aggregate::Conversation(_) => &NOBODY,
         };
         match effect {
+            Effect::Ring { viewer, at } => format!("itself rings for {} at {at}", name(viewer)),
             Effect::Sweep { what, .. } => format!("itself sweeps on {what:?}"),
             Effect::Joined { by, .. } => format!("{} joined by {}", name(target), name(by)),
             Effect::Dialog { with, is_dialog, .. } => {
@@ -462,6 +470,18 @@ conv_events! {
     activate Activate();
     set_writing SetWriting();
     end_writing EndWriting();
+    archive Archive(show_message_nr: i64 = show_message_nr);
+    unarchive Unarchive();
+    delete_conv Delete();
+    mute Mute();
+    mute_until MuteUntil(snooze_interval: i64 = snooze_interval);
+    mute_until_read MuteUntilRead();
+    unmute Unmute();
+    set_snooze SetSnooze(snooze_interval: i64 = snooze_interval);
+    set_alert_level SetAlertLevel(mk_alert_level: AlertLevel = mk_alert_level);
+    set_passive SetPassive();
+    enable_notifications EnableNotifications();
+    disable_notifications DisableNotifications();
 }
 
 macro_rules! mark_events {

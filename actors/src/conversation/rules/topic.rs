@@ -54,7 +54,9 @@ fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
         | MessageKind::Kick
         | MessageKind::Leave
         | MessageKind::Signin
-        | MessageKind::TaskCompleted => None,
+        | MessageKind::TaskCompleted
+        | MessageKind::Passive
+        | MessageKind::Join => None,
     }
 }
 

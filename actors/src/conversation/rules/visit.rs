@@ -31,6 +31,12 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     let Ok((head, member)) = standing::viewer(state, viewer) else {
         return Ok(Vec::new());
     };
+    if member.is_deleted {
+        // A client that has it is told that it is gone, and one that does not have it nothing.
+        let is_news = horizon > 0 && member.stamp > horizon;
+        let gone = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+        return Ok(is_news.then_some(News::Header(gone)).into_iter().collect());
+    }
     let top = member.top(head);
     let missed = missed(state, top, horizon);
     if horizon == 0 || member.init_stamp > horizon || missed.len() > CATCH_UP_SLOTS_MAX {
@@ -130,7 +136,7 @@ struct Window {
 
 fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) -> Judged<Window> {
     let top = member.top(head);
-    let read = member.read_message_nr;
+    let read = counters.read;
     let before = flow.below(member, read + 1, top, INIT_BEFORE)?;
     let after = flow.above(member, read, top, INIT_AFTER)?;
     let has_older = before.len() == INIT_BEFORE;

@@ -133,11 +133,11 @@ fn labels_names_those_that_the_owner_sets_himself() {
 }
 
 #[test]
-fn a_timed_snooze_mutes_until_it_is_over() {
+fn a_timed_snooze_mutes_until_its_alarm_has_rung() {
     let mut state = conversation();
     let snoozed = |snooze_time| Member { snooze_time, ..member("Bob Brown", 1) };
     state.fold(&Change::Member(BOB, snoozed(7)));
     assert!(view(&state, BOB, UPDATE).unwrap().is_muted);
-    state.fold(&Change::Member(BOB, snoozed(6)));
+    state.fold(&Change::Member(BOB, snoozed(0)));
     assert!(!view(&state, BOB, UPDATE).unwrap().is_muted);
 }
