@@ -285,13 +285,14 @@ fn shared(
 ) -> Option<Bytes> {
     let head = state.head.as_ref()?;
     let boards = frozen.map_or_else(|| state.boards(), |frozen| frozen.boards);
+    let settings = frozen.map_or(&head.settings, |frozen| &frozen.settings);
     let record = Shared {
         conversation_id: state.conversation_id,
-        has_done_notifications: head.has_done_notifications,
+        has_done_notifications: settings.has_done_notifications,
         has_pinboard: boards.has_pinboard,
         has_taskboard: boards.has_taskboard,
         has_task_archive: boards.has_task_archive,
-        is_list: head.mk_conv_type == ConvType::List,
+        is_list: settings.mk_conv_type == ConvType::List,
         // Who left is not told of it any more.
         passive: in_place_order(state, |member| frozen.is_none() && member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
@@ -322,6 +323,7 @@ fn cursor_text(cursor: &impl Serialize) -> String {
 
 fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts<'a> {
     let guests = in_place_order(state, |member| was_in(member, frozen) && is_by_email_only(member));
+    let settings = frozen.map_or(&head.settings, |frozen| &frozen.settings);
     Facts {
         topic: frozen.map_or(&head.topic, |frozen| &frozen.topic),
         topic_message_nr: frozen.map_or(head.topic_message_nr, |frozen| frozen.topic_message_nr),
@@ -330,15 +332,16 @@ fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts
         leavers: in_place_order(state, |member| was_out(member, frozen)),
         has_email_subject: !guests.is_empty(),
         guests,
-        admins: &head.admins,
-        mk_conv_type: head.mk_conv_type,
-        is_managed: head.organisation_id.is_some(),
+        admins: &settings.admins,
+        mk_conv_type: settings.mk_conv_type,
+        is_managed: settings.organisation_id.is_some(),
         is_premium: false,
-        organisation_id: head.organisation_id,
-        is_autojoin: head.is_autojoin.then_some(true),
-        is_disclose: head.is_disclose.then_some(true),
-        is_url_preview_disabled: head.is_url_preview_disabled.then_some(true),
-        is_admin_write_only: head.is_admin_write_only.then_some(true),
+        organisation_id: settings.organisation_id,
+        is_autojoin: settings.is_autojoin,
+        is_disclose: settings.is_disclose,
+        is_url_preview_disabled: settings.is_url_preview_disabled,
+        is_admin_write_only: settings.is_admin_write_only,
+        default_call_room: settings.default_call_room.as_deref(),
     }
 }
 
@@ -426,6 +429,7 @@ fn view_naming(
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
+        disclose_message_nr: member.disclosed_from(),
         is_deleted: member.is_deleted,
         no_notifications: member.no_notifications,
         fw_message_nr: header.fw,

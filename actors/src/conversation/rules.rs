@@ -23,17 +23,20 @@ use crate::weight::Weight;
 
 mod alert;
 mod attach;
+mod autojoin;
 pub(in crate::conversation) mod board;
 mod body;
 mod conv;
 mod copy;
 mod create;
 pub mod dialog;
+mod disclosure;
 mod draft;
 pub mod effect;
 mod files;
 mod flag;
 mod flow;
+mod fork;
 mod marks;
 mod membership;
 mod mention;
@@ -44,6 +47,7 @@ pub mod profile;
 mod reaction;
 mod revision;
 mod section;
+mod setting;
 mod shelf;
 mod standing;
 pub mod sync;
@@ -109,6 +113,8 @@ pub enum Need {
     Profiles(Vec<AccountId>),
     /// A message of another conversation, as the account sees it there.
     Foreign(Foreign),
+    /// Another conversation as it is stored, without its slots.
+    Conversation(ConversationId),
     /// What an earlier event with the same `client_req_id` came to.
     Outcome(AccountId, RequestId),
     /// What urls name for an account: its uploads, and files of other conversations.
@@ -177,6 +183,8 @@ pub struct Facts {
     pub profiles: HashMap<AccountId, Option<Profile>>,
     /// Messages of other conversations that were fetched.
     pub foreign: BTreeMap<Foreign, Elsewhere>,
+    /// Other conversations that were fetched.
+    pub conversations: BTreeMap<ConversationId, State>,
     /// Files that were looked up by their urls; `None` for an url that names none.
     pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
@@ -410,8 +418,7 @@ pub enum Soft {
 
 #[cfg(test)]
 mod tests {
-    use rill_proto::classificator::ConvType;
-    use rill_proto::event::{ClientEvent, conv, message};
+    use rill_proto::event::{ClientEvent, conv};
     use rill_proto::refusal::Refusal;
 
     use super::replay::*;
@@ -419,22 +426,9 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let fork = conv::Event::Fork(conv::Fork {
-            conversation_id: CONVERSATION,
-            account_ids: None,
-            team_ids: None,
-            is_managed: false,
-            mk_conv_type: ConvType::NoMail,
-        });
-        let disclose = message::Disclose {
-            conversation_id: CONVERSATION,
-            account_ids: None,
-            team_ids: None,
-            message_nr: 1,
-        };
-        for event in [ClientEvent::Conv(fork), ClientEvent::Message(message::Event::Disclose(disclose))] {
-            let urn = event.urn();
-            assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
-        }
+        let unmanage = conv::Event::SetUnmanaged(conv::SetUnmanaged { conversation_id: CONVERSATION });
+        let event = ClientEvent::Conv(unmanage);
+        let urn = event.urn();
+        assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
     }
 }

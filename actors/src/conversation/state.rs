@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rill_proto::classificator::{AlertLevel, ConvType, MessageState};
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
+use rill_proto::classificator::{AlertLevel, MessageState};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
@@ -19,8 +19,11 @@ use crate::weight::Weight;
 
 mod boards;
 mod member;
+mod settings;
 
 pub use boards::{Boards, Extras};
+pub use rill_proto::classificator::MessageType as MessageKind;
+pub use settings::Settings;
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
@@ -39,29 +42,9 @@ pub struct Head {
     pub topic: String,
     /// The slot in which the current topic was last stated.
     pub topic_message_nr: u64,
-    /// Which kind of conversation it is.
-    pub mk_conv_type: ConvType,
-    /// Anybody with the link may join.
-    #[serde(default)]
-    pub is_autojoin: bool,
-    /// Newcomers see the earlier history.
-    #[serde(default)]
-    pub is_disclose: bool,
-    /// No link previews are made.
-    #[serde(default)]
-    pub is_url_preview_disabled: bool,
-    /// Completing a task posts a system message.
-    #[serde(default)]
-    pub has_done_notifications: bool,
-    /// Only admins may post.
-    #[serde(default)]
-    pub is_admin_write_only: bool,
-    /// An organisation manages it.
-    #[serde(default)]
-    pub organisation_id: Option<OrganisationId>,
-    /// Who may change a managed conversation.
-    #[serde(default)]
-    pub admins: Vec<AccountId>,
+    /// What its members have set.
+    #[serde(flatten)]
+    pub settings: Settings,
     /// Teams whose members are members.
     #[serde(default)]
     pub teams: Vec<TeamId>,
@@ -100,8 +83,11 @@ pub enum Standing {
 pub struct Span {
     /// The message that brought him in, or the start of a disclosure.
     pub begin: u64,
-    /// His leave or kick message.
+    /// His leave or kick message, or the end of a disclosure.
     pub end: u64,
+    /// It was opened to him by others, who were in then as he was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_disclosed: bool,
 }
 
 /// At what an ex-member's view stands still.
@@ -121,6 +107,9 @@ pub struct Frozen {
     /// The slot that stated it.
     #[serde(default)]
     pub topic_message_nr: u64,
+    /// What was set then.
+    #[serde(default)]
+    pub settings: Settings,
     /// What was on the boards then.
     #[serde(default)]
     pub boards: Boards,
@@ -256,45 +245,6 @@ pub struct Message {
     pub files: Vec<File>,
     /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
     pub stamp: Stamp,
-}
-
-/// `mk_message_type` of the messages that this server writes (conversations.md §3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// A person's text.
-    Text,
-    /// The conversation was created.
-    Create,
-    /// Members were added.
-    Add,
-    /// Members were removed.
-    Kick,
-    /// The author left.
-    Leave,
-    /// The topic was set.
-    Topic,
-    /// The author, known by an e-mail address until then, registered.
-    Signin,
-    /// A task was done, where that is told.
-    TaskCompleted,
-    /// The author is passive from now on.
-    #[serde(rename = "passiveV1")]
-    Passive,
-    /// The author is not passive any more.
-    #[serde(rename = "joinV1")]
-    Join,
-}
-
-impl MessageKind {
-    /// Whether the full header says something new with it (conversations.md §5.1).
-    #[must_use]
-    pub fn changes_facts(self) -> bool {
-        match self {
-            Self::Text | Self::TaskCompleted | Self::Passive | Self::Join => false,
-            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
-        }
-    }
 }
 
 /// A slot of the flow.
@@ -491,5 +441,13 @@ impl State {
         let prolongs =
             self.runs.last().is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
         (!prolongs).then_some(Run { inbox_nr, message_nr })
+    }
+}
+
+impl Span {
+    /// A membership, or what of one is meant.
+    #[must_use]
+    pub fn of_membership(begin: u64, end: u64) -> Self {
+        Self { begin, end, is_disclosed: false }
     }
 }

@@ -153,5 +153,5 @@ fn unread(
 /// Before a message that brings people in, the viewer may have been away, so its predecessor need not be visible to him.
 fn begins_a_membership(message: &Record) -> bool {
     let kind = text(message, "mk_message_type");
-    kind.starts_with("add") || kind.starts_with("join")
+    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin"
 }

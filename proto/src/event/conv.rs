@@ -181,7 +181,7 @@ events! {
     } => {
         by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message?",
         others: "members: the same; those disclosed to: conv(N) message activity",
-        refused: "430 not_found: no member, no such team",
+        refused: "430 not_found: somebody who is no member, no such team",
     }
 
     /// Let only admins write.
@@ -214,7 +214,7 @@ events! {
     }
 
     /// Make a new conversation of a dialog's members and others; the dialog stays as it is.
-    "fork" Fork {
+    "fork" Fork [NewConversation] {
         /// The dialog that is forked into a larger conversation.
         conversation_id: ConversationId,
         account_ids: Option<Vec<AccountId>>,
@@ -225,7 +225,7 @@ events! {
         by: Member, identifier: "conversation_id", system: "create add_teamV2",
         answer: "contact? conv(N) message section activity? team? label?",
         others: "newcomers: contact conv(N) message section activity",
-        refused: "431 business_logic: no conversation of two",
+        refused: "431 business_logic: no conversation of two without a topic, managed without an organisation; 430 not_found: no such team",
     }
 
     /// Fetch the conversation's header, contacts and sections, without messages.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
-use crate::conversation::state::{Boards, Change, Frozen, Message, MessageKind, Run, Section, Span};
+use crate::conversation::state::{
+    Boards, Change, Frozen, Message, MessageKind, Run, Section, Settings, Span,
+};
 use crate::piece::Viewer;
 
 mod header;
@@ -34,14 +36,7 @@ fn head() -> Head {
         creator_id: ALICE,
         topic: String::new(),
         topic_message_nr: 1,
-        mk_conv_type: ConvType::Default,
-        is_autojoin: false,
-        is_disclose: false,
-        is_url_preview_disabled: false,
-        has_done_notifications: false,
-        is_admin_write_only: false,
-        organisation_id: None,
-        admins: vec![],
+        settings: Settings::default(),
         teams: vec![TeamId(Uuid::from_u128(0x7E))],
         last_message_nr: 6,
         show_message_nr: 6,
@@ -117,7 +112,7 @@ fn conversation() -> State {
         read_inbox_nr: 3,
         has_read: true,
         is_mark_unread: Some(false),
-        spans: vec![Span { begin: 1, end: 5 }],
+        spans: vec![Span::of_membership(1, 5)],
         frozen: Some(Frozen {
             message_nr: 5,
             last_inbox_nr: 3,
@@ -125,6 +120,7 @@ fn conversation() -> State {
             time: 1_005,
             topic: String::new(),
             topic_message_nr: 1,
+            settings: Settings::default(),
             boards: Boards::default(),
         }),
         ..member("Charlie Chaplin", 2)

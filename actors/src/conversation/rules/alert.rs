@@ -83,13 +83,13 @@ pub(super) fn set(state: &State, caller: AccountId, wish: Wish, facts: &Facts) -
         (Wish::Passive, false) => {
             say(
                 &mut draft,
-                MessageKind::Passive,
+                MessageKind::PassiveV1,
                 "{author} is passive now and is notified of mentions only.",
             )?;
             draft.change(caller)?.standing = Standing::Passive;
         }
         (Wish::Default, true) => {
-            let nr = say(&mut draft, MessageKind::Join, "{author} joined the conversation.")?;
+            let nr = say(&mut draft, MessageKind::JoinV1, "{author} joined the conversation.")?;
             let member = draft.change(caller)?;
             member.standing = Standing::Active;
             member.send_message_nr = nr;
@@ -264,7 +264,7 @@ mod tests {
             let decision = replay.ask(BOB, event.clone()).unwrap();
             assert_eq!(lines(&decision.answer), ["conv Update", "message 3"]);
             assert_eq!(told(&decision, Reach::Others), ["conv Update", "message 3", "activity bob"]);
-            assert_eq!(replay.message(3).kind, MessageKind::Passive);
+            assert_eq!(replay.message(3).kind, MessageKind::PassiveV1);
             assert_eq!(replay.message(3).inbox_nr, -1);
             assert_eq!(alerts(&replay), (AlertLevel::Passive, -3, 0, true));
             let bob = &replay.state.members[&BOB];

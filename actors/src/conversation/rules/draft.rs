@@ -184,7 +184,7 @@ impl<'a> Draft<'a> {
             inbox_nr: if is_inbox { inbox_nr } else { -inbox_nr },
             subject: post.subject,
             mention_ids: post.mention_ids,
-            is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
+            is_url_preview_disabled: is_inbox && self.head.settings.is_url_preview_disabled == Some(true),
             extras: None,
             files: post.attached.files,
             stamp: self.facts.stamp,
@@ -322,12 +322,13 @@ impl<'a> Draft<'a> {
         let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
         let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
         let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
+        let settings = self.head.settings.clone();
         let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
         let boards = self.state.boards();
         self.tell_tasks(account_id, false);
         let member = self.change(account_id)?;
         let saw_newest = newest.is_some_and(|newest| member.sees(newest));
-        member.spans.push(Span { begin: member.begin_message_nr, end: nr });
+        member.spans.push(Span::of_membership(member.begin_message_nr, nr));
         member.standing = Standing::Left;
         member.send_message_nr = nr;
         let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
@@ -338,6 +339,7 @@ impl<'a> Draft<'a> {
             time,
             topic,
             topic_message_nr,
+            settings,
             boards,
         });
         if account_id != caller {
@@ -365,10 +367,11 @@ impl<'a> Draft<'a> {
     }
 
     fn has_changes(&self) -> bool {
-        !(self.members.is_empty()
-            && self.slots.is_empty()
-            && self.sections.is_empty()
-            && self.places.is_empty())
+        self.facts_changed
+            || !(self.members.is_empty()
+                && self.slots.is_empty()
+                && self.sections.is_empty()
+                && self.places.is_empty())
     }
 
     fn tell_message(&self, nr: u64, flow: Option<u64>, news: &mut Vec<News>) -> Judged<()> {
@@ -427,13 +430,13 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The decision with an answer of its own; `records` go to the caller's other sessions and, when the flow moved, to
-    /// the other members.
+    /// The decision with an answer of its own; `records` go to the caller's other sessions and, when the flow moved or a fact
+    /// changed, to the other members.
     pub(super) fn into_decision(self, answer: Vec<News>, records: Vec<News>) -> Decision {
         let mut news = Vec::new();
         if self.has_changes() {
             news.extend(records.iter().map(|record| (Reach::Own, record.clone())));
-            if !(self.told.is_empty() && self.sections_told.is_empty()) {
+            if self.facts_changed || !(self.told.is_empty() && self.sections_told.is_empty()) {
                 news.extend(records.into_iter().map(|record| (Reach::Others, record)));
             }
             if self.has_read_on && self.member(self.caller).is_some_and(Member::is_present) {

@@ -70,6 +70,8 @@ pub(super) struct Replay {
     pub(super) locks: BTreeMap<u64, AccountId>,
     /// What lies in other conversations.
     pub(super) foreign: BTreeMap<Foreign, Elsewhere>,
+    /// Other conversations.
+    pub(super) conversations: BTreeMap<ConversationId, State>,
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
     uploads: BTreeMap<(AccountId, String), Found>,
@@ -105,6 +107,7 @@ impl Replay {
             profiles: active.into_iter().chain([closed]).collect(),
             locks: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            conversations: BTreeMap::new(),
             slots_max: 1,
             uploads: BTreeMap::new(),
             now: 1_000,
@@ -206,6 +209,10 @@ impl Replay {
             Need::Foreign(wanted) => {
                 let found = self.foreign.get(&wanted).cloned().unwrap_or_default();
                 assert!(facts.foreign.insert(wanted, found).is_none(), "asks for what it has: {wanted:?}");
+            }
+            Need::Conversation(there) => {
+                let found = self.conversations.get(&there).cloned().unwrap_or_else(|| State::new(there));
+                assert!(facts.conversations.insert(there, found).is_none(), "asks for what it has: {there}");
             }
             Need::Outcome(..) => panic!("no rule asks for what came of an event"),
             Need::Files(caller, urls) => {

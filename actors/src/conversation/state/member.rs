@@ -47,10 +47,15 @@ impl Member {
         self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
     }
 
-    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
+    /// His earlier memberships.
     fn runs(&self) -> impl Iterator<Item = &Span> {
-        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
-        self.spans.iter().filter(move |span| !begins(span.end))
+        self.spans.iter().filter(|span| !span.is_disclosed)
+    }
+
+    /// The lowest number that was opened to him by others.
+    #[must_use]
+    pub fn disclosed_from(&self) -> Option<u64> {
+        self.spans.iter().filter(|span| span.is_disclosed).map(|span| span.begin).min()
     }
 
     /// Whether the flow shows him the message (conversations.md §4.3).
@@ -73,13 +78,13 @@ impl Member {
     #[must_use]
     pub fn spans_to(&self, top: u64) -> Vec<Span> {
         let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
-        let run = self.is_present().then_some(Span { begin: self.begin_message_nr, end: top });
+        let run = self.is_present().then_some(Span::of_membership(self.begin_message_nr, top));
         let mut spans: Vec<Span> = self
             .spans
             .iter()
             .copied()
             .chain(run)
-            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top) })
+            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top), ..span })
             .filter(|span| span.begin <= span.end)
             .collect();
         spans.sort_unstable_by_key(|span| span.begin);
@@ -110,6 +115,6 @@ impl Member {
     /// Whether he was a member before, left, and came back.
     #[must_use]
     pub fn has_rejoined(&self) -> bool {
-        self.spans.iter().any(|span| span.end < self.begin_message_nr)
+        self.runs().next().is_some()
     }
 }

@@ -80,10 +80,13 @@ fn facts_follow_the_head_and_the_members() {
     let organisation_id = OrganisationId(Uuid::from_u128(0x0F));
     state.fold(&Change::Head(Head {
         topic: "Trip".to_owned(),
-        mk_conv_type: ConvType::List,
-        is_disclose: true,
-        organisation_id: Some(organisation_id),
-        admins: vec![ALICE],
+        settings: Settings {
+            mk_conv_type: ConvType::List,
+            is_disclose: Some(true),
+            organisation_id: Some(organisation_id),
+            admins: vec![ALICE],
+            ..Settings::default()
+        },
         ..head()
     }));
     let mut guest = member("guest@example.org", 3);
