@@ -6,9 +6,9 @@ use rill_proto::id::AccountId;
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, presence,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, disclosure, membership, presence,
 };
-use crate::conversation::state::{Change, Head, Member, MessageKind, Span, State};
+use crate::conversation::state::{Change, Head, Member, MessageKind, State};
 
 /// Keeps the newer profile. The others get his `contact`; while there is no topic, their header as well, since
 /// `default_topic` is made of names. An older version than the one held says nothing new. Somebody who has registered says
@@ -70,10 +70,9 @@ fn moved(
         let message = body::text(&body::Members { members: vec![owner] });
         let nr = draft.post(MessageKind::Add, Post { message, ..Post::default() })?;
         membership::enter(&mut draft, owner, &profile, nr, facts.now)?;
+        let given = disclosure::giver(&draft);
         let heir = draft.change(owner)?;
-        heir.join_message_nr = heir.join_message_nr.min(member.join_message_nr);
-        heir.spans.extend(&member.spans);
-        heir.spans.push(Span { begin: member.begin_message_nr, end: nr });
+        disclosure::open(heir, given);
         heir.read_message_nr = member.read_message_nr;
         heir.read_inbox_nr = member.read_inbox_nr;
         draft.contacts.push(owner);
