@@ -15,6 +15,7 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+pub mod avatar;
 pub mod board;
 pub mod contact;
 mod facts;

@@ -142,12 +142,47 @@ pub enum Effect {
         /// The letter.
         letter: Letter,
     },
+    /// To an account: what becomes of an address that is, or was to be, another one of somebody's.
+    Alias {
+        /// What.
+        news: Aliasing,
+    },
     /// To an account: a device of one of its sessions is another session's now.
     Detached {
         /// The name of the session's token.
         token: Uuid,
         /// The name of the device.
         device: Uuid,
+    },
+}
+
+/// What an account and the account of another address of its tell each other.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aliasing {
+    /// To the address: it is the owner's.
+    Taken {
+        /// Whose.
+        owner: AccountId,
+        /// The address, for an account that does not exist yet.
+        email: String,
+    },
+    /// To the address: it is not its owner's any more.
+    GivenUp {
+        /// Who gave it up.
+        owner: AccountId,
+    },
+    /// To the address: it and its owner's first one have changed places.
+    Readdressed {
+        /// The owner.
+        owner: AccountId,
+        /// What it is now.
+        email: String,
+    },
+    /// To the owner: the address had become somebody else's.
+    Lost {
+        /// The account of the address.
+        account_id: AccountId,
     },
 }
 

@@ -26,6 +26,7 @@ use crate::refuse::Refused;
 use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
+pub(crate) mod avatar;
 mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;

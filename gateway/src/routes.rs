@@ -22,6 +22,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::search::routes(config);
     http::file::routes(config);
     http::upload::routes(config);
+    http::avatar::routes(config);
     http::sys::routes(config);
     config.default_service(web::to(unknown));
 }

@@ -24,7 +24,7 @@ use super::upload::{self, AskRoom, KeepUploads};
 use super::wish::{Grant, PrepareLetter};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
-use crate::effect::{Apply, Effect};
+use crate::effect::{Aliasing, Apply, Effect};
 use crate::hub::Item;
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
@@ -146,7 +146,7 @@ impl Account {
         self.take_in(decision);
         let step = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
-            Effect::Stored { .. } => Step::Own,
+            Effect::Stored { .. } | Effect::Alias { news: Aliasing::Lost { .. } } => Step::Own,
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
@@ -160,6 +160,7 @@ impl Account {
             | Effect::Watched { .. }
             | Effect::Spread { .. }
             | Effect::Mail { .. }
+            | Effect::Alias { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
         let items = self.placements_for(decision, &self.desk.node.presence.of(self.id));

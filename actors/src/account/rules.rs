@@ -25,6 +25,7 @@ use crate::file::Found;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
 
+pub mod alias;
 mod board;
 #[cfg(test)]
 mod board_replay;
@@ -292,7 +293,10 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
     match event {
         ClientEvent::Account(event) => decide_account(state, event, facts),
         ClientEvent::Contact(event) => decide_contact(state, event, facts),
-        ClientEvent::MyMessage(event) => my_message::decide(state, event, facts).map(Task::Decided),
+        ClientEvent::MyMessage(event) => {
+            let decision = my_message::decide(state, event, facts)?;
+            Ok(Task::Decided(upload::counted(state, decision, facts)))
+        }
         ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
         ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
         ClientEvent::Label(event::label::Event::SyncConversations(event)) => {
@@ -446,6 +450,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Shown { account_id, version } => Ok(people::shown(state, *account_id, *version, facts)),
         Effect::Spread { news, after } => Ok(spread::go_on(state, *news, *after, facts)),
         Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
+        Effect::Alias { news } => alias::hear(state, news, facts),
         Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts)),
         Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
             let said = task::Assigned {

@@ -11,8 +11,8 @@ use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::label::Label;
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
-use crate::account::settings::{Device, Registration, Settings};
-use crate::file::Upload;
+use crate::account::settings::{Alias, Device, Registration, Settings};
+use crate::file::{Content, Upload};
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -20,6 +20,12 @@ use crate::store::Stamp;
 pub struct Head {
     /// What everybody may know.
     pub profile: Profile,
+    /// The bytes of its picture.
+    #[serde(default)]
+    pub avatar: Option<Box<Content>>,
+    /// Its other addresses; `None` until there was one.
+    #[serde(default)]
+    pub aliases: Option<Vec<Alias>>,
     /// As argon2 writes it; `None` when it has no password.
     #[serde(default)]
     pub password_hash: Option<String>,
@@ -41,12 +47,20 @@ impl Head {
     pub fn of(profile: Profile, stamp: Stamp) -> Self {
         Self {
             profile,
+            avatar: None,
+            aliases: None,
             password_hash: None,
             registration: Registration::default(),
             settings: Settings::default(),
             activity_time: 0,
             stamp,
         }
+    }
+
+    /// Its other addresses.
+    #[must_use]
+    pub fn aliases(&self) -> &[Alias] {
+        self.aliases.as_deref().unwrap_or_default()
     }
 }
 

@@ -211,7 +211,11 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
         }
         News::Withdrawn { message, .. } => member.is_present() && !open::is_open(member, message),
         News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
-        News::Activity(account_id) => member.is_present() && *account_id != viewer,
+        News::Activity(account_id) => {
+            let other = state.members.get(account_id);
+            let is_private = member.profile.is_private || other.is_some_and(|other| other.profile.is_private);
+            member.is_present() && *account_id != viewer && !is_private
+        }
         News::Contact(account_id) => *account_id != viewer,
         News::Section(_) | News::Tasks { .. } | News::Pins { .. } => member.is_present(),
         News::Lock { message_nr, .. } => member.is_present() && state.shows(member, *message_nr),

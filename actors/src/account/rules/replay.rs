@@ -241,6 +241,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Spread { .. } => format!("{target} spread"),
             Effect::Mail { letter } => format!("mail to {}", letter.to),
             Effect::Detached { .. } => format!("{target} detached"),
+            Effect::Alias { .. } => format!("{target} alias"),
             Effect::Fetch(wanted) => format!("{target} fetches {}", wanted.name),
             Effect::Labelled { label_id, .. } => format!("{target} labelled {}", label_id.0),
             Effect::Joined { .. }

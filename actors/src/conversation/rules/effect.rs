@@ -31,6 +31,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Shown { .. }
         | Effect::Spread { .. }
         | Effect::Mail { .. }
+        | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
@@ -53,6 +54,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Shown { .. }
         | Effect::Spread { .. }
         | Effect::Mail { .. }
+        | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
         | Effect::Fetch(_) => None,

@@ -93,6 +93,9 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         phone_nr: None,
         status_emoji: None,
         status_message: None,
+        alias_of: None,
+        is_private: false,
+        avatar: None,
     }
 }
 
@@ -444,6 +447,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Shown { .. }
             | Effect::Spread { .. }
             | Effect::Mail { .. }
+            | Effect::Alias { .. }
             | Effect::Detached { .. } => panic!("a conversation says nothing of profiles"),
         }
     });
