@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId};
 use uuid::Uuid;
 
 mod claims;
@@ -84,6 +84,8 @@ pub enum RowKey {
     Upload(Uuid),
     /// How much an account's files take in a conversation.
     Stored(ConversationId),
+    /// A label that an account made, or what it set of one that every account has.
+    Label(LabelId),
 }
 
 impl RowKey {
@@ -105,7 +107,8 @@ impl RowKey {
             | Self::Place(_)
             | Self::Filed(_)
             | Self::Upload(_)
-            | Self::Stored(_) => true,
+            | Self::Stored(_)
+            | Self::Label(_) => true,
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
 use crate::store::{Opened, StoreError};
 use crate::worker::{Shared, Stage, Worker};
-use crate::{backup, routes};
+use crate::{backup, collect, routes};
 
 /// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
 /// back after a restart, within what kernels allow.
@@ -109,7 +109,10 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let listener = listen(socket, &config.listen)?;
     config.listen = reached_at(config.listen, &listener)?;
     if let Opened::Embedded(store) = &store {
-        backup::listen(&data, store).map_err(|source| ServeError::Control { data, source })?;
+        backup::listen(&data, store, Arc::clone(&blobs) as _)
+            .map_err(|source| ServeError::Control { data, source })?;
+        collect::start(store, Arc::clone(&blobs) as _, Duration::from_millis(config.file_collect_ms))
+            .map_err(ServeError::System)?;
     }
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     let outside = outside(&config, &hasher, blobs)?;

@@ -27,7 +27,7 @@ use super::{
     Stamp, Store, StoreFault, StoreFuture, UniqueKey, claims, keys,
 };
 
-pub use self::backup::{BackupError, RestoreError, restore};
+pub use self::backup::{BackupError, Copied, RestoreError, restore};
 pub(super) use self::entries::Entry;
 
 mod admission;
