@@ -15,6 +15,9 @@ use crate::store::{AppendError, REQUEST_MEMORY_US};
 /// One server for all tests of this binary, ended with it. Each test has tables of its own.
 static SERVER: OnceLock<Server> = OnceLock::new();
 
+/// How long a store waits for its server where a test is not about that: longer than the busiest machine needs.
+const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(120);
+
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 struct Part {
@@ -39,7 +42,7 @@ impl Place for Part {
     type Store = Postgres;
 
     fn open(&self) -> Arc<Postgres> {
-        Postgres::open(&self.url).unwrap()
+        Postgres::open_with(&self.url, schema::STEPS, Others::End, AS_LONG_AS_IT_TAKES).unwrap()
     }
 }
 
@@ -144,7 +147,8 @@ fn a_later_opening_fences_an_earlier_one_which_hears_of_it() {
 
 /// Two nodes of a cluster, and what each of them got when both asked for the same at once.
 fn contend<T: Send>(part: &Part, ask: impl Fn(&Postgres, &'static str) -> Vec<T> + Sync) -> [Vec<T>; 2] {
-    let nodes = [Postgres::join(&part.url).unwrap(), Postgres::join(&part.url).unwrap()];
+    let join = || Postgres::open_with(&part.url, schema::STEPS, Others::GoOn, AS_LONG_AS_IT_TAKES).unwrap();
+    let nodes = [join(), join()];
     assert_ne!(nodes[0].epoch(), nodes[1].epoch());
     std::thread::scope(|scope| {
         let asking =
@@ -219,13 +223,10 @@ fn a_node_that_is_taken_for_dead_writes_nothing_with_its_old_epoch_and_joins_aga
     block_on(append(&*again, head(chat(1), 1, "two"))).unwrap();
 }
 
-/// A store that waits so long for its server, however busy the machine is.
+/// A store that waits so long for its server.
 fn open_patient(server: &Server, patience: Duration) -> Arc<Postgres> {
     Postgres::open_with(&server.url(), schema::STEPS, Others::End, patience).unwrap()
 }
-
-/// Longer than any recovery takes.
-const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_killed_backend_costs_nobody_an_answer() {
