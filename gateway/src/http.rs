@@ -26,6 +26,7 @@ use crate::refuse::Refused;
 use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
+pub(crate) mod business;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
 pub(crate) mod event;
@@ -39,6 +40,7 @@ mod range;
 mod registration;
 pub(crate) mod search;
 pub(crate) mod sys;
+pub(crate) mod team;
 pub(crate) mod upload;
 
 /// How many turns an owner or a session gets whose actor ended just when it was asked.
