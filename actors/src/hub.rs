@@ -28,6 +28,8 @@ use crate::session::Session;
 use crate::store::Stamp;
 use crate::watermark::Watermark;
 
+#[cfg(feature = "broken")]
+mod broken;
 mod lane;
 
 use lane::Queue;

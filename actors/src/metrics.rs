@@ -47,6 +47,8 @@ counters! {
     events_failed,
     #[doc = "Appends that are durable."]
     appends,
+    #[doc = "Reads of the store: an owner's rows, a row, a page of slots, whoever holds a key."]
+    store_reads,
     #[doc = "Lanes that were told something."]
     deliveries,
     #[doc = "Owners that were loaded into memory."]

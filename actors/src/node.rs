@@ -24,6 +24,7 @@ use crate::organisation::Organisation;
 use crate::outside::{Outside, Passwords};
 use crate::post::Post;
 use crate::presence::Presence;
+use crate::store::counted::Counted;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
 use crate::team::Team;
 use crate::watermark::{Issued, Watermark};
@@ -79,7 +80,7 @@ pub struct Node {
     /// Letters on their way out.
     pub post: Post,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
     accounts: DashMap<AccountId, Addr<Account>>,
     organisations: DashMap<OrganisationId, Addr<Organisation>>,
@@ -109,9 +110,10 @@ impl Node {
         arbiters: Vec<ArbiterHandle>,
     ) -> Arc<Self> {
         assert!(!arbiters.is_empty(), "owners need a thread");
+        let metrics = Arc::new(Metrics::default());
         Arc::new(Self {
             watermark: Watermark::new(store.last_stamp()),
-            store,
+            store: Arc::new(Counted::new(store, Arc::clone(&metrics))),
             blobs: outside.blobs,
             fetch: outside.fetch,
             inboxes,
@@ -120,7 +122,7 @@ impl Node {
             settings,
             passwords: outside.passwords,
             post: Post::new(outside.mail, arbiters[0].clone()),
-            metrics: Metrics::default(),
+            metrics,
             conversations: DashMap::new(),
             accounts: DashMap::new(),
             organisations: DashMap::new(),

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub(crate) mod counted;
 pub mod embedded;
 
 /// Microseconds of the hybrid logical clock, strictly rising per node; fits in 53 bits.

@@ -27,6 +27,7 @@ use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
 pub(crate) mod business;
+mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
 pub(crate) mod event;
@@ -39,6 +40,7 @@ pub(crate) mod page;
 mod range;
 mod registration;
 pub(crate) mod search;
+mod settings;
 pub(crate) mod sys;
 pub(crate) mod team;
 pub(crate) mod upload;

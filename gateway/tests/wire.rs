@@ -19,7 +19,7 @@
 //! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |
 //! | `alice> PUT a.txt "…"` | uploads a file of that name and content |
 //! | `alice> GET ${url}` | reads a path |
-//! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its records: `header`, `headers`, `matches`, `conversations`, `stream` |
+//! | `→ 200`, `→ 200 {…}` | the outcome of the call above, and fields of its body (of an upload, those of the file; of a reading, `body`, `content_type`, `disposition`); `alice<` lines take its records: `header`, `headers`, `matches`, `conversations`, `contacts`, `stream` |
 //! | `→ 431 has_left` | the same for a refusal: its `error_id`, and perhaps a part of its message in backticks |
 //! | `alice< conv F {…} has a b lacks c` | the next record of the answer |
 //! | `alice< nothing` | the answer holds no further record |
@@ -45,6 +45,8 @@
 
 #![allow(clippy::print_stdout, reason = "the report of a test run goes to standard output")]
 
+#[path = "wire/chosen.rs"]
+mod chosen;
 #[path = "wire/compare.rs"]
 mod compare;
 #[path = "wire/complaint.rs"]
@@ -97,7 +99,7 @@ struct Promise {
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
     let (mut promises, broken) = promises(&folder);
-    promises.retain(|promise| is_wanted(&promise.name));
+    promises.retain(|promise| chosen::is_wanted(&promise.name));
     if std::env::args().any(|arg| arg == "--list") {
         promises.iter().for_each(|promise| println!("{}: test", promise.name));
         return ExitCode::SUCCESS;
@@ -112,23 +114,6 @@ fn main() -> ExitCode {
     }
     println!("\n{} broken, {} in all\n", failed.len(), promises.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// As the standard test harness: the words that are no flags choose, `--skip` drops.
-fn is_wanted(name: &str) -> bool {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
-    let mut at = arguments.iter();
-    while let Some(argument) = at.next() {
-        match argument.as_str() {
-            "--skip" => skipped.extend(at.next()),
-            "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => drop(at.next()),
-            flag if flag.starts_with('-') => {}
-            _ => chosen.push(argument),
-        }
-    }
-    let is_in = |words: &[&String]| words.iter().any(|word| name.contains(word.as_str()));
-    (chosen.is_empty() || is_in(&chosen)) && !is_in(&skipped)
 }
 
 /// Everything that this run is to show, and the scenarios that cannot be read.

@@ -4,6 +4,7 @@
 
 mod find_max;
 mod run;
+mod suite;
 
 use crate::engine::crew;
 use crate::failure::Failure;
@@ -13,10 +14,12 @@ use crate::report::{Report, compare};
 use crate::scenario::Pace;
 use clap::Subcommand;
 pub use find_max::FindMax;
+pub(crate) use run::show;
 pub use run::{Change, Place, Run, TargetKind};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+pub use suite::{Retell, Suite};
 
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
@@ -43,6 +46,10 @@ pub enum Command {
     Soak(Run),
     /// Raises the rate until an objective breaks
     FindMax(FindMax),
+    /// Every figure that Rill is held to: measures, holds against the bars, writes REPORT.md
+    Suite(Suite),
+    /// Tells a report (JSON) again: as REPORT.md, as a page with plots
+    Report(Retell),
     /// Carries out a scenario file
     Play {
         /// The file (TOML)
@@ -129,6 +136,8 @@ impl Command {
             Self::Drain(run) => run.carry_out_bundled("drain"),
             Self::Soak(run) => run.carry_out_bundled("soak"),
             Self::FindMax(find) => find.carry_out(),
+            Self::Suite(suite) => suite.carry_out(),
+            Self::Report(retell) => retell.carry_out(),
             Self::Play { file, run } => run.carry_out_file(&file),
             Self::Compare { before, after } => {
                 let lines = compare::lines(&Report::read(&before)?, &Report::read(&after)?);

@@ -2,7 +2,8 @@
 //!
 //! Owns: the blocking client used by the integration tests ([`user`], [`socket`], [`poll`], [`session`]), the client's cache and the
 //! judgements on it ([`picture`]), a server process under test ([`server`]), and the load harness: what is to be done ([`scenario`]), by
-//! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), and what came of it ([`outcome`], [`report`]).
+//! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), what came of it ([`outcome`], [`report`]), and all of it in one
+//! run ([`suite`]).
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
 
 pub mod command;
@@ -24,6 +25,7 @@ pub mod scenario;
 pub mod server;
 pub mod session;
 pub mod socket;
+pub mod suite;
 pub mod target;
 pub mod user;
 pub mod view;

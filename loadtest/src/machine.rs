@@ -7,13 +7,19 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// How many syncs are timed: enough for a median, fewer than anybody would wait for.
 const SYNCS: usize = 100;
 
 /// What one sync writes: about a message's rows.
 const SYNC_BYTES: usize = 1024;
+
+/// How often a sync is taken beside a run: often enough for a median, too seldom to slow the run.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a figure depends on.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,18 +68,60 @@ impl Machine {
 pub fn sync_us(folder: &Path) -> Result<u64, Failure> {
     let path = folder.join("sync.probe");
     let mut file = File::create(&path)?;
-    let bytes = [b'x'; SYNC_BYTES];
-    let mut took = Vec::with_capacity(SYNCS);
-    for _ in 0..SYNCS {
-        let begun = Instant::now();
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        took.push(begun.elapsed());
-    }
+    let took = (0..SYNCS).map(|_| append(&mut file)).collect::<Result<_, _>>()?;
     drop(file);
     std::fs::remove_file(path)?;
+    Ok(median_us(took))
+}
+
+/// One append with its sync.
+fn append(file: &mut File) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    file.write_all(&[b'x'; SYNC_BYTES])?;
+    file.sync_data()?;
+    Ok(begun.elapsed())
+}
+
+fn median_us(mut took: Vec<Duration>) -> u64 {
     took.sort_unstable();
-    Ok(u64::try_from(took[SYNCS / 2].as_micros()).unwrap_or(u64::MAX))
+    took.get(took.len() / 2).map_or(0, |middle| u64::try_from(middle.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Times syncs while something else goes on: what the machine's disk takes during a run, not before it.
+#[derive(Debug)]
+pub struct SyncProbe {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Duration>>,
+}
+
+impl SyncProbe {
+    /// Begins, with a file of its own in the given folder.
+    pub fn start(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join("sync.beside");
+        let mut file = File::create(&path)?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let thread = std::thread::spawn(move || {
+            let mut took = Vec::new();
+            while !over.load(Ordering::Relaxed)
+                && let Ok(one) = append(&mut file)
+            {
+                took.push(one);
+                std::thread::sleep(PROBE_INTERVAL);
+            }
+            // What is left goes with the folder.
+            drop(std::fs::remove_file(path));
+            took
+        });
+        Ok(Self { is_over, thread })
+    }
+
+    /// Ends, and says the median in microseconds; 0 when no sync came to an end.
+    #[must_use]
+    pub fn median_us(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        median_us(self.thread.join().unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -85,5 +133,12 @@ mod tests {
         let machine = Machine::here(&std::env::temp_dir()).unwrap();
         assert!(machine.cores > 0 && machine.memory_bytes > 1 << 20 && !machine.kernel.is_empty());
         assert!(machine.open_files_max > 0);
+    }
+
+    #[test]
+    fn syncs_are_timed_beside_something_else() {
+        let probe = SyncProbe::start(&std::env::temp_dir()).unwrap();
+        std::thread::sleep(PROBE_INTERVAL * 3);
+        assert!(probe.median_us() > 0);
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod html;
+pub mod markdown;
 mod plot;
 pub mod text;
 
@@ -52,6 +53,29 @@ impl Figure {
             Bar::AtLeast(least) => value >= least,
         })
     }
+
+    /// How it stands to its bar, in a word.
+    #[must_use]
+    pub fn standing(&self) -> &'static str {
+        match (self.is_met(), self.value) {
+            (Some(true), _) => "reached",
+            (Some(false), _) => "missed",
+            (None, None) => "not measured",
+            (None, Some(_)) => "",
+        }
+    }
+
+    /// Its value and its bar as text; the bar is empty when there is none.
+    #[must_use]
+    pub fn said(&self) -> (String, String) {
+        let short = compare::short;
+        let value = self.value.map_or("–".to_owned(), |value| format!("{} {}", short(value), self.unit));
+        let bar = self.bar.map_or(String::new(), |bar| match bar {
+            Bar::AtMost(most) => format!("≤ {}", short(most)),
+            Bar::AtLeast(least) => format!("≥ {}", short(least)),
+        });
+        (value, bar)
+    }
 }
 
 /// Several runs on one machine.
@@ -63,11 +87,23 @@ pub struct Report {
     pub version: String,
     /// When it was begun, in seconds since the epoch.
     pub begun_s: u64,
+    /// What was measured, as it calls itself; empty but in a suite.
+    #[serde(default)]
+    pub server_version: String,
+    /// Whether a suite was but a look at everything.
+    #[serde(default)]
+    pub is_short: bool,
+    /// How long a suite took, in seconds.
+    #[serde(default)]
+    pub took_s: f64,
     /// Where.
     pub machine: Machine,
     /// What is held against bars; empty but in a suite.
     #[serde(default)]
     pub figures: Vec<Figure>,
+    /// What of a suite could not be carried out, and why.
+    #[serde(default)]
+    pub faults: Vec<String>,
     /// The runs.
     pub outcomes: Vec<Outcome>,
 }
@@ -81,8 +117,12 @@ impl Report {
             schema_version: REPORT_SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             begun_s: now.as_secs(),
+            server_version: String::new(),
+            is_short: false,
+            took_s: 0.0,
             machine,
             figures: Vec::new(),
+            faults: Vec::new(),
             outcomes: Vec::new(),
         }
     }

@@ -135,6 +135,8 @@ pub struct Scenario {
     pub keepers: usize,
     /// How many of the sessions do not read while the load is on.
     pub slow: usize,
+    /// Messages in each conversation, about, before the load begins.
+    pub stored: f64,
     /// Sessions a second that lose their connection and come back.
     pub churn: f64,
     /// What happens beside the events.
@@ -164,6 +166,7 @@ impl Default for Scenario {
             online: 0,
             keepers: 0,
             slow: 0,
+            stored: 0.0,
             churn: 0.0,
             shape: Shape::Steady,
             writers: 0,
@@ -281,6 +284,9 @@ impl Scenario {
         let weights = self.mix.values().copied();
         if weights.clone().any(|weight| weight < 0.0) || weights.sum::<f64>() <= 0.0 {
             return wrong("weights are above 0");
+        }
+        if self.stored < 0.0 || self.stored > 0.0 && self.shape != Shape::Steady {
+            return wrong("messages are stored before a steady load");
         }
         if self.warm_up_s < 0.0 || self.measure_s <= 0.0 {
             return wrong("it measures for no time");

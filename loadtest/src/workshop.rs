@@ -70,13 +70,15 @@ pub struct Workshop {
     custom: Custom,
     folder: Folder,
     template: Option<Template>,
+    /// Accounts at a server that was not started here, by its URL.
+    guests: Option<(String, Arc<Vec<Account>>)>,
 }
 
 impl Workshop {
     /// Opens one.
     pub fn open(custom: Custom) -> Result<Self, Failure> {
         let folder = Folder::make(custom.folder.as_deref())?;
-        Ok(Self { custom, folder, template: None })
+        Ok(Self { custom, folder, template: None, guests: None })
     }
 
     /// Its folder.
@@ -97,6 +99,26 @@ impl Workshop {
         }
         self.template = Some(Template { data, accounts });
         Ok(())
+    }
+
+    /// Makes accounts once at a server that runs, for all runs against it that follow.
+    pub fn prepare_at(&mut self, aim: &Aim, accounts: usize) -> Result<(), Failure> {
+        let accounts = Arc::new(self.recruit(aim, accounts, &self.custom.registration)?);
+        self.guests = Some((aim.base_url.clone(), accounts));
+        Ok(())
+    }
+
+    /// The accounts that were made for servers that are started here.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        self.template.as_ref().map_or(&[], |template| &template.accounts)
+    }
+
+    /// What the server's binary calls itself.
+    pub fn server_version(&self) -> Result<String, Failure> {
+        let binary = target::binary(self.custom.binary.as_deref())?;
+        let output = Command::new(binary).arg("--version").output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// A Rill of its own with the prepared accounts, or with none: the server and its data.
@@ -131,7 +153,12 @@ impl Workshop {
 
     /// Loads a server that runs.
     pub fn against_aim(&self, scenario: &Scenario, aim: &Aim) -> Result<Outcome, Failure> {
-        let accounts = Arc::new(self.recruit(aim, scenario.sessions(), &self.custom.registration)?);
+        let accounts = match &self.guests {
+            Some((url, accounts)) if *url == aim.base_url && accounts.len() >= scenario.sessions() => {
+                Arc::clone(accounts)
+            }
+            _ => Arc::new(self.recruit(aim, scenario.sessions(), &self.custom.registration)?),
+        };
         self.run(scenario, aim, accounts, None)
     }
 

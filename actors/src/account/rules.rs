@@ -36,7 +36,7 @@ mod people;
 pub mod registration;
 #[cfg(test)]
 pub(in crate::account) mod replay;
-mod settings;
+pub(in crate::account) mod settings;
 pub mod spread;
 mod task;
 

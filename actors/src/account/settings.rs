@@ -64,6 +64,17 @@ impl Default for Settings {
     }
 }
 
+/// Switches for which there are no events; `None` leaves one as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Switches {
+    /// As in [`Settings`].
+    pub is_full_privacy: Option<bool>,
+    /// As in [`Settings`].
+    pub is_newsletter_disabled: Option<bool>,
+    /// As in [`Settings`].
+    pub is_automute_enabled: Option<bool>,
+}
+
 /// A device on which a login session can be reached by a push.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Device {

@@ -166,15 +166,20 @@ impl Account {
     ) {
         match task {
             Task::Decided(decision) => self.effect(submit, &decision, texts, issued, ctx),
-            Task::Gather(ids, mode) => self.gather(submit, ids, mode),
+            Task::Gather(ids, mode) => {
+                self.equip(&submit.lane);
+                self.gather(submit, ids, mode);
+            }
             Task::AskActivity(ids) => self.ask_activity(submit, ids, ctx),
             Task::OpenDialog(other, mk_conv_type, unhidden) => {
                 if let Some(decision) = unhidden {
                     self.change(&decision, Reply::None, issued, ctx);
                 }
+                self.equip(&submit.lane);
                 self.open_dialog(submit, other, mk_conv_type);
             }
             Task::IntroduceById(id) => {
+                self.equip(&submit.lane);
                 let is_listed = id == self.id || self.state.contacts.row(id).is_some();
                 let through = Arc::new(self.state.memberships.keys().copied().collect());
                 let organisation_id = self.state.head.as_ref().and_then(|head| head.profile.organisation_id);
@@ -183,6 +188,15 @@ impl Account {
             }
             Task::IntroduceByEmail(email) => self.look_up(submit, email, ctx),
         }
+    }
+
+    /// Gives a lane that never synchronised what the records of the answer are completed with: its owner's own words for others.
+    fn equip(&self, lane: &Lane) {
+        if self.desk.node.presence.of(self.id).contains(lane) {
+            return;
+        }
+        let book = Arc::new(self.state.contacts.clone());
+        self.desk.node.inboxes.put(Item::Contacts(lane.clone(), book));
     }
 
     fn open_dialog(&self, submit: Submit, other: AccountId, mk_conv_type: Option<DialogType>) {
@@ -237,6 +251,7 @@ impl Account {
     ) {
         self.desk.node.metrics.events_done.add(1);
         self.take_in(decision);
+        self.equip(&submit.lane);
         let mut board = self.records(decision, texts);
         let mut pieces = self.pieces(&decision.answer);
         pieces.append(&mut board.pieces.clone());

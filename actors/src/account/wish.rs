@@ -18,7 +18,8 @@ use super::rules;
 use super::rules::letters::{self, Prepare};
 pub use super::rules::letters::{Answer, Confirmation, Prepared};
 use super::rules::registration::{self, Entry};
-use super::rules::{Decision, Facts, Judged, Stop};
+use super::rules::{Decision, Facts, Judged, Stop, settings};
+use super::settings::Switches;
 use super::state::State;
 use crate::journal::{Departure, Reply};
 use crate::store::Stamp;
@@ -91,6 +92,10 @@ pub enum Wish {
         /// The reminder.
         reminder_id: Uuid,
     },
+    /// To set switches that have no event.
+    Switch(Switches),
+    /// To be known by a Fleep address: lower case, 6 to 30 characters; claimed for good.
+    TakeAddress(String),
     /// To close the account: with the letter in his hand, or at once.
     Close {
         /// Of the letter.
@@ -136,6 +141,8 @@ impl Wish {
             }
             Self::Decline { secret } => Ok(letters::decline(state, *secret, facts)?),
             Self::Dismiss { reminder_id } => Ok(rules::employment::dismiss(state, *reminder_id, facts)?),
+            Self::Switch(wanted) => settings::switch(state, *wanted, facts),
+            Self::TakeAddress(address) => registration::take_address(state, address, facts),
             Self::Close { secret: Some(secret) } => Ok(letters::close(state, *secret, facts)?),
             Self::Close { secret: None } => Ok(registration::close(state, facts)?),
         }

@@ -501,7 +501,19 @@ impl Composer<'_> {
         self.records += 1;
     }
 
+    #[cfg(not(feature = "broken"))]
     fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
+        self.record(piece, viewer);
+    }
+
+    #[cfg(feature = "broken")]
+    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
+        for piece in super::broken::in_place_of(piece, viewer.account_id) {
+            self.record(&piece, viewer);
+        }
+    }
+
+    fn record(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
         self.next_record();
         piece.write(viewer, self.bytes);
     }

@@ -1,10 +1,11 @@
-//! `account/login`, `logout` and `sync` (protocol.md §1.2, §1.6).
+//! `account/login`, `logout`, `close` and `sync` (protocol.md §1.2, §1.6).
 
 use std::rc::Rc;
 
 use actix_web::http::header::{ContentType, SET_COOKIE};
 use actix_web::{HttpResponse, web};
 use rill_actors::account::login::{AskOwnContact, CloseSession, OpenSession, OwnContact, credentials};
+use rill_actors::account::wish::Wish;
 use rill_proto::classificator::AccountStatus;
 use rill_proto::id::AccountId;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::enrolment::grant;
 use super::{Call, json as answer, order};
 use crate::credentials::set_cookie;
 use crate::refuse::Refused;
@@ -25,6 +27,7 @@ const TICKET_BYTES: usize = 10;
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(post("/api/account/login", login));
     config.service(post("/api/account/logout", logout));
+    config.service(post("/api/account/close", close));
     config.service(post("/api/account/sync", sync));
 }
 
@@ -97,6 +100,13 @@ async fn logout(call: Call) -> Result<HttpResponse, Refused> {
     let login = call.admit_by_body().await?;
     let node = &call.worker.shared.node;
     order(|reply| node.to_account(login.account_id, CloseSession { token: login.token, reply })).await?;
+    Ok(answer("{}"))
+}
+
+/// Closes the account at once; the event of the same name only mails a link that does.
+async fn close(call: Call) -> Result<HttpResponse, Refused> {
+    let login = call.admit_by_body().await?;
+    grant(&call.worker, login.account_id, Wish::Close { secret: None }).await?;
     Ok(answer("{}"))
 }
 

@@ -1,15 +1,18 @@
-//! The older HTTP calls on conversations, messages and labels: which call is which events (conversations.md §13).
+//! The older HTTP calls: which call is which events (conversations.md §13, accounts.md §11).
 //!
 //! A call has no rules of its own: its events go through the same session as everybody's, and its answer is what they
 //! changed, in the form of protocol.md §6. Not here: how a plan is carried out (`legacy/carry.rs`), and the calls that are
 //! more than a row of the table (they are with their families).
 
 use actix_web::web;
+use rill_proto::classificator::DeviceType;
 use serde_json::{Map, Value};
 
 use super::Call;
+use super::contact::{self, on_contact};
 use super::conversation::{self, END};
 use super::message::{self, on_message};
+use super::settings;
 use crate::refuse::Refused;
 use crate::routes::post;
 
@@ -19,7 +22,7 @@ mod plan;
 
 pub(super) use carry::{Legacy, Stopped, without_window};
 pub(super) use given::Given;
-pub(super) use plan::{Blank, Plan, Planned, Step};
+pub(super) use plan::{Blank, Form, Plan, Planned, Step, Wanted};
 
 /// One call.
 pub(super) struct Row {
@@ -71,6 +74,25 @@ const CALLS: &[Row] = &[
     row("message/repin/{id}", |given| message::pin(given, None)),
     row("message/unpin/{id}", |given| message::pin(given, Some("message:set_unpinned"))),
     row("message/snooze/{id}", |given| Ok(given.event("conv:set_snooze").takes(&["snooze_interval"]).into())),
+
+    row("account/configure", settings::configure),
+    row("account/configure_email_interval", settings::email_interval),
+    row("account/configure_apn", |given| settings::device(given, DeviceType::Ios, "apn_token")),
+    row("account/configure_android", |given| settings::device(given, DeviceType::Android, "registration_id")),
+    row("account/set_flag", settings::set_flag),
+    row("account/sync_conversations", settings::sync_conversations),
+    row("fleep_address/add", settings::add_address),
+    row("account/lookup", contact::lookup),
+    row("account/dialog", |given| Ok(on_contact(given, "contact:get_dialog").into())),
+    row("contact/describe", contact::describe),
+    row("contact/hide", contact::hide),
+    row("contact/import", contact::import),
+    row("contact/sync", |given| Ok(Plan::from(on_contact(given, "contact:get")).answered(Form::Contact))),
+    row("contact/sync/list", contact::sync_list),
+    row("contact/sync/all", contact::sync_all),
+    row("contact/sync/activity", |given| Ok(Plan::from(given.event("contact:sync_activity").takes_as("contacts", "account_ids")).without_header())),
+    // There are no placeholders of dialogs here that could be dropped.
+    row("contact/unlist", |given| Ok(Plan::from(on_contact(given, "contact:get")).answered(Form::Contact))),
 
     row("label/sync_conversations", |given| Ok(Plan::from(given.event("label:sync_conversations").takes(&["label_id", "mk_init_mode", "sync_cursor", "limit"])).without_header())),
 ];

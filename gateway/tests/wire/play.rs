@@ -30,7 +30,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const PASSWORD: &str = "a long enough password";
 
 /// Where the body of a call's answer has records, in the order in which they are looked at.
-const RECORDS_OF_A_BODY: [&str; 5] = ["header", "headers", "matches", "conversations", "stream"];
+const RECORDS_OF_A_BODY: [&str; 6] = ["header", "headers", "matches", "conversations", "contacts", "stream"];
 
 /// Makes the addresses of a run's accounts differ.
 static ACCOUNTS: AtomicUsize = AtomicUsize::new(1);
@@ -219,10 +219,11 @@ impl Scene {
         for key in RECORDS_OF_A_BODY {
             match body.remove(key) {
                 Some(Value::Object(record)) => stream.push(record),
-                Some(Value::Array(records)) => {
+                Some(Value::Array(records)) if records.iter().all(Value::is_object) => {
                     stream.extend(records.into_iter().filter_map(|record| record.as_object().cloned()));
                 }
-                Some(_) | None => {}
+                Some(other) => drop(body.insert(key.to_owned(), other)),
+                None => {}
             }
         }
         who.clone_into(&mut self.asker);

@@ -295,6 +295,7 @@ impl Run {
     }
 }
 
-pub(super) fn show(outcome: &Outcome) -> Result<(), Failure> {
+/// Prints an outcome.
+pub(crate) fn show(outcome: &Outcome) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{}\n", text::outcome(outcome))?)
 }

@@ -341,6 +341,18 @@ impl<'a> Conductor<'a> {
         })
     }
 
+    /// Says what is to be stored before the load begins, as fast as it goes.
+    pub(super) fn store(&mut self) -> Result<(), Failure> {
+        let stored = self.scenario.stored;
+        if stored > 0.0 {
+            self.begin_phase("storing");
+            let writers: usize =
+                (0..self.scenario.conversations).map(|of| self.scenario.writers(of).count()).sum();
+            self.say_all(stored * self.scenario.conversations as f64 / writers.max(1) as f64)?;
+        }
+        Ok(())
+    }
+
     /// Has every writer say so many events in each of his conversations on average, as fast as it goes, and waits until all is everywhere.
     pub(super) fn say_all(&mut self, quota: f64) -> Result<(), Failure> {
         let begin_us = self.now_us();

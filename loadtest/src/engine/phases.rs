@@ -17,7 +17,7 @@ pub(super) fn carry_out(
     operator: Option<&mut dyn Operator>,
 ) -> Result<Window, Failure> {
     match conductor.scenario.shape {
-        Shape::Steady => conductor.measure(),
+        Shape::Steady => conductor.store().and_then(|()| conductor.measure()),
         Shape::Storm { missed, over_s } => storm(conductor, missed, over_s),
         Shape::Drain => match operator {
             Some(operator) => drain(conductor, operator),

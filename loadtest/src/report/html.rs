@@ -4,7 +4,7 @@
 
 use super::compare::short;
 use super::plot::{Curve, Plot, Scale, draw};
-use super::{Bar, Figure, Report, text};
+use super::{Figure, Report, text};
 use crate::engine::tally::Times;
 use crate::outcome::Outcome;
 use std::fmt::Write;
@@ -54,26 +54,21 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
         machine.open_files_max,
     )?;
     if !report.figures.is_empty() {
-        write!(page, "<h2>Figures</h2><table><tr><th>figure<th>value<th>bar<th>met<th>note")?;
+        write!(page, "<h2>Figures</h2><table><tr><th>figure<th>value<th>bar<th><th>note")?;
         report.figures.iter().try_for_each(|figure| write_figure(page, figure))?;
         write!(page, "</table>")?;
+    }
+    for fault in &report.faults {
+        write!(page, "<p class=missed>{}", escaped(fault))?;
     }
     report.outcomes.iter().try_for_each(|outcome| write_outcome(page, outcome))?;
     write!(page, "</html>")
 }
 
 fn write_figure(page: &mut String, figure: &Figure) -> std::fmt::Result {
-    let value =
-        figure.value.map_or("not measured".to_owned(), |value| format!("{} {}", short(value), figure.unit));
-    let bar = figure.bar.map_or(String::new(), |bar| match bar {
-        Bar::AtMost(most) => format!("≤ {}", short(most)),
-        Bar::AtLeast(least) => format!("≥ {}", short(least)),
-    });
-    let (class, met) = match figure.is_met() {
-        Some(true) => ("met", "yes"),
-        Some(false) => ("missed", "no"),
-        None => ("", ""),
-    };
+    let (value, bar) = figure.said();
+    let class = figure.is_met().map_or("", |is_met| if is_met { "met" } else { "missed" });
+    let met = figure.standing();
     write!(
         page,
         "<tr><td>{}<td class=n>{}<td class=n>{bar}<td class={class}>{met}<td>{}",
@@ -149,6 +144,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::machine::Machine;
+    use crate::report::Bar;
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_says_what_is_missed() {
@@ -161,7 +157,7 @@ mod tests {
             note: String::new(),
         });
         let page = page(&report);
-        assert!(page.contains("a &lt;b&gt;") && page.contains("class=missed>no"), "{page}");
+        assert!(page.contains("a &lt;b&gt;") && page.contains("class=missed>missed"), "{page}");
         assert!(!page.contains("http") && !page.contains("<script"));
     }
 }

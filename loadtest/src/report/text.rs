@@ -4,6 +4,7 @@
 
 use crate::engine::tally::{Counts, Tally, Times};
 use crate::outcome::Outcome;
+use crate::report::Report;
 use crate::report::compare::short;
 use crate::scenario::Pace;
 use std::fmt::Write;
@@ -157,6 +158,27 @@ fn write_tally(text: &mut String, tally: &Tally) -> std::fmt::Result {
         writeln!(text, "! {example}")?;
     }
     Ok(())
+}
+
+/// Each figure of a suite against its bar, and what could not be measured.
+#[must_use]
+pub fn figures(report: &Report) -> String {
+    let mut text = String::new();
+    if report.is_short {
+        text.push_str("a short run: it shows that everything works, and its figures are no verdict\n");
+    }
+    for figure in &report.figures {
+        let (value, bar) = figure.said();
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{:>12}  {}: {value} {bar}", figure.standing(), figure.name);
+        if !figure.note.is_empty() {
+            let _ = writeln!(text, "              {}", figure.note);
+        }
+    }
+    for fault in &report.faults {
+        let _ = writeln!(text, "not carried out: {fault}");
+    }
+    text
 }
 
 /// How the server stands to the floors of the same round: the median over the rounds.

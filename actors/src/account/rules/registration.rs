@@ -7,7 +7,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Decision, Ends, Facts, Judged, News, spread};
+use super::{Decision, Ends, Facts, Judged, News, settings, spread};
 use crate::account::login::Login;
 use crate::account::profile::Profile;
 use crate::account::settings::Registration;
@@ -82,6 +82,27 @@ pub fn register(state: &State, entry: Entry<'_>, facts: &Facts) -> Judged<Decisi
     let password_hash = Some(entry.password_hash.to_owned());
     let head = Head { profile, password_hash, registration, stamp: facts.stamp, ..known };
     decision.changes = vec![Change::Head(head)];
+    Ok(decision)
+}
+
+/// The account takes the Fleep address by which it is known for good.
+///
+/// # Errors
+/// 431 when it has another one, or when somebody else has this one. What must be fetched first.
+pub fn take_address(state: &State, address: &str, facts: &Facts) -> Judged<Decision> {
+    let known = state.head.as_ref().and_then(|head| head.profile.fleep_address.as_deref());
+    if known.is_some_and(|known| known != address) {
+        return Err(Refusal::no_permission("Fleep address limit exceeded!").into());
+    }
+    if known.is_some() {
+        return settings::change(state, facts, |_| {});
+    }
+    if facts.address_holder(address)?.is_some_and(|holder| holder != state.account_id) {
+        return Err(Refusal::no_permission("Fleep address not available!").into());
+    }
+    let mut decision =
+        settings::change(state, facts, |head| head.profile.fleep_address = Some(address.to_owned()))?;
+    decision.claim_address(address, state.account_id);
     Ok(decision)
 }
 
@@ -279,6 +300,25 @@ mod tests {
         let login = Login { account_id: ALICE, token: ELSEWHERE, ticket: HERE };
         assert!(open_session(&state, &login, Some("old"), &facts()).is_ok());
         assert!(open_session(&state, &login, Some("older"), &facts()).is_err());
+    }
+
+    #[test]
+    fn a_fleep_address_is_taken_once() {
+        let mut alice = Replay::alice();
+        let take = |replay: &mut Replay, address: &str| {
+            replay.judge(|state, facts| take_address(state, address, facts))
+        };
+        let taken = take(&mut alice, "alice.liddell").unwrap();
+        assert_eq!(taken.claim.len(), 1);
+        alice.carry_out(&taken);
+        assert!(take(&mut alice, "alice.liddell").unwrap().changes.is_empty());
+        assert_eq!(take(&mut alice, "another").unwrap_err().error_message, "Fleep address limit exceeded!");
+        let mut bob = Replay::of(known(BOB, "bob"));
+        bob.profiles.get_mut(&ALICE).unwrap().fleep_address = Some("alice.liddell".to_owned());
+        assert_eq!(
+            take(&mut bob, "alice.liddell").unwrap_err().error_message,
+            "Fleep address not available!"
+        );
     }
 
     #[test]

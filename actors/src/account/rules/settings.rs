@@ -6,7 +6,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use super::{Decision, Facts, Judged, News, spread};
-use crate::account::settings::Device;
+use crate::account::settings::{Device, Switches};
 use crate::account::state::{Change, Head, State};
 use crate::effect::Effect;
 use crate::store::{Aggregate, UniqueKey};
@@ -69,6 +69,24 @@ pub(super) fn set(state: &State, event: &Event, facts: &Facts) -> Judged<Decisio
         | Event::SyncConversations(_)
         | Event::UploadExternal(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
+}
+
+/// Switches that are set without an event.
+///
+/// # Errors
+/// 430 when there is no such account.
+pub(in crate::account) fn switch(state: &State, wanted: Switches, facts: &Facts) -> Judged<Decision> {
+    // An organisation may not let its members keep to themselves (accounts.md §9.7).
+    let is_bound = state.head.as_ref().is_some_and(|head| head.duty.is_present);
+    if is_bound && wanted.is_full_privacy == Some(true) {
+        return Err(Refusal::no_permission("Members of your organisation show their presence.").into());
+    }
+    change(state, facts, |head| {
+        let settings = &mut head.settings;
+        settings.is_full_privacy = wanted.is_full_privacy.or(settings.is_full_privacy);
+        settings.is_newsletter_disabled = wanted.is_newsletter_disabled.or(settings.is_newsletter_disabled);
+        settings.is_automute_enabled = wanted.is_automute_enabled.unwrap_or(settings.is_automute_enabled);
+    })
 }
 
 /// Clients merge records by key, so what was said once is said to be empty when it is taken away.
@@ -248,6 +266,21 @@ mod tests {
         for wrong in ["", "[1]", "{", "null"] {
             assert_eq!(ask(&mut replay, settings(wrong)).unwrap_err().status, 400, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_switch_that_is_not_named_stays() {
+        let mut replay = Replay::alice();
+        let privately = Switches { is_full_privacy: Some(true), ..Switches::default() };
+        let decision = replay.judge(|state, facts| switch(state, privately, facts)).unwrap();
+        assert_eq!((lines(&decision.news), decision.effects.len()), (vec!["own"], 0));
+        replay.carry_out(&decision);
+        let loudly = Switches { is_automute_enabled: Some(false), ..Switches::default() };
+        let decision = replay.judge(|state, facts| switch(state, loudly, facts)).unwrap();
+        replay.carry_out(&decision);
+        let settings = &replay.head().settings;
+        assert_eq!((settings.is_full_privacy, settings.is_automute_enabled), (Some(true), false));
+        assert_eq!(settings.is_newsletter_disabled, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
-use rill_actors::account::login::Login;
+use rill_actors::account::login::{AskOwnContact, Login};
 use rill_actors::hub::Item;
 use rill_actors::piece::Piece;
 use rill_proto::envelope::Submission;
@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use super::plan::{Form, Plan, Step};
 use super::{Blank, Given, Row};
-use crate::http::{Call, json as answer};
+use crate::http::enrolment::grant;
+use crate::http::{Call, json as answer, order};
 use crate::refuse::Refused;
 
 /// What all events' names begin with.
@@ -45,6 +46,10 @@ const OF_A_FRESH_CLIENT: [&str; 11] = [
 /// How far up a board the place of a pin is looked for: a page at its largest. More pins than that nobody sorts by hand.
 const PINS_MAX: i64 = 100;
 
+/// How many pages of a list one call reads: all of the longest contact list, and a thousand people more whom only
+/// conversations show.
+const PAGES_MAX: usize = 110;
+
 /// What `event/store` answers.
 #[derive(Deserialize)]
 struct Answer {
@@ -61,6 +66,8 @@ pub(crate) struct Request {
     error_message: String,
     #[serde(default)]
     identifier: Identifier,
+    #[serde(default)]
+    sync_cursor: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -85,6 +92,8 @@ pub(crate) struct Outcome {
     account_id: Option<Uuid>,
     conversation_id: Option<Uuid>,
     message_nr: Option<u64>,
+    /// Where the list goes on of which the last event gave a page.
+    cursor: Option<Value>,
     /// The records that they brought.
     pub(crate) stream: Vec<Value>,
 }
@@ -95,6 +104,7 @@ impl Outcome {
         self.account_id = next.account_id.or(self.account_id);
         self.conversation_id = next.conversation_id.or(self.conversation_id);
         self.message_nr = next.message_nr.or(self.message_nr);
+        self.cursor = next.cursor;
         self.stream.extend(next.stream);
     }
 
@@ -160,20 +170,47 @@ impl<'a> Legacy<'a> {
     }
 
     async fn go(&self, given: &Given, plan: Plan<'_>) -> Result<Value, Stopped> {
-        let form = plan.form;
         let behind = plan.behind(given);
+        let Plan { steps, wishes, form, is_lenient } = plan;
         let mut outcome = Outcome::default();
-        for (at, step) in plan.steps.into_iter().enumerate() {
-            let urn = step.urn;
-            let params = self.complete(step, &outcome).await?;
-            outcome.extend(self.submit(self.request_id(at), urn, &params).await?);
+        for (at, step) in steps.into_iter().enumerate() {
+            match self.take(at, step, &mut outcome).await {
+                Err(Stopped::ByRule(_)) if is_lenient => {}
+                taken => taken?,
+            }
+        }
+        for wish in wishes {
+            grant(&self.call.worker, self.login.account_id, wish).await?;
         }
         outcome.conversation_id = outcome.conversation_id.or(given.id);
-        if let Form::Conversation = form {
-            self.show(&mut outcome, behind).await?;
+        match form {
+            Form::Conversation => self.show(&mut outcome, behind).await?,
+            Form::Own => outcome.stream = vec![self.own().await?],
+            Form::Stream | Form::Contact | Form::Contacts(_) | Form::Ids(_) => {}
         }
         self.echo(&outcome);
         Ok(body(form, outcome, self.client_req_id))
+    }
+
+    /// Submits a step, and again for as long as its list goes on.
+    async fn take(&self, at: usize, step: Step<'_>, outcome: &mut Outcome) -> Result<(), Stopped> {
+        let (urn, pages) = (step.urn, if step.pages { PAGES_MAX } else { 1 });
+        let mut params = self.complete(step, outcome).await?;
+        outcome.extend(self.submit(self.request_id(at), urn, &params).await?);
+        for _ in 1..pages {
+            let Some(cursor) = outcome.cursor.take() else { break };
+            params["sync_cursor"] = cursor;
+            outcome.extend(self.aside(urn, params.clone()).await?);
+        }
+        Ok(())
+    }
+
+    /// The caller's own record as it is now.
+    async fn own(&self) -> Result<Value, Refused> {
+        let node = &self.call.worker.shared.node;
+        let own = order(|reply| node.to_account(self.login.account_id, AskOwnContact { reply })).await?;
+        serde_json::from_slice(&own.record)
+            .map_err(|error| Refused::fault("an own contact is not JSON", error))
     }
 
     /// The first event has the call's own id, and those of the others follow from it, so that a retry does none twice.
@@ -206,7 +243,8 @@ impl<'a> Legacy<'a> {
             return Err(Stopped::ByRule(request));
         }
         let Identifier { account_id, conversation_id, message_nr } = request.identifier;
-        Ok(Outcome { account_id, conversation_id, message_nr, stream: answer.stream })
+        let (cursor, stream) = (request.sync_cursor, answer.stream);
+        Ok(Outcome { account_id, conversation_id, message_nr, cursor, stream })
     }
 
     async fn store(&self, submissions: Vec<Submission>) -> Result<Answer, Refused> {
@@ -372,26 +410,31 @@ fn is_header(record: &Value, conversation_id: Uuid) -> bool {
 }
 
 fn body(form: Form, outcome: Outcome, client_req_id: Option<RequestId>) -> Value {
+    let Outcome { conversation_id, message_nr, mut stream, .. } = outcome;
     let mut body = Map::new();
-    let mut stream = outcome.stream;
-    if let (Form::Conversation, Some(id)) = (form, outcome.conversation_id) {
-        let mut headers = Vec::new();
-        stream.retain(|record| {
-            let is_header = is_header(record, id);
-            headers.extend(is_header.then(|| record.clone()));
-            !is_header
-        });
-        // A later header of the same conversation has only what changed since.
-        let merged = headers.into_iter().reduce(|mut header, newer| {
-            if let (Value::Object(header), Value::Object(newer)) = (&mut header, newer) {
-                header.extend(newer);
-            }
-            header
-        });
-        body.extend(merged.map(|header| ("header".to_owned(), header)));
+    match form {
+        Form::Conversation => {
+            let header = conversation_id.and_then(|id| take_header(&mut stream, id));
+            body.extend(header.map(|header| ("header".to_owned(), header)));
+            body.insert("stream".to_owned(), stream.into());
+        }
+        Form::Stream => drop(body.insert("stream".to_owned(), stream.into())),
+        Form::Own => {
+            body = last_contact(&stream);
+            body.insert("stream".to_owned(), stream.into());
+        }
+        Form::Contact => body = last_contact(&stream),
+        Form::Contacts(wanted) => {
+            stream.retain(|record| record["mk_rec_type"] == "contact" && wanted.has(record));
+            body.insert("contacts".to_owned(), stream.into());
+        }
+        Form::Ids(ids) => {
+            let ids: Vec<Value> = ids.iter().map(|id| id.to_string().into()).collect();
+            body.insert("contacts".to_owned(), ids.into());
+            body.insert("stream".to_owned(), stream.into());
+        }
     }
-    body.insert("stream".to_owned(), Value::Array(stream));
-    if let Some(message_nr) = outcome.message_nr {
+    if let Some(message_nr) = message_nr {
         body.insert("result_message_nr".to_owned(), message_nr.into());
     }
     if let Some(RequestId(id)) = client_req_id {
@@ -400,11 +443,29 @@ fn body(form: Form, outcome: Outcome, client_req_id: Option<RequestId>) -> Value
     Value::Object(body)
 }
 
+/// Takes the headers of a conversation out; a later one has only what changed since.
+fn take_header(stream: &mut Vec<Value>, id: Uuid) -> Option<Value> {
+    let headers: Vec<Value> = stream.extract_if(.., |record| is_header(record, id)).collect();
+    headers.into_iter().reduce(|mut header, newer| {
+        if let (Value::Object(header), Value::Object(newer)) = (&mut header, newer) {
+            header.extend(newer);
+        }
+        header
+    })
+}
+
+/// The newest `contact` record.
+fn last_contact(stream: &[Value]) -> Map<String, Value> {
+    let contact = stream.iter().rfind(|record| record["mk_rec_type"] == "contact");
+    contact.and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
+    use super::super::plan::Wanted;
     use super::{Form, Outcome, body};
 
     #[test]
@@ -419,9 +480,9 @@ mod tests {
         ];
         let outcome = || Outcome {
             conversation_id: Some(id),
-            account_id: None,
             message_nr: Some(2),
             stream: stream.clone(),
+            ..Outcome::default()
         };
         let whole = body(Form::Conversation, outcome(), None);
         assert_eq!((&whole["header"]["topic"], &whole["header"]["unread_count"]), (&json!("t"), &json!(0)));
@@ -429,5 +490,18 @@ mod tests {
         assert_eq!(whole["result_message_nr"], 2);
         assert_eq!(whole.get("client_req_id"), None);
         assert_eq!(body(Form::Stream, outcome(), None).get("header"), None);
+    }
+
+    #[test]
+    fn contacts_are_answered_alone_or_as_a_list_of_those_that_are_wanted() {
+        let contact = |nr: u128, name: &str| json!({"mk_rec_type": "contact", "account_id": Uuid::from_u128(nr), "display_name": name});
+        let stream = vec![contact(1, "Ada"), contact(2, "Bob"), contact(2, "Robert"), contact(3, "Ada B")];
+        let answered = |form| body(form, Outcome { stream: stream.clone(), ..Outcome::default() }, None);
+        assert_eq!(answered(Form::Contact), contact(3, "Ada B"));
+        assert_eq!(answered(Form::Own)["stream"], json!(stream));
+        let wanted = Wanted { ignored: vec![Uuid::from_u128(1)], text: Some("ada".to_owned()) };
+        assert_eq!(answered(Form::Contacts(wanted)), json!({"contacts": [contact(3, "Ada B")]}));
+        let ids = vec![Uuid::from_u128(2)];
+        assert_eq!(answered(Form::Ids(ids.clone())), json!({ "contacts": ids, "stream": stream }));
     }
 }

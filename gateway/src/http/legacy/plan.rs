@@ -2,6 +2,7 @@
 //!
 //! Made from what the call was given and nothing else. Not here: submitting, and any rule of an event.
 
+use rill_actors::account::wish::Wish;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -13,19 +14,53 @@ pub(crate) type Planned<'a> = Result<Plan<'a>, Refused>;
 
 /// The events of a call. The first that is refused ends it; those before it have taken effect.
 pub(crate) struct Plan<'a> {
-    /// In their order; at least one.
+    /// In their order.
     pub(crate) steps: Vec<Step<'a>>,
+    /// What is wanted of the caller's account behind them that is no event.
+    pub(crate) wishes: Vec<Wish>,
     /// How it is answered.
     pub(crate) form: Form,
+    /// An event that is refused is passed over.
+    pub(crate) is_lenient: bool,
 }
 
-/// The two forms of answers (protocol.md §6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The forms of answers (protocol.md §6).
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     /// `{header, stream, …}`.
     Conversation,
     /// `{stream}`.
     Stream,
+    /// The caller's own `contact` record, and the same as `{stream}`: the sources differ in which it is.
+    Own,
+    /// One `contact` record.
+    Contact,
+    /// `{contacts}`: those of the stream that are wanted.
+    Contacts(Wanted),
+    /// `{contacts, stream}`: these ids.
+    Ids(Vec<Uuid>),
+}
+
+/// Which contacts an answer has.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Wanted {
+    /// All but these.
+    pub(crate) ignored: Vec<Uuid>,
+    /// Those in whose names or addresses this is, in lower case.
+    pub(crate) text: Option<String>,
+}
+
+impl Wanted {
+    /// Whether a `contact` record is wanted.
+    pub(crate) fn has(&self, contact: &Value) -> bool {
+        let id = contact["account_id"].as_str().and_then(|id| Uuid::try_parse(id).ok());
+        let is_ignored = id.is_some_and(|id| self.ignored.contains(&id));
+        let says = |text: &str| {
+            let keys = ["display_name", "full_name", "email", "fleep_address"];
+            keys.iter().any(|key| contact[key].as_str().is_some_and(|of| of.to_lowercase().contains(text)))
+        };
+        !is_ignored && self.text.as_deref().is_none_or(says)
+    }
 }
 
 /// One event to be submitted.
@@ -40,6 +75,8 @@ pub(crate) struct Step<'a> {
     pub(crate) blanks: Vec<Blank>,
     /// It is on what the steps before it have made or changed.
     pub(crate) follows: bool,
+    /// It is submitted again for as long as its list goes on.
+    pub(crate) pages: bool,
     is_from: bool,
 }
 
@@ -70,14 +107,24 @@ impl<'a> From<Step<'a>> for Plan<'a> {
 
 impl<'a> From<Vec<Step<'a>>> for Plan<'a> {
     fn from(steps: Vec<Step<'a>>) -> Self {
-        Self { steps, form: Form::Conversation }
+        Self { steps, wishes: Vec::new(), form: Form::Conversation, is_lenient: false }
     }
 }
 
 impl<'a> Plan<'a> {
     /// Answered without a header.
     pub(crate) fn without_header(self) -> Self {
-        Self { form: Form::Stream, ..self }
+        self.answered(Form::Stream)
+    }
+
+    /// Answered in this form.
+    pub(crate) fn answered(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// What is refused is passed over.
+    pub(crate) fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
     }
 
     /// Where the client's picture of the conversation ends, when no step tells it what came after.
@@ -89,8 +136,8 @@ impl<'a> Plan<'a> {
 
 impl<'a> Step<'a> {
     pub(crate) fn new(given: &'a Given, urn: &'static str, conversation_id: Option<Uuid>) -> Self {
-        let step =
-            Self { given, urn, params: Map::new(), blanks: Vec::new(), follows: false, is_from: false };
+        let (params, blanks) = (Map::new(), Vec::new());
+        let step = Self { given, urn, params, blanks, follows: false, pages: false, is_from: false };
         match conversation_id {
             Some(id) => step.with("conversation_id", id.to_string()),
             None => step,
@@ -99,6 +146,11 @@ impl<'a> Step<'a> {
 
     pub(crate) fn following(self) -> Self {
         Self { follows: true, ..self }
+    }
+
+    /// Submitted again for as long as its list goes on.
+    pub(crate) fn with_all_pages(self) -> Self {
+        Self { pages: true, ..self }
     }
 
     /// A param of this value.

@@ -1,0 +1,62 @@
+//! What a session costs in memory: idle, and after a burst.
+//!
+//! Not here: what its traffic costs in processor time.
+
+use super::{Suite, caveat};
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::report::Bar;
+use crate::scenario::{Pace, Scenario, Shape};
+
+/// Members of each room of the burst, of whom some write.
+const ROOM: usize = 100;
+const WRITERS: usize = 10;
+
+/// Messages that come to each session.
+const MESSAGES: f64 = 100.0;
+
+/// What an idle session may cost, and one after the burst, in KB of 1,000 bytes.
+const IDLE_KB: f64 = 4.0;
+const BURST_KB: f64 = 5.0;
+
+pub(super) fn measure(suite: &mut Suite) -> Result<(), Failure> {
+    let (sessions, hold_s) = (suite.size.sessions, suite.size.hold_s);
+    let files = suite.report.machine.open_files_max;
+    let idle = Scenario {
+        sessions,
+        pace: Pace::Idle,
+        warm_up_s: hold_s / 2.0,
+        measure_s: hold_s / 2.0,
+        ..Scenario::bundled("idle")?
+    };
+    let outcome = suite.load(&idle)?;
+    let note = |outcome: &Outcome| {
+        format!("{sessions} sessions, {files} open files in a process; {}", caveat(&[outcome]))
+    };
+    let text = note(&outcome);
+    suite.tell("memory per idle session", kb_per_session(&outcome), "KB", Some(Bar::AtMost(IDLE_KB)), text);
+    let burst = Scenario {
+        conversations: sessions / ROOM,
+        members: ROOM,
+        writers: WRITERS,
+        shape: Shape::Burst { messages: MESSAGES / WRITERS as f64, rest_s: hold_s },
+        warm_up_s: hold_s / 2.0,
+        ..Scenario::bundled("burst")?
+    };
+    let outcome = suite.load(&burst)?;
+    let text = format!("rooms of {ROOM} and what they remember included; {}", note(&outcome));
+    suite.tell(
+        "memory per session after a burst of 100 messages to each",
+        kb_per_session(&outcome),
+        "KB",
+        Some(Bar::AtMost(BURST_KB)),
+        text,
+    );
+    Ok(())
+}
+
+/// All that the server has grown by since before anybody connected.
+fn kb_per_session(outcome: &Outcome) -> Option<f64> {
+    let (before, after) = outcome.idle.zip(outcome.window.resident_bytes)?;
+    Some((after as f64 - before.resident_bytes as f64) / outcome.scenario.online() as f64 / 1000.0)
+}
