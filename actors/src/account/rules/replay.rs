@@ -248,6 +248,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Assigned { .. }
             | Effect::Stored { .. }
             | Effect::Sweep { .. }
+            | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Employed(_)
             | Effect::Enlisted { .. }
