@@ -340,6 +340,10 @@ impl<G: Group> Owner for Office<G> {
         true
     }
 
+    fn is_nothing(&self) -> bool {
+        self.state.is_nothing()
+    }
+
     fn forget(&mut self) {
         self.state = G::new(self.id);
         self.outcomes = Outcomes::default();
