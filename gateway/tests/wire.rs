@@ -86,6 +86,7 @@ mod value;
 use complaint::Complaint;
 use person::Transport;
 use remains::Remains;
+use rill_loadtest::metrics;
 use rill_loadtest::server::Server;
 use script::Script;
 use std::collections::BTreeMap;
@@ -96,6 +97,9 @@ use std::time::Instant;
 
 /// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
 const SIDE_BY_SIDE: usize = 4;
+
+/// Owners leave memory as soon as nobody has asked them for so many milliseconds: in the middle of scenarios, wherever they pause.
+const NAP: [&str; 2] = ["--idle-ms", "60"];
 
 /// How a promise is shown; scenarios leave something behind.
 type Proof = dyn Fn(&Server) -> Result<Vec<Remains>, Complaint> + Send + Sync;
@@ -197,7 +201,8 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
         Err(error) => return start("a temporary folder", error.to_string()),
     };
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let mut server = match Server::start(binary, &folder.path().join("data"), &elsewhere::SETTING) {
+    let settings = [elsewhere::SETTING, NAP].concat();
+    let mut server = match Server::start(binary, &folder.path().join("data"), &settings) {
         Ok(server) => server,
         Err(failure) => return start("the server", failure.to_string()),
     };
@@ -223,6 +228,10 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
 fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
     let name = "kill -9: every scenario's end is still there, and every client catches up with it";
     let start = Instant::now();
+    let slept = match metrics::scrape(&server.url()) {
+        Ok(metrics) => metrics.get("rill_passivations_total").copied().unwrap_or(0.0),
+        Err(failure) => return vec![(name.to_owned(), failure.into())],
+    };
     if let Err(failure) = server.restart() {
         return vec![(name.to_owned(), failure.into())];
     }
@@ -240,7 +249,7 @@ fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, C
     }
     let word = if failed.is_empty() { "ok" } else { "BROKEN" };
     println!(
-        "{name} ... {word} ({pictures} pictures of {people} people compared; {restarted} ms to start again, {} ms in all)",
+        "{name} ... {word} ({pictures} pictures of {people} people compared; owners had left memory {slept} times; {restarted} ms to start again, {} ms in all)",
         start.elapsed().as_millis()
     );
     failed

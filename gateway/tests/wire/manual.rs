@@ -98,7 +98,7 @@ fn fits(event: &EventSpec, parts: &[Part], record: &Record, is_repeat: bool) -> 
     let judged: Vec<_> = part.shapes.iter().map(|shape| shape.check(&record)).collect();
     match judged.into_iter().reduce(|judged, next| judged.or(next)) {
         Some(Err(complaint)) if !is_repeat => Err(complaint),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -143,11 +143,11 @@ pub(crate) fn is_shown(scripts: &[Script], stems: &[String]) -> Result<(), Compl
                 continue;
             };
             let urn = urn.strip_prefix(URN_PREFIX).unwrap_or(urn);
-            match &pair[1].deed {
-                Deed::Done { .. } => done.insert(urn),
-                Deed::Refused { .. } => refused.insert(urn),
-                _ => false,
-            };
+            if matches!(pair[1].deed, Deed::Done { .. }) {
+                done.insert(urn);
+            } else if matches!(pair[1].deed, Deed::Refused { .. }) {
+                refused.insert(urn);
+            }
         }
     }
     let mut missing = Vec::new();

@@ -60,6 +60,10 @@ pub(super) enum Act {
     Read(&'static str, u64),
     Unread(&'static str, u64),
     SetRead(u64, Option<u64>),
+    /// Puts the conversation away, or takes it back.
+    Shelve(&'static str, u64),
+    /// Sets how he is alerted.
+    Alert(&'static str),
     /// Does what moves no counter.
     Idle(&'static str),
     /// The connection breaks.
@@ -69,7 +73,7 @@ pub(super) enum Act {
 }
 
 /// How often each is drawn.
-const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 23] = [
+const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 25] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
@@ -109,6 +113,10 @@ const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 23] = [
     (5, |rng| Act::SetRead(number(rng), None)),
     (3, |rng| Act::SetRead(number(rng), Some(number(rng)))),
     (6, |rng| Act::Idle(one(rng, &["conv:activate", "conv:set_writing", "conv:end_writing", "conv:get"]))),
+    (5, |rng| Act::Shelve(one(rng, &["conv:archive", "conv:unarchive"]), number(rng))),
+    (8, |rng| {
+        Act::Alert(one(rng, &["conv:set_passive", "conv:unmute", "conv:mute", "conv:mute_until_read"]))
+    }),
     (4, |_| Act::Away),
     (4, |_| Act::Back),
 ];
@@ -227,7 +235,13 @@ impl Scene<'_> {
                     json!({"conversation_id": id, "message_nr": nr(at), "old_message_nr": old.map(nr)});
                 Some(("conv:set_read_message_nr".to_owned(), params))
             }
-            Act::Add(..) | Act::Remove(..) | Act::Leave | Act::Topic(..) | Act::Idle(..) => self.of_conv(act),
+            Act::Add(..)
+            | Act::Remove(..)
+            | Act::Leave
+            | Act::Topic(..)
+            | Act::Shelve(..)
+            | Act::Alert(_)
+            | Act::Idle(..) => self.of_conv(act),
             Act::Away | Act::Back => None,
         }
     }
@@ -248,22 +262,25 @@ impl Scene<'_> {
     }
 
     fn of_conv(&self, act: Act) -> Option<(String, Value)> {
-        let id = &self.room.id;
-        Some(match act {
-            Act::Add(bits) => {
-                ("conv:add_members".to_owned(), json!({"conversation_id": id, "account_ids": self.ids(bits)}))
-            }
-            Act::Remove(bits) => (
-                "conv:remove_members".to_owned(),
-                json!({"conversation_id": id, "account_ids": self.ids(bits)}),
-            ),
-            Act::Leave => ("conv:leave".to_owned(), json!({"conversation_id": id})),
-            Act::Topic(word) => {
-                ("conv:set_topic".to_owned(), json!({"conversation_id": id, "topic": topic(word)}))
-            }
-            Act::Idle(urn) => (urn.to_owned(), json!({"conversation_id": id})),
-            _ => return None,
-        })
+        let mut params = json!({"conversation_id": self.room.id});
+        let urn = if let Act::Shelve(urn, _) | Act::Alert(urn) | Act::Idle(urn) = act {
+            urn
+        } else if let Act::Add(bits) = act {
+            params["account_ids"] = json!(self.ids(bits));
+            "conv:add_members"
+        } else if let Act::Remove(bits) = act {
+            params["account_ids"] = json!(self.ids(bits));
+            "conv:remove_members"
+        } else if let Act::Topic(word) = act {
+            params["topic"] = topic(word).into();
+            "conv:set_topic"
+        } else {
+            "conv:leave"
+        };
+        if let Act::Shelve("conv:archive", at) = act {
+            params["show_message_nr"] = self.room.pick(at).into();
+        }
+        Some((urn.to_owned(), params))
     }
 }
 

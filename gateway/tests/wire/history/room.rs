@@ -31,6 +31,7 @@ struct Member {
     send: u64,
     read: u64,
     is_mark_unread: Option<bool>,
+    is_passive: bool,
 }
 
 /// The conversation.
@@ -89,18 +90,28 @@ impl Room {
     }
 
     fn enter(&mut self, who: usize, nr: u64) {
-        let newcomer = || Member { runs: Vec::new(), send: 0, read: 0, is_mark_unread: None };
+        let newcomer =
+            || Member { runs: Vec::new(), send: 0, read: 0, is_mark_unread: None, is_passive: false };
         let member = self.members.entry(who).or_insert_with(newcomer);
-        member.runs.push((nr, None));
+        member.is_passive = false;
         member.send = nr;
-        member.read = nr - 1;
+        // A passive member is one already, and is active again.
+        if member.runs.last().is_none_or(|run| run.1.is_some()) {
+            member.runs.push((nr, None));
+            member.read = nr - 1;
+        }
     }
 
     fn exit(&mut self, who: usize, nr: u64) {
         if let Some(member) = self.members.get_mut(&who) {
             member.runs.last_mut().expect("whoever is in has come in").1 = Some(nr);
             member.send = nr;
+            member.is_passive = false;
         }
+    }
+
+    fn is_passive(&self, who: usize) -> bool {
+        self.members.get(&who).is_some_and(|member| member.is_passive)
     }
 
     fn read(&mut self, who: usize, nr: u64, is_mark_unread: bool) {
@@ -127,7 +138,7 @@ impl Room {
                 self.last += 1;
                 newest.nr
             }
-            _ => self.say(author, kind),
+            Some(_) | None => self.say(author, kind),
         }
     }
 
@@ -149,8 +160,8 @@ impl Room {
             Act::Turn(_, state, at) => {
                 self.open_text(who, self.pick(at)).is_some_and(|line| may_turn(line, state))
             }
-            Act::Idle("conv:get") => self.knows(who),
-            Act::Idle(_) => is_in,
+            Act::Idle("conv:get") | Act::Shelve(..) => self.knows(who),
+            Act::Idle(_) | Act::Alert(_) => is_in,
             Act::Copy { .. }
             | Act::Flag(..)
             | Act::React(..)
@@ -187,7 +198,8 @@ impl Room {
                 self.revised(answer);
             }
             Act::Add(bits) => {
-                let new: Vec<usize> = chosen(bits).filter(|who| !self.is_in(*who)).collect();
+                let new: Vec<usize> =
+                    chosen(bits).filter(|who| !self.is_in(*who) || self.is_passive(*who)).collect();
                 if !new.is_empty() {
                     let nr = self.merge(who, "add");
                     new.into_iter().for_each(|who| self.enter(who, nr));
@@ -204,8 +216,11 @@ impl Room {
                     self.merge(who, "topic");
                 }
             }
-            Act::Read(..) | Act::Unread(..) | Act::SetRead(..) => self.mark(who, act),
-            Act::AddSection | Act::Idle(_) | Act::Away | Act::Back => {}
+            Act::Read(..) | Act::Unread(..) | Act::SetRead(..) | Act::Shelve("conv:archive", _) => {
+                self.mark(who, act);
+            }
+            Act::Alert(urn) => self.alert(who, urn),
+            Act::Shelve(..) | Act::AddSection | Act::Idle(_) | Act::Away | Act::Back => {}
         }
     }
 
@@ -248,19 +263,33 @@ impl Room {
         let (read, show, join) = (now("read_message_nr"), now("show_message_nr"), now("join_message_nr"));
         let forward = |wanted: u64| read.max(wanted.min(show));
         let back = |wanted: u64| read.min(wanted.max(join - 1));
-        match act {
-            Act::Read(_, at) => self.read(who, forward(self.pick(at)), false),
-            Act::SetRead(at, _) if self.pick(at) >= read => self.read(who, forward(self.pick(at)), false),
-            Act::SetRead(_, Some(old)) if self.pick(old) != read => {}
-            Act::SetRead(at, _) => self.read(who, back(self.pick(at)), true),
-            Act::Unread(urn, at) => {
-                let wanted = self.pick(at).saturating_sub(1);
-                if urn != "message:mark_unread" || read >= wanted {
-                    self.read(who, back(wanted), true);
-                }
+        if let Act::Read(_, at) | Act::Shelve(_, at) = act {
+            self.read(who, forward(self.pick(at)), false);
+        } else if let Act::SetRead(at, old) = act {
+            if self.pick(at) >= read {
+                self.read(who, forward(self.pick(at)), false);
+            } else if old.is_none_or(|old| self.pick(old) == read) {
+                self.read(who, back(self.pick(at)), true);
             }
-            _ => {}
+        } else if let Act::Unread(urn, at) = act {
+            let wanted = self.pick(at).saturating_sub(1);
+            if urn != "message:mark_unread" || read >= wanted {
+                self.read(who, back(wanted), true);
+            }
         }
+    }
+
+    /// Becoming passive is said, and so is coming back, which is a change of membership.
+    fn alert(&mut self, who: usize, urn: &str) {
+        match (urn, self.is_passive(who)) {
+            ("conv:set_passive", false) => drop(self.say(who, "passive")),
+            ("conv:unmute", true) => {
+                let nr = self.say(who, "join");
+                self.members.entry(who).and_modify(|member| member.send = nr);
+            }
+            _ => return,
+        }
+        self.members.entry(who).and_modify(|member| member.is_passive = urn == "conv:set_passive");
     }
 
     /// The recipe of §2.3, under the wire's names.
