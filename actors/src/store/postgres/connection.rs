@@ -16,8 +16,9 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 use super::OpenError;
 use crate::store::StoreFault;
 
-/// How long a connection may take until it can be used. A server that is there answers within milliseconds.
-const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// How long a connection may take until it can be used. A server that is there answers within milliseconds; one that has far
+/// too much to do gets on all the same.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// How long what was sent may stay unacknowledged before the connection counts as lost. A network that is away for longer
 /// is not waited for: another connection may get through.
