@@ -26,6 +26,7 @@ use crate::refuse::Refused;
 use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
+pub(crate) mod business;
 mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
@@ -41,6 +42,7 @@ mod registration;
 pub(crate) mod search;
 mod settings;
 pub(crate) mod sys;
+pub(crate) mod team;
 pub(crate) mod upload;
 
 /// How many turns an owner or a session gets whose actor ended just when it was asked.

@@ -14,12 +14,14 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::page::routes(config);
     http::account::routes(config);
     http::enrolment::routes(config);
+    http::business::routes(config);
     http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
     http::legacy::routes(config);
     http::search::routes(config);
     http::file::routes(config);
+    http::team::routes(config);
     http::upload::routes(config);
     http::sys::routes(config);
     config.default_service(web::to(unknown));

@@ -317,6 +317,8 @@ fn known(status: AccountStatus) -> contact::Shared<'static> {
         fleep_address: (status == AccountStatus::Active).then_some("bob"),
         mk_account_status: status,
         organisation_id: None,
+        organisation_name: None,
+        is_org_admin: None,
         status_emoji: None,
         status_message: None,
     }
@@ -381,6 +383,8 @@ fn contact_of_oneself_and_of_a_stranger() {
         fleep_autogen: Some("alice"),
         mk_account_status: AccountStatus::Active,
         organisation_id: None,
+        organisation_name: None,
+        is_org_admin: None,
         dialog_id: (),
         is_hidden_for_add: true,
         phone_nr: None,

@@ -30,6 +30,14 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Mail { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
+        | Effect::Employed(_)
+        | Effect::Enlisted { .. }
+        | Effect::Staffed { .. }
+        | Effect::Placed { .. }
+        | Effect::Founded { .. }
+        | Effect::Answered { .. }
+        | Effect::Managed { .. }
+        | Effect::Discharged { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
     }
 }
@@ -52,6 +60,14 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Mail { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
+        | Effect::Employed(_)
+        | Effect::Enlisted { .. }
+        | Effect::Staffed { .. }
+        | Effect::Placed { .. }
+        | Effect::Founded { .. }
+        | Effect::Answered { .. }
+        | Effect::Managed { .. }
+        | Effect::Discharged { .. }
         | Effect::Fetch(_) => None,
     }
 }
