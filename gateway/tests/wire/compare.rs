@@ -102,7 +102,10 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
             is_extra && (is_out || !header.is_some_and(|header| flag(header, "is_admin")))
         }
         "team" => {
-            let is_known = |team: &Record| !flag(team, "is_tiny") && !flag(team, "is_deleted");
+            // One that the viewer was shown as an admin of its organisation is none that he is told of.
+            let is_known = |team: &Record| {
+                !(flag(team, "is_tiny") || flag(team, "is_deleted") || team.contains_key("managed_time"))
+            };
             is_extra && !live.record("team", key).is_some_and(is_known)
         }
         "reminder" => is_extra && !live.record("reminder", key).is_some_and(|one| flag(one, "is_active")),

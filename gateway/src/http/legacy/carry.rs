@@ -12,7 +12,7 @@ use rill_actors::hub::Item;
 use rill_actors::piece::Piece;
 use rill_proto::envelope::Submission;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::record::{self, request};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
