@@ -114,6 +114,7 @@ impl Group for State {
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
             | Effect::Sweep { .. }
+            | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Stored { .. }
             | Effect::Fetch(_)
