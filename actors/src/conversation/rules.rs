@@ -427,7 +427,8 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let label = conv::Event::SetLabels(conv::SetLabels { conversation_id: CONVERSATION, label_ids: vec![] });
+        let label =
+            conv::Event::SetLabels(conv::SetLabels { conversation_id: CONVERSATION, label_ids: vec![] });
         let event = ClientEvent::Conv(label);
         let urn = event.urn();
         assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));

@@ -7,8 +7,8 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, managed, marks, membership,
-    presence, setting, shelf, sync, topic,
+    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, managed, marks,
+    membership, presence, setting, shelf, sync, topic,
 };
 use crate::conversation::state::State;
 
@@ -67,8 +67,8 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
         Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
         Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
-        Event::AddTeam(_)
-        | Event::RemoveTeam(_)
-        | Event::SetLabels(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::AddTeam(_) | Event::RemoveTeam(_) | Event::SetLabels(_) => {
+            Err(Refusal::not_supported(event.urn()).into())
+        }
     }
 }

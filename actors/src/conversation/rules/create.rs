@@ -87,13 +87,12 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
         membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
     }
     let others: Vec<AccountId> = plan.others.iter().map(|(id, _)| *id).collect();
-    let create =
-        body::Create {
-            members: others.clone(),
-            topic: plan.topic,
-            org_name: plan.organisation.as_ref().map(|organisation| organisation.name.clone()),
-            organisation_id: plan.organisation.as_ref().map(|organisation| organisation.id),
-        };
+    let create = body::Create {
+        members: others.clone(),
+        topic: plan.topic,
+        org_name: plan.organisation.as_ref().map(|organisation| organisation.name.clone()),
+        organisation_id: plan.organisation.as_ref().map(|organisation| organisation.id),
+    };
     let nr = draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
     let sections = put_sections(&mut draft);
     draft.settle_dialog();

@@ -145,7 +145,12 @@ pub(super) fn remove_admins(
 }
 
 /// `conv:enable_admin_write_only` and its opposite.
-pub(super) fn admin_write_only(on: bool, state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
+pub(super) fn admin_write_only(
+    on: bool,
+    state: &State,
+    caller: AccountId,
+    facts: &Facts,
+) -> Judged<Decision> {
     let (head, member, _) = admin(state, caller)?;
     setting::quietly(Ok((head, member)), state, caller, facts, |settings| {
         if settings.is_admin_write_only.unwrap_or(false) != on {
@@ -498,12 +503,19 @@ mod tests {
         replay.put_up(ALICE, "add_pinned");
         assert_eq!(replay.ask(BOB, ask_for("conv_deleted_by_admin")).unwrap_err().status, 431);
         let decision = replay.ask(ALICE, ask_for("conv_deleted_by_admin")).unwrap();
-        assert_eq!((replay.message(4).kind, replay.message(4).inbox_nr), (MessageKind::DeleteV1, 2), "it alerts");
+        assert_eq!(
+            (replay.message(4).kind, replay.message(4).inbox_nr),
+            (MessageKind::DeleteV1, 2),
+            "it alerts"
+        );
         assert_eq!(replay.body(4)["members"], json!([ALICE, BOB]));
         assert_eq!(told(&decision, Reach::Account(BOB)), ["conv Init(Full) fw 4 bw 4 reset", "message 4"]);
         assert_eq!(lines(&decision.answer), ["conv Init(Full) fw 4 bw 4 reset", "message 4"]);
         assert!(replay.present().is_empty());
-        assert_eq!((seen(&replay, ALICE), seen(&replay, BOB), seen(&replay, CHARLIE)), (vec![4], vec![4], vec![]));
+        assert_eq!(
+            (seen(&replay, ALICE), seen(&replay, BOB), seen(&replay, CHARLIE)),
+            (vec![4], vec![4], vec![])
+        );
         assert_eq!(replay.counters(BOB).unread, 2);
         assert_eq!(replay.ask(ALICE, add_plain("x")), Err(Refusal::has_left()));
         let left = &replay.catch_up(CHARLIE, replay.stamp - 1);
