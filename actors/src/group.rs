@@ -196,6 +196,9 @@ pub trait Group: Clone + PartialEq + Debug + Unpin + 'static {
     /// Whose rows they are.
     fn aggregate(id: Self::Id) -> Aggregate;
 
+    /// It does not exist.
+    fn is_nothing(&self) -> bool;
+
     /// Puts one change in.
     fn fold(&mut self, change: &Self::Change);
 

@@ -274,6 +274,7 @@ impl Owner for Account {
                 }
                 Err(fault) => {
                     tracing::error!(account_id = %owner.id, %fault, "an account cannot be loaded");
+                    owner.turn_runs_away();
                     owner.retire(ctx);
                 }
             }
@@ -302,6 +303,10 @@ impl Owner for Account {
 
     fn is_quiet(&mut self) -> bool {
         self.runs.is_empty() && self.fetching.borrow().is_empty()
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.state.head.is_none()
     }
 
     fn forget(&mut self) {

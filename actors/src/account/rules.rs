@@ -465,6 +465,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         }
         // These are for others.
         Effect::Profile { .. }
+        | Effect::Ring { .. }
         | Effect::Named { .. }
         | Effect::Sweep { .. }
         | Effect::Ring { .. }

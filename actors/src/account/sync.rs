@@ -59,6 +59,10 @@ pub(crate) struct Page {
     texts: Texts,
 }
 
+/// The horizon of a conversation that is new to the account since the client's own: it is told whole. Above 0, since the client may
+/// hold something of it all the same, by answers that came ahead of its horizon.
+const LONG_AGO: Stamp = 1;
+
 /// What the sessions must be told once an effect is durable.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -163,7 +167,9 @@ impl Account {
             changed.map(|(id, row)| (id, row.email.clone())).collect();
         let memberships = self.state.memberships.iter();
         let wanted: Wanted = memberships
-            .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
+            .map(|(id, membership)| {
+                (*id, if membership.stamp > horizon { horizon.min(LONG_AGO) } else { horizon })
+            })
             .collect();
         let all = wanted.clone();
         let node = Arc::clone(&self.desk.node);
@@ -298,6 +304,13 @@ impl Account {
     pub(super) fn lose_page(&self, page: Page) {
         if let Some(run) = self.runs.get(&page.key).filter(|run| run.sync.number == page.number) {
             turn_away(&self.desk.node, run.sync.lane.clone());
+        }
+    }
+
+    /// Nobody is left who could bring the syncs under way to their ends: the sessions come again.
+    pub(super) fn turn_runs_away(&mut self) {
+        for (_, run) in self.runs.drain() {
+            turn_away(&self.desk.node, run.sync.lane);
         }
     }
 

@@ -158,7 +158,9 @@ fn encode(
                 conversation_id,
                 account_id: *account_id,
                 join_message_nr: member.join_message_nr,
-                read_message_nr: member.has_read.then_some(member.read_message_nr),
+                read_message_nr: member
+                    .has_read
+                    .then(|| member.shown_read_nr.unwrap_or(member.read_message_nr)),
                 is_writing: Some(pens.contains_key(account_id)),
                 activity_time: None,
             };

@@ -474,6 +474,10 @@ impl Owner for Conversation {
         self.soft.is_quiet()
     }
 
+    fn is_nothing(&self) -> bool {
+        self.state.head.is_none()
+    }
+
     fn forget(&mut self) {
         self.state = State::new(self.id);
         self.subscribers = Subscribers::default();

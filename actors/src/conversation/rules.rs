@@ -57,6 +57,8 @@ mod topic;
 pub mod visit;
 
 #[cfg(test)]
+mod mangled;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod replay;

@@ -134,6 +134,9 @@ pub struct Member {
     /// Whether others have been told of a read horizon of his (conversations.md §8: left out until he has read something).
     #[serde(default)]
     pub has_read: bool,
+    /// The read horizon that the others know, while his own lies behind it: they are not told that he moved it back (§2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_read_nr: Option<u64>,
     /// Post time of the message that brought him in, unix seconds.
     pub join_time: i64,
     /// Absent until he first reads or acts.

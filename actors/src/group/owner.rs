@@ -35,7 +35,7 @@ pub struct Office<G: Group> {
 
 /// One thing to do.
 pub(crate) enum Work<G: Group> {
-    Job(Job<G>),
+    Job(Box<Job<G>>),
     Visit(Visit),
 }
 
@@ -81,7 +81,7 @@ impl<G: Group> Office<G> {
             Err(Stop::Needs(need)) => {
                 // The rows in the store are older than the memory.
                 if matches!(need, Need::Rows(_)) && !self.desk.journal.is_idle() {
-                    return self.desk.wait_for_appends(Work::Job(job));
+                    return self.desk.wait_for_appends(Work::Job(Box::new(job)));
                 }
                 self.learn(job, need, facts, issued, ctx);
             }
@@ -136,7 +136,7 @@ impl<G: Group> Office<G> {
             }
             Err(fault) => {
                 tracing::error!(group = ?self.id, %fault, "a fact cannot be fetched");
-                self.fail(Work::Job(job));
+                self.fail(Work::Job(Box::new(job)));
             }
         }
     }
@@ -287,40 +287,50 @@ impl<G: Group> Owner for Office<G> {
 
     fn begin(&mut self, work: Work<G>, ctx: &mut Context<Self>) {
         match work {
-            Work::Job(job) => self.start(job, ctx),
+            Work::Job(job) => self.start(*job, ctx),
             Work::Visit(visit) => self.visit(visit),
         }
     }
 
     fn fail(&self, work: Work<G>) {
-        match work {
-            Work::Job(Job::Submit(submit)) => {
+        let job = match work {
+            Work::Job(job) => *job,
+            Work::Visit(visit) => {
+                return visit.lanes.into_iter().for_each(|lane| turn_away(&self.desk.node, lane));
+            }
+        };
+        match job {
+            Job::Submit(submit) => {
                 self.desk.node.metrics.events_failed.add(1);
                 self.desk.node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
             }
             // A reply that is dropped tells its caller that the call may be tried again.
-            Work::Job(Job::Order(order)) => drop(order.reply),
-            Work::Job(Job::Apply(entry, _)) => self.desk.node.carry_again(entry),
-            Work::Visit(visit) => visit.lanes.into_iter().for_each(|lane| turn_away(&self.desk.node, lane)),
+            Job::Order(order) => drop(order.reply),
+            Job::Apply(entry, _) => self.desk.node.carry_again(entry),
         }
     }
 
     fn pass_on(&self, work: Work<G>) {
         let node = &self.desk.node;
-        let sent = match work {
-            Work::Job(Job::Submit(submit)) => {
+        let job = match work {
+            Work::Job(job) => *job,
+            Work::Visit(visit) => {
+                let lanes = visit.lanes.clone();
+                if G::send(node, self.id, visit).is_err() {
+                    lanes.into_iter().for_each(|lane| turn_away(node, lane));
+                }
+                return;
+            }
+        };
+        let sent = match job {
+            Job::Submit(submit) => {
                 let fault = submit.answer(Err(&Refusal::unavailable()));
                 G::send(node, self.id, submit).map_err(|_| node.inboxes.put(fault))
             }
-            Work::Job(Job::Order(order)) => G::send(node, self.id, order).map_err(drop),
-            Work::Job(Job::Apply(entry, _)) => {
+            Job::Order(order) => G::send(node, self.id, order).map_err(drop),
+            Job::Apply(entry, _) => {
                 node.carry(entry);
                 Ok(())
-            }
-            Work::Visit(visit) => {
-                let lanes = visit.lanes.clone();
-                let turned_away = |_| lanes.into_iter().for_each(|lane| turn_away(node, lane));
-                G::send(node, self.id, visit).map_err(turned_away)
             }
         };
         let _: Result<(), ()> = sent;
@@ -328,6 +338,10 @@ impl<G: Group> Owner for Office<G> {
 
     fn is_quiet(&mut self) -> bool {
         true
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.state.is_nothing()
     }
 
     fn forget(&mut self) {
@@ -361,7 +375,7 @@ impl<G: Group> Handler<Submit> for Office<G> {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.take(Work::Job(Job::Submit(submit)), ctx);
+        self.take(Work::Job(Box::new(Job::Submit(submit))), ctx);
     }
 }
 
@@ -369,7 +383,7 @@ impl<G: Group> Handler<Order<G::Order>> for Office<G> {
     type Result = ();
 
     fn handle(&mut self, order: Order<G::Order>, ctx: &mut Self::Context) {
-        self.take(Work::Job(Job::Order(order)), ctx);
+        self.take(Work::Job(Box::new(Job::Order(order))), ctx);
     }
 }
 
@@ -386,7 +400,7 @@ impl<G: Group> Handler<Apply> for Office<G> {
 
     fn handle(&mut self, Apply(entry): Apply, ctx: &mut Self::Context) {
         match decode(&entry.payload) {
-            Ok(effect) => self.take(Work::Job(Job::Apply(entry, effect)), ctx),
+            Ok(effect) => self.take(Work::Job(Box::new(Job::Apply(entry, effect))), ctx),
             Err(fault) => tracing::error!(effect = ?entry.id, %fault, "an effect cannot be read"),
         }
     }

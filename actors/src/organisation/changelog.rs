@@ -29,10 +29,7 @@ impl Entry {
     /// Of something about somebody: what it says names him otherwise.
     #[must_use]
     pub fn without_actor(account_id: AccountId, event_type: &str, data: Value, now: i64) -> Self {
-        let event_data = match data {
-            Value::Object(data) => data,
-            _ => Map::new(),
-        };
+        let event_data = if let Value::Object(data) = data { data } else { Map::new() };
         Self { account_id, event_type: event_type.to_owned(), event_data, event_time: now }
     }
 }

@@ -32,8 +32,23 @@ pub fn load(id: OrganisationId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Member(id) => Change::Member(*id, decode(bytes)?),
             RowKey::Team(id) => Change::Team(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Conversation(*id, decode(bytes)?),
-            // Nobody else's row lies here.
-            other => return Err(StoreFault(format!("an organisation has no {other:?}"))),
+            RowKey::Run(_)
+            | RowKey::Section(_)
+            | RowKey::Slot(_)
+            | RowKey::Token(_)
+            | RowKey::Contact(_)
+            | RowKey::Task(_)
+            | RowKey::Text(_)
+            | RowKey::Watcher(_)
+            | RowKey::Notice(_)
+            | RowKey::Place(_)
+            | RowKey::Filed(_)
+            | RowKey::Upload(_)
+            | RowKey::Stored(_)
+            | RowKey::Employment(_) => {
+                // Nobody else's row lies here.
+                return Err(StoreFault(format!("an organisation has no {key:?}")));
+            }
         };
         state.fold(&change);
     }

@@ -45,6 +45,10 @@ impl Group for State {
         Aggregate::Organisation(id)
     }
 
+    fn is_nothing(&self) -> bool {
+        self.head.is_none()
+    }
+
     fn fold(&mut self, change: &Change) {
         self.fold(change);
     }

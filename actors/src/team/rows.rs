@@ -29,8 +29,24 @@ pub fn load(id: TeamId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Head => Change::Head(decode(bytes)?),
             RowKey::Member(id) => Change::Member(*id, decode(bytes)?),
             RowKey::Membership(id) => Change::Place(*id, decode(bytes)?),
-            // Nobody else's row lies here.
-            other => return Err(StoreFault(format!("a team has no {other:?}"))),
+            RowKey::Run(_)
+            | RowKey::Section(_)
+            | RowKey::Slot(_)
+            | RowKey::Token(_)
+            | RowKey::Contact(_)
+            | RowKey::Task(_)
+            | RowKey::Text(_)
+            | RowKey::Watcher(_)
+            | RowKey::Notice(_)
+            | RowKey::Place(_)
+            | RowKey::Filed(_)
+            | RowKey::Upload(_)
+            | RowKey::Stored(_)
+            | RowKey::Employment(_)
+            | RowKey::Team(_) => {
+                // Nobody else's row lies here.
+                return Err(StoreFault(format!("a team has no {key:?}")));
+            }
         };
         state.fold(&change);
     }

@@ -40,6 +40,10 @@ impl Group for State {
         Aggregate::Team(id)
     }
 
+    fn is_nothing(&self) -> bool {
+        self.head.is_none()
+    }
+
     fn fold(&mut self, change: &Change) {
         self.fold(change);
     }

@@ -62,7 +62,8 @@ events! {
     } => {
         by: Anybody, identifier: "conversation_id", system: "autojoin",
         answer: "contact? conv(N) message? section? activity? file?",
-        others: "members: conv(F) message activity", refused: "431 business_logic: autojoin is off",
+        others: "members: conv(F) message activity",
+        refused: "431 not_member: no such conversation; 431 business_logic: autojoin is off",
     }
 
     /// Delete a managed conversation for everybody; only an admin can.
@@ -179,7 +180,7 @@ events! {
         account_ids: Option<Vec<AccountId>>,
         team_ids: Option<Vec<TeamId>>,
     } => {
-        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message?",
+        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
         refused: "430 not_found: somebody who is no member, no such team",
     }

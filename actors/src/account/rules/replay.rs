@@ -228,7 +228,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
     let short = decision.effects.iter().map(|(target, effect)| {
         let target = match target {
             Aggregate::Account(id) => name(*id),
-            _ => "conversation",
+            Aggregate::Conversation(_) | Aggregate::Organisation(_) | Aggregate::Team(_) => "conversation",
         };
         match effect {
             Effect::Profile { profile, .. } => format!("{target} profile {}", profile.version),

@@ -73,6 +73,7 @@ fn member(name: &str, place: u32) -> Member {
         read_message_nr: 0,
         read_inbox_nr: 0,
         has_read: false,
+        shown_read_nr: None,
         join_time: 1_001,
         is_mark_unread: None,
         my_message_nr: None,

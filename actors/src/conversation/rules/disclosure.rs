@@ -172,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_keeps_the_beginning_that_was_opened_to_him() {
+        let mut replay = Replay::with(&[]);
+        replay.ask(ALICE, event("conv:conv_enable_autojoin", json!({}))).unwrap();
+        replay.ask(JIL, event("conv:autojoin", json!({}))).unwrap();
+        replay.ask(ALICE, disclose(&[JIL])).unwrap();
+        assert_eq!(replay.counters(JIL).inbox_message_nr, 1);
+        replay.ask(JIL, leave()).unwrap();
+        assert_eq!(replay.counters(JIL).inbox_message_nr, 1, "he has not come back from anywhere");
+    }
+
+    #[test]
     fn whoever_sees_the_beginning_opens_it() {
         let mut replay = late();
         let horizon = replay.stamp;

@@ -265,6 +265,7 @@ impl<'a> Draft<'a> {
             alert::rest(member);
         }
         if has_moved {
+            member.shown_read_nr = None;
             member.shown_stamp = stamp;
             self.has_read_on = true;
         }

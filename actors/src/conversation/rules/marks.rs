@@ -135,6 +135,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i
             if !is_stale && !is_set {
                 let read_inbox_nr = draft.inbox_at(to);
                 let member = draft.change(draft.caller)?;
+                if to < read {
+                    member.shown_read_nr = member.shown_read_nr.or(Some(read));
+                }
                 member.read_message_nr = to;
                 member.read_inbox_nr = read_inbox_nr;
                 member.is_mark_unread = Some(true);
@@ -193,6 +196,21 @@ mod tests {
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert!(told(&decision, Reach::Others).is_empty());
         assert_eq!((replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr), (2, 3));
+    }
+
+    #[test]
+    fn the_others_go_on_knowing_how_far_somebody_had_read() {
+        let mut replay = three_posts();
+        let known = |replay: &Replay| replay.state.members[&BOB].shown_read_nr;
+        replay.ask(BOB, mark_read(4, None, None)).unwrap();
+        for event in [mark_unread(3, None, None), set_read(1, None, None), mark_read(1, None, None)] {
+            let decision = replay.ask(BOB, event).unwrap();
+            assert!(told(&decision, Reach::Others).is_empty());
+            assert_eq!(known(&replay), Some(4));
+        }
+        let decision = replay.ask(BOB, mark_read(3, None, None)).unwrap();
+        assert_eq!(told(&decision, Reach::Others), ["activity bob"], "his next step is news again");
+        assert_eq!(known(&replay), None);
     }
 
     #[test]

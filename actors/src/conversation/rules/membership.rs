@@ -121,6 +121,7 @@ pub(super) fn enter(
     member.send_message_nr = nr;
     member.read_message_nr = nr - 1;
     member.read_inbox_nr = draft.inbox_at(nr - 1);
+    member.shown_read_nr = None;
     member.join_time = time;
     member.frozen = None;
     member.is_deleted = false;
@@ -155,6 +156,7 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         read_message_nr: 0,
         read_inbox_nr: 0,
         has_read: false,
+        shown_read_nr: None,
         join_time: 0,
         is_mark_unread: None,
         my_message_nr: None,

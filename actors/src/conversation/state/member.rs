@@ -112,6 +112,7 @@ impl Member {
     /// Whether he was a member before, left, and came back.
     #[must_use]
     pub fn has_rejoined(&self) -> bool {
-        self.runs().next().is_some()
+        // The run that he has left last is no earlier one.
+        self.runs().any(|span| span.begin != self.begin_message_nr)
     }
 }

@@ -89,9 +89,9 @@ mod tests {
     }
 
     fn logged(decision: &Decision) -> Vec<&str> {
-        let entries = decision.changes.iter().filter_map(|change| match change {
-            Change::Entry(_, entry) => Some(entry.event_type.as_str()),
-            _ => None,
+        let entries = decision.changes.iter().filter_map(|change| {
+            let Change::Entry(_, entry) = change else { return None };
+            Some(entry.event_type.as_str())
         });
         entries.collect()
     }

@@ -80,9 +80,9 @@ mod tests {
 
     fn types(replay: &mut Replay<State>, version_nr: Option<u64>) -> Vec<(u64, String)> {
         let decision = replay.order(ALICE, Order::Changelog { version_nr }).unwrap();
-        let entries = decision.answer.iter().map(|news| match news {
-            News::Entry(version_nr, entry) => (*version_nr, entry.event_type.clone()),
-            other => panic!("{other:?}"),
+        let entries = decision.answer.iter().map(|news| {
+            let News::Entry(version_nr, entry) = news else { panic!("{news:?}") };
+            (*version_nr, entry.event_type.clone())
         });
         entries.collect()
     }

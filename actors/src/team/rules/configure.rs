@@ -260,9 +260,9 @@ mod tests {
         let told: Vec<bool> = decision
             .effects
             .iter()
-            .filter_map(|(_, effect)| match effect {
-                Effect::Enlisted { is_member, .. } => Some(*is_member),
-                _ => None,
+            .filter_map(|(_, effect)| {
+                let Effect::Enlisted { is_member, .. } = effect else { return None };
+                Some(*is_member)
             })
             .collect();
         assert_eq!(told, [false, true, true]);

@@ -94,7 +94,7 @@ fn manager(caller: AccountId, wanted: &Create, facts: &Facts) -> Judged<Option<O
 
 /// # Errors
 /// 430 for an organisation that does not exist, 403 for who is no active admin of it.
-pub(super) fn administers<'a>(id: OrganisationId, caller: AccountId, facts: &'a Facts) -> Judged<&'a Sight> {
+pub(super) fn administers(id: OrganisationId, caller: AccountId, facts: &Facts) -> Judged<&Sight> {
     let organisation = facts.organisation(id)?.ok_or_else(|| Refusal::not_found("Organisation"))?;
     if organisation.is_admin(caller) { Ok(organisation) } else { Err(Refusal::forbidden().into()) }
 }

@@ -126,9 +126,9 @@ mod tests {
     }
 
     fn staffed(decision: &Decision) -> Vec<&Roster> {
-        let rosters = decision.effects.iter().filter_map(|(_, effect)| match effect {
-            Effect::Staffed { roster, .. } => Some(roster),
-            _ => None,
+        let rosters = decision.effects.iter().filter_map(|(_, effect)| {
+            let Effect::Staffed { roster, .. } = effect else { return None };
+            Some(roster)
         });
         rosters.collect()
     }
