@@ -468,7 +468,6 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Ring { .. }
         | Effect::Named { .. }
         | Effect::Sweep { .. }
-        | Effect::Ring { .. }
         | Effect::Staffed { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }
