@@ -17,7 +17,7 @@ use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
 use crate::conversation::rules::{alert, dialog};
 use crate::conversation::state::{
-    Boards, Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
+    Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
 };
 use crate::effect::Effect;
 use crate::file::Attached;
@@ -389,9 +389,6 @@ impl<'a> Draft<'a> {
             member.standing = Standing::Kicked;
             member.revoked = vec![all];
             member.init_stamp = stamp;
-            if let Some(frozen) = &mut member.frozen {
-                frozen.boards = Boards::default();
-            }
         }
         Ok(())
     }
