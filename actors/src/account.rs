@@ -15,6 +15,7 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+pub mod avatar;
 pub mod board;
 pub mod contact;
 pub mod employment;
@@ -23,6 +24,7 @@ pub mod fetch;
 mod groups;
 mod introduction;
 pub mod label;
+pub mod listing;
 pub mod login;
 pub mod memberships;
 pub mod notice;

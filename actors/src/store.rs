@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, MessageId, OrganisationId, TeamId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -83,6 +83,8 @@ pub enum RowKey {
     Upload(Uuid),
     /// How much an account's files take in a conversation.
     Stored(ConversationId),
+    /// A label that an account made, or what it set of one that every account has.
+    Label(LabelId),
     /// An organisation that an account is in, or was asked into.
     Employment(OrganisationId),
     /// A team that an account is in, or that an organisation manages.

@@ -32,6 +32,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
             Change::Employment(id, row) => put.push((RowKey::Employment(*id), encode(row))),
             Change::Team(id, row) => put.push((RowKey::Team(*id), encode(row))),
+            Change::Label(id, Some(label)) => put.push((RowKey::Label(*id), encode(label))),
+            Change::Label(id, None) => remove.push(RowKey::Label(*id)),
         }
     }
     (put, remove)
@@ -57,6 +59,7 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Employment(id) => Change::Employment(*id, decode(bytes)?),
             RowKey::Team(id) => Change::Team(*id, decode(bytes)?),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
+            RowKey::Label(id) => Change::Label(*id, Some(decode(bytes)?)),
             RowKey::Member(_)
             | RowKey::Run(_)
             | RowKey::Slot(_)

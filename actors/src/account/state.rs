@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId, MessageId, OrganisationId, SectionId, TeamId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::employment::{self, Duty, Enlistment};
+use crate::account::label::Label;
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
-use crate::account::settings::{Device, Registration, Settings};
-use crate::file::Upload;
+use crate::account::settings::{Alias, Device, Registration, Settings};
+use crate::file::{Content, Upload};
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -20,6 +21,12 @@ use crate::store::Stamp;
 pub struct Head {
     /// What everybody may know.
     pub profile: Profile,
+    /// The bytes of its picture.
+    #[serde(default)]
+    pub avatar: Option<Box<Content>>,
+    /// Its other addresses; `None` until there was one.
+    #[serde(default)]
+    pub aliases: Option<Vec<Alias>>,
     /// As argon2 writes it; `None` when it has no password.
     #[serde(default)]
     pub password_hash: Option<String>,
@@ -44,6 +51,8 @@ impl Head {
     pub fn of(profile: Profile, stamp: Stamp) -> Self {
         Self {
             profile,
+            avatar: None,
+            aliases: None,
             password_hash: None,
             registration: Registration::default(),
             settings: Settings::default(),
@@ -51,6 +60,12 @@ impl Head {
             activity_time: 0,
             stamp,
         }
+    }
+
+    /// Its other addresses.
+    #[must_use]
+    pub fn aliases(&self) -> &[Alias] {
+        self.aliases.as_deref().unwrap_or_default()
     }
 }
 
@@ -117,6 +132,8 @@ pub enum Change {
     Employment(OrganisationId, employment::Row),
     /// A team that it is in, or was.
     Team(TeamId, Enlistment),
+    /// A label.
+    Label(LabelId, Option<Label>),
 }
 
 /// Everything that an active account holds in memory.
@@ -146,6 +163,8 @@ pub struct State {
     pub employments: BTreeMap<OrganisationId, employment::Row>,
     /// Teams that it is in, or was.
     pub teams: BTreeMap<TeamId, Enlistment>,
+    /// Labels that it made, and what it set of those that every account has.
+    pub labels: BTreeMap<LabelId, Label>,
 }
 
 impl State {
@@ -165,6 +184,7 @@ impl State {
             stored: BTreeMap::new(),
             employments: BTreeMap::new(),
             teams: BTreeMap::new(),
+            labels: BTreeMap::new(),
         }
     }
 
@@ -210,6 +230,12 @@ impl State {
             }
             Change::Team(id, row) => {
                 self.teams.insert(*id, row.clone());
+            }
+            Change::Label(id, Some(label)) => {
+                self.labels.insert(*id, label.clone());
+            }
+            Change::Label(id, None) => {
+                self.labels.remove(id);
             }
         }
     }

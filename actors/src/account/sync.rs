@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
 use super::facts::read_texts;
 use super::groups::{Call, visit};
-use super::label::SystemLabel;
+use super::label;
 use super::owner::Work;
 use super::{Account, Sync, upload};
 use crate::conversation::rows::decode;
@@ -151,9 +151,8 @@ impl Account {
         if upload::own_stamp(&self.state) > horizon {
             own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
-        if horizon == 0 {
-            own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
-        }
+        let labels = label::records_since(&self.state.labels, self.id, horizon);
+        own.extend(labels.into_iter().map(Piece::Shared));
         own.extend(self.invitations_since(horizon));
         own.extend(self.team_labels_since(horizon));
         let uploads = self.state.uploads.iter().filter(|(_, upload)| upload.stamp > horizon);

@@ -45,6 +45,7 @@ pub fn load(id: OrganisationId, loaded: &Loaded) -> Result<State, StoreFault> {
             | RowKey::Filed(_)
             | RowKey::Upload(_)
             | RowKey::Stored(_)
+            | RowKey::Label(_)
             | RowKey::Employment(_) => {
                 // Nobody else's row lies here.
                 return Err(StoreFault(format!("an organisation has no {key:?}")));

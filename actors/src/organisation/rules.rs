@@ -119,6 +119,8 @@ impl Group for State {
             | Effect::Assigned { .. }
             | Effect::Sweep { .. }
             | Effect::Ring { .. }
+            | Effect::Alias { .. }
+            | Effect::Labelled { .. }
             | Effect::Attached { .. }
             | Effect::Stored { .. }
             | Effect::Fetch(_)

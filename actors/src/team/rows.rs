@@ -42,6 +42,7 @@ pub fn load(id: TeamId, loaded: &Loaded) -> Result<State, StoreFault> {
             | RowKey::Filed(_)
             | RowKey::Upload(_)
             | RowKey::Stored(_)
+            | RowKey::Label(_)
             | RowKey::Employment(_)
             | RowKey::Team(_) => {
                 // Nobody else's row lies here.

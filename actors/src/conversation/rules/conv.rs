@@ -7,7 +7,7 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, managed, marks,
+    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, label, managed, marks,
     membership, presence, setting, shelf, sync, topic,
 };
 use crate::conversation::state::State;
@@ -42,6 +42,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::EnableAdminWriteOnly(_) => managed::admin_write_only(true, state, caller, facts),
         Event::DisableAdminWriteOnly(_) => managed::admin_write_only(false, state, caller, facts),
         Event::ConvDeletedByAdmin(_) => managed::delete(state, caller, facts),
+        Event::SetLabels(event) => label::set(state, caller, event, facts),
         Event::Autojoin(_) => autojoin::join(state, caller, facts),
         Event::Fork(event) => fork::fork(state, caller, event, facts),
         Event::Disclose(event) => disclosure::conversation(state, caller, event, facts),
@@ -67,8 +68,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
         Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
         Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
-        Event::AddTeam(_) | Event::RemoveTeam(_) | Event::SetLabels(_) => {
-            Err(Refusal::not_supported(event.urn()).into())
-        }
+        Event::AddTeam(_) | Event::RemoveTeam(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }

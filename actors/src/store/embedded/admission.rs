@@ -171,6 +171,7 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Filed(_)
         | RowKey::Upload(_)
         | RowKey::Stored(_)
+        | RowKey::Label(_)
         | RowKey::Employment(_)
         | RowKey::Team(_) => Space::Rows,
     }

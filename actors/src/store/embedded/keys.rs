@@ -7,7 +7,7 @@
 //! byte order is the order that [`RowKey`] promises.
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, MessageId, OrganisationId, TeamId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use crate::store::{Aggregate, EffectId, OutboxEntry, RowKey, Stamp, StoreFault, UniqueKey};
@@ -111,8 +111,9 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Filed(number) => put(20, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
         RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
-        RowKey::Employment(OrganisationId(id)) => put(30, id.as_bytes()),
-        RowKey::Team(TeamId(id)) => put(31, id.as_bytes()),
+        RowKey::Label(LabelId(id)) => put(30, id.as_bytes()),
+        RowKey::Employment(OrganisationId(id)) => put(31, id.as_bytes()),
+        RowKey::Team(TeamId(id)) => put(32, id.as_bytes()),
     }
     key
 }
@@ -138,8 +139,9 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             20 => split_u64(rest).map(|(number, rest)| (RowKey::Filed(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             22 => split_uuid(rest).map(|(id, rest)| (RowKey::Stored(ConversationId(id)), rest))?,
-            30 => split_uuid(rest).map(|(id, rest)| (RowKey::Employment(OrganisationId(id)), rest))?,
-            31 => split_uuid(rest).map(|(id, rest)| (RowKey::Team(TeamId(id)), rest))?,
+            30 => split_uuid(rest).map(|(id, rest)| (RowKey::Label(LabelId(id)), rest))?,
+            31 => split_uuid(rest).map(|(id, rest)| (RowKey::Employment(OrganisationId(id)), rest))?,
+            32 => split_uuid(rest).map(|(id, rest)| (RowKey::Team(TeamId(id)), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -289,8 +291,8 @@ mod tests {
         assert_eq!(row(CHAT, RowKey::Filed(258)), [&id[..], &[1, 20, 0, 0, 0, 0, 0, 0, 1, 2]].concat());
         assert_eq!(row(account, RowKey::Upload(ID)), [&id[..], &[2, 21], &id].concat());
         assert_eq!(row(account, RowKey::Stored(ConversationId(ID))), [&id[..], &[2, 22], &id].concat());
-        assert_eq!(row(account, RowKey::Employment(OrganisationId(ID))), [&id[..], &[2, 30], &id].concat());
-        assert_eq!(row(account, RowKey::Team(TeamId(ID))), [&id[..], &[2, 31], &id].concat());
+        assert_eq!(row(account, RowKey::Employment(OrganisationId(ID))), [&id[..], &[2, 31], &id].concat());
+        assert_eq!(row(account, RowKey::Team(TeamId(ID))), [&id[..], &[2, 32], &id].concat());
         assert_eq!(version(Aggregate::Organisation(OrganisationId(ID))), [&id[..], &[3, 0]].concat());
         assert_eq!(version(Aggregate::Team(TeamId(ID))), [&id[..], &[4, 0]].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
