@@ -387,7 +387,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Closes to everybody who is or was a member all that was written before the message posted just now.
+    /// Closes to everybody who is or was a member all that was written before the message posted just now. Who had left before is
+    /// told by his account that there is less for him.
     ///
     /// # Errors
     /// As [`Draft::change`].
@@ -399,6 +400,13 @@ impl<'a> Draft<'a> {
             member.standing = Standing::Kicked;
             member.revoked = vec![all];
             member.init_stamp = stamp;
+            let profile_version = member.profile.version;
+            if !self.state.members.get(&account_id).is_some_and(Member::is_present) {
+                let conversation_id = self.state.conversation_id;
+                let effect =
+                    Effect::Joined { conversation_id, by: account_id, profile_version, version: stamp };
+                self.effects.push((Aggregate::Account(account_id), effect));
+            }
         }
         Ok(())
     }
