@@ -156,8 +156,9 @@ fn unread(
     }
 }
 
-/// Before a message that brings people in, the viewer may have been away, so its predecessor need not be visible to him.
+/// Before a message that brings people in, the viewer may have been away, and what lies before one that kicks them was taken from
+/// them: its predecessor need not be visible to him.
 fn begins_a_membership(message: &Record) -> bool {
     let kind = text(message, "mk_message_type");
-    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin"
+    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin" || kind == "kickV2"
 }
