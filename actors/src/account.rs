@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId, OrganisationId, RequestId};
 use uuid::Uuid;
 
 use crate::conversation::Token;
@@ -18,8 +18,10 @@ use crate::store::Stamp;
 pub mod avatar;
 pub mod board;
 pub mod contact;
+pub mod employment;
 mod facts;
 pub mod fetch;
+mod groups;
 mod introduction;
 pub mod label;
 pub mod listing;
@@ -39,7 +41,10 @@ mod telling;
 pub mod upload;
 pub mod wish;
 
+pub(crate) use orders::told;
 pub use owner::Account;
+pub(crate) use submission::event_reply;
+pub(crate) use sync::turn_away;
 
 /// Brings a session up to date with everything that its account can see, and makes it live.
 #[derive(Message, Debug)]
@@ -97,6 +102,8 @@ pub enum Found {
         is_listed: bool,
         /// The conversations that the asker can see.
         through: Arc<BTreeSet<ConversationId>>,
+        /// The asker's organisation.
+        organisation_id: Option<OrganisationId>,
     },
 }
 

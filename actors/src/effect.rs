@@ -4,14 +4,17 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::account::employment::Employment;
 use crate::account::profile::Profile;
 use crate::file::fetch::Wanted;
 use crate::letter::Letter;
+use crate::organisation::changelog::Entry;
 use crate::store::{OutboxEntry, Stamp};
+use crate::team::roster::Roster;
 
 /// What a conversation tells an account, or an account a conversation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -154,6 +157,109 @@ pub enum Effect {
         /// The name of the device.
         device: Uuid,
     },
+    /// To an account: what it is to an organisation now.
+    Employed(Employment),
+    /// To an account: whether it is in a team now (accounts.md §8.1).
+    Enlisted {
+        /// The team.
+        team_id: TeamId,
+        /// Its name, which the account's label has.
+        team_name: String,
+        /// It is, or it is no longer.
+        is_member: bool,
+        /// The stamp of the change, as in [`Effect::Joined`].
+        version: Stamp,
+    },
+    /// To a conversation: what one of its teams is now (accounts.md §8.2). Who is new in it joins; who was here through it alone
+    /// and is not in it any more leaves.
+    Staffed {
+        /// The team.
+        roster: Roster,
+        /// Who changed it.
+        by: AccountId,
+    },
+    /// To a team: a conversation has it now, or no longer.
+    Placed {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// It has it, or it has it no longer.
+        is_there: bool,
+        /// Who did it.
+        by: AccountId,
+        /// What the changelog calls the conversation.
+        topic: String,
+        /// The version of the roster that the conversation has.
+        roster_version: u64,
+        /// The stamp of the change, as in [`Effect::Joined`].
+        version: Stamp,
+    },
+    /// To an organisation: somebody makes it. Its founder has it as his already.
+    Founded {
+        /// The founder.
+        by: AccountId,
+        /// Its name.
+        organisation_name: String,
+    },
+    /// To an organisation: somebody answers its invitation, or is in it no more by his own doing.
+    Answered {
+        /// Who answers.
+        account_id: AccountId,
+        /// To which invitation.
+        reminder_id: Uuid,
+        /// He is in it now; otherwise he did not want to.
+        joins: bool,
+        /// He followed a letter that was sent to an address which nobody had registered.
+        is_by_letter: bool,
+    },
+    /// To an organisation: whether it manages a conversation or a team, and what its changelog is to say of it (accounts.md §9.5).
+    Managed {
+        /// What it is about.
+        what: Charge,
+        /// It manages it, or does no longer.
+        is_managed: bool,
+        /// New entries.
+        entries: Vec<Entry>,
+        /// The stamp of the change: an older one than was applied says nothing new.
+        version: Stamp,
+    },
+    /// To a conversation or a team that an organisation manages: what became of somebody in it, or of the organisation. A team
+    /// is told of newcomers as well.
+    Discharged {
+        /// The organisation.
+        organisation_id: OrganisationId,
+        /// Its name.
+        organisation_name: String,
+        /// Who did it.
+        by: AccountId,
+        /// What became of whom.
+        fate: Fate,
+    },
+}
+
+/// What an organisation manages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Charge {
+    /// A conversation.
+    Conversation(ConversationId),
+    /// A team.
+    Team(TeamId),
+}
+
+/// What became of a member of an organisation, or of the organisation, to what it manages (accounts.md §9.2, §9.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// He was invited: org-wide teams take him in.
+    Invited(AccountId),
+    /// He has answered the invitation, or it was withdrawn.
+    Settled(AccountId),
+    /// He is out of it: he stays a member, and is an admin no more.
+    Removed(AccountId),
+    /// He is out of it: he is removed, and what he could read since it was managed is taken from him (accounts.md §10.3).
+    Kicked(AccountId),
+    /// The organisation is closed: it manages nothing any more.
+    Closed,
 }
 
 /// What an account and the account of another address of its tell each other.

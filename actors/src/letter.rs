@@ -55,6 +55,22 @@ pub enum About {
         /// Who brought him in.
         by: String,
     },
+    /// Somebody is invited into an organisation.
+    Employment {
+        /// For the link, where he has to register first.
+        notification_id: Option<String>,
+        /// Who invites him.
+        by: String,
+        /// The organisation's name.
+        organisation_name: String,
+    },
+    /// Somebody is in an organisation no more.
+    Discharge {
+        /// The organisation's name.
+        organisation_name: String,
+        /// His account is closed with it.
+        is_closed: bool,
+    },
     /// An address is to belong to an account.
     Alias {
         /// For the link.

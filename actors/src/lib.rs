@@ -6,7 +6,8 @@
 //! gateway ──▶ Session ──▶ Conversation ──▶ Store            (Submit, then one append)
 //!                │             │  ▲
 //!                │             ▼  │ effects, visits          (Apply, Visit, Peek, OpenDialog)
-//!                └────────▶ Account ──▶ Store
+//!                ├────────▶ Account ──▶ Store
+//!                └────────▶ Organisation, Team ──▶ Store     (as an account; effects go between all of them)
 //!
 //! Conversation, Account, Session ──▶ Inboxes ──▶ Hub ──▶ Sink   (what leaves, in order)
 //!                                     Hub ──▶ Session            (Answered)
@@ -21,11 +22,13 @@ pub mod blobs;
 pub mod conversation;
 pub mod effect;
 pub mod file;
+pub mod group;
 pub mod hub;
 pub mod journal;
 pub mod letter;
 pub mod metrics;
 pub mod node;
+pub mod organisation;
 pub mod outcomes;
 pub mod outside;
 mod owner;
@@ -35,5 +38,6 @@ pub mod presence;
 pub mod search;
 pub mod session;
 pub mod store;
+pub mod team;
 pub mod watermark;
 pub mod weight;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::DashMap;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -21,11 +21,13 @@ use crate::conversation::audience::Site;
 use crate::file::fetch::Fetch;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
+use crate::organisation::Organisation;
 use crate::outside::{Outside, Passwords};
 use crate::post::Post;
 use crate::presence::Presence;
 use crate::store::counted::Counted;
 use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
+use crate::team::Team;
 use crate::watermark::{Issued, Watermark};
 
 /// How many messages may wait for an owner. At 50,000 decisions a second that is some 20 ms of work; more than that in
@@ -82,6 +84,8 @@ pub struct Node {
     pub metrics: Arc<Metrics>,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
     accounts: DashMap<AccountId, Addr<Account>>,
+    organisations: DashMap<OrganisationId, Addr<Organisation>>,
+    teams: DashMap<TeamId, Addr<Team>>,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     again: Mutex<Vec<OutboxEntry>>,
@@ -123,6 +127,8 @@ impl Node {
             metrics,
             conversations: DashMap::new(),
             accounts: DashMap::new(),
+            organisations: DashMap::new(),
+            teams: DashMap::new(),
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             again: Mutex::new(Vec::new()),
@@ -217,6 +223,44 @@ impl Node {
         })
     }
 
+    /// Sends to an organisation, starting its actor when it is not there.
+    ///
+    /// # Errors
+    /// Its mailbox is full.
+    pub fn to_organisation<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Organisation: Handler<M>,
+        <Organisation as Actor>::Context: ToEnvelope<Organisation, M>,
+    {
+        deliver(&self.organisations, id, message, || {
+            let node = Arc::clone(self);
+            Organisation::start_in_arbiter(self.arbiter(), move |ctx| {
+                ctx.set_mailbox_capacity(MAILBOX_MAX);
+                Organisation::new(node, id)
+            })
+        })
+    }
+
+    /// Sends to a team, starting its actor when it is not there.
+    ///
+    /// # Errors
+    /// Its mailbox is full.
+    pub fn to_team<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Team: Handler<M>,
+        <Team as Actor>::Context: ToEnvelope<Team, M>,
+    {
+        deliver(&self.teams, id, message, || {
+            let node = Arc::clone(self);
+            Team::start_in_arbiter(self.arbiter(), move |ctx| {
+                ctx.set_mailbox_capacity(MAILBOX_MAX);
+                Team::new(node, id)
+            })
+        })
+    }
+
     /// Whether a conversation's actor is in memory (or on its way there).
     #[must_use]
     pub fn is_active(&self, id: ConversationId) -> bool {
@@ -239,6 +283,16 @@ impl Node {
         self.accounts.remove_if(&id, |_, known| known == addr);
     }
 
+    /// An organisation's actor retires.
+    pub(crate) fn retire_organisation(&self, id: OrganisationId, addr: &Addr<Organisation>) {
+        self.organisations.remove_if(&id, |_, known| known == addr);
+    }
+
+    /// A team's actor retires.
+    pub(crate) fn retire_team(&self, id: TeamId, addr: &Addr<Team>) {
+        self.teams.remove_if(&id, |_, known| known == addr);
+    }
+
     /// Carries an effect to its target; one that cannot take it now gets it a little later, and one that is an alarm when its
     /// time has come.
     pub fn carry(self: &Arc<Self>, entry: OutboxEntry) {
@@ -251,6 +305,8 @@ impl Node {
         let carried = match entry.target {
             Aggregate::Conversation(id) => self.to_conversation(id, crate::effect::Apply(entry.clone())),
             Aggregate::Account(id) => self.to_account(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Organisation(id) => self.to_organisation(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Team(id) => self.to_team(id, crate::effect::Apply(entry.clone())),
         };
         if carried.is_err() {
             self.carry_again(entry);

@@ -377,9 +377,8 @@ impl Session {
             Owner::Conversation(id) => self.node.to_conversation(id, submit),
             Owner::NewConversation => self.node.to_conversation(self.created_by(request_id), submit),
             Owner::Caller | Owner::Dialog(_) => self.node.to_account(caller, submit),
-            Owner::Team(_) | Owner::Organisation(_) => {
-                return Err((Refusal::not_supported(submit.event.urn()), None));
-            }
+            Owner::Organisation(id) => self.node.to_organisation(id, submit),
+            Owner::Team(id) => self.node.to_team(id, submit),
         };
         sent.map_err(|_| (Refusal::unavailable(), None))
     }

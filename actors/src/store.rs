@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -41,6 +41,10 @@ pub enum Aggregate {
     Conversation(ConversationId),
     /// An account: profile, tokens, contacts, memberships.
     Account(AccountId),
+    /// An organisation: head, members, what it manages, its changelog.
+    Organisation(OrganisationId),
+    /// A team: head, members, conversations.
+    Team(TeamId),
 }
 
 /// Which row of an aggregate. Within a kind, rows are ordered by their number or id.
@@ -48,19 +52,20 @@ pub enum Aggregate {
 pub enum RowKey {
     /// The aggregate's own facts; there is one.
     Head,
-    /// A member of a conversation.
+    /// A member of a conversation, of a team or of an organisation.
     Member(AccountId),
     /// A run of consecutive inbox messages, by its first inbox number.
     Run(u64),
     /// A section of a board.
     Section(Uuid),
-    /// A slot of a conversation's flow: a message, or a pointer to the message that it revised.
+    /// A slot of a conversation's flow: a message, or a pointer to the message that it revised. An entry of an organisation's
+    /// changelog, by the version that it made.
     Slot(u64),
     /// A login session of an account, by the hash of its token.
     Token(Uuid),
     /// A contact of an account.
     Contact(AccountId),
-    /// A conversation that an account can see.
+    /// A conversation that an account can see, that a team is in, or that an organisation manages.
     Membership(ConversationId),
     /// A task on an account's own board, or a canned response: where it stands.
     Task(MessageId),
@@ -80,6 +85,10 @@ pub enum RowKey {
     Stored(ConversationId),
     /// A label that an account made, or what it set of one that every account has.
     Label(LabelId),
+    /// An organisation that an account is in, or was asked into.
+    Employment(OrganisationId),
+    /// A team that an account is in, or that an organisation manages.
+    Team(TeamId),
 }
 
 /// A key that at most one row in the whole store may hold.

@@ -27,6 +27,7 @@ use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
 pub(crate) mod avatar;
+pub(crate) mod business;
 mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
@@ -42,6 +43,7 @@ mod registration;
 pub(crate) mod search;
 mod settings;
 pub(crate) mod sys;
+pub(crate) mod team;
 pub(crate) mod upload;
 
 /// How many turns an owner or a session gets whose actor ended just when it was asked.

@@ -14,6 +14,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::page::routes(config);
     http::account::routes(config);
     http::enrolment::routes(config);
+    http::business::routes(config);
     http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
@@ -21,6 +22,7 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::legacy::routes(config);
     http::search::routes(config);
     http::file::routes(config);
+    http::team::routes(config);
     http::upload::routes(config);
     http::avatar::routes(config);
     http::sys::routes(config);

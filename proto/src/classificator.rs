@@ -35,7 +35,7 @@ impl<T: Word> Visitor<'_> for WordVisitor<T> {
 macro_rules! words {
     ($($(#[$doc:meta])+ $name:ident { $($(#[$word_doc:meta])+ $word:ident = $wire:literal,)+ })+) => {$(
         $(#[$doc])+
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum $name {
             $($(#[$word_doc])+ $word,)+
         }
@@ -408,4 +408,38 @@ pub enum UploadStatus {
     Success,
     /// It could not be fetched; `error` says why.
     Failure,
+}
+
+/// `status` of an organisation (protocol.md §4.12).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum OrganisationStatus {
+    /// At work.
+    #[serde(rename = "bos_new")]
+    New,
+    /// Its admins closed it.
+    #[serde(rename = "bos_closed")]
+    Closed,
+}
+
+/// `mk_member_status` of an organisation's member (protocol.md §4.12).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum StaffStatus {
+    /// Invited, and has not answered.
+    #[serde(rename = "bms_pending")]
+    Pending,
+    /// In it.
+    #[serde(rename = "bms_active")]
+    Active,
+    /// In it, and locked out for a while.
+    #[serde(rename = "bms_suspended")]
+    Suspended,
+    /// Its admins closed his account.
+    #[serde(rename = "bms_closed")]
+    Closed,
+    /// Was in it, or was asked to be.
+    #[serde(rename = "bms_removed")]
+    Removed,
+    /// Did not want to.
+    #[serde(rename = "bms_declined")]
+    Declined,
 }

@@ -63,8 +63,14 @@ impl Account {
             let known = Known::new(self.id, &head.profile);
             match &found {
                 Found::ByEmail(_) => Piece::Shared(known.unlisted()),
-                Found::ById { is_listed, through } if *is_listed || self.shares(through) => {
+                Found::ById { is_listed, through, .. } if *is_listed || self.shares(through) => {
                     Piece::Contact(Arc::new(known))
+                }
+                // Members who are hidden are found by colleagues, and by who knows an address of theirs (accounts.md §9.7).
+                Found::ById { organisation_id, .. }
+                    if head.duty.is_hidden && *organisation_id != head.profile.organisation_id =>
+                {
+                    return self.refuse(submit, &Refusal::not_found("Account"));
                 }
                 Found::ById { .. } => Piece::Shared(contact::stranger(self.id, &head.profile)),
             }
@@ -83,7 +89,7 @@ impl Account {
     /// Says when it was last active, to somebody in whose list it is. Who keeps to himself says nothing.
     pub(super) fn show_activity(&mut self, asked: AskActivity) {
         let head = self.state.head.as_ref();
-        let head = head.filter(|head| head.settings.is_full_privacy != Some(true));
+        let head = head.filter(|head| head.settings.is_full_privacy != Some(true) || head.duty.is_present);
         let stored = head.map(|head| head.activity_time).filter(|time| *time > 0);
         let noted = head.and_then(|_| self.desk.node.presence.activity(self.id));
         let is_known = asked.is_listed || self.shares(&asked.through);

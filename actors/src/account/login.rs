@@ -75,6 +75,8 @@ pub struct OwnContact {
     pub display_name: String,
     /// Its address.
     pub email: String,
+    /// Whether it is in an organisation, and one of its admins.
+    pub employment: (bool, bool),
     /// The complete `contact` record, own form.
     pub record: Bytes,
 }

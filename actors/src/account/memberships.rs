@@ -1,9 +1,10 @@
-//! Which conversations an account has, read from its rows as they are stored; it wakes no owner.
+//! Which conversations and teams an account has, read from its rows as they are stored; it wakes no owner.
 //!
 //! Not here: what an account sees in them (each conversation knows).
 
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, TeamId};
 
+use super::employment::Enlistment;
 use super::state::Membership;
 use crate::conversation::rows::decode;
 use crate::store::{Aggregate, RowKey, Stamp, Store, StoreFault};
@@ -25,5 +26,22 @@ pub async fn memberships(
         }
     }
     found.sort_unstable_by_key(|(id, stamp)| (*stamp, *id));
+    Ok(found)
+}
+
+/// The teams that an account is in.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn teams(store: &dyn Store, account_id: AccountId) -> Result<Vec<TeamId>, StoreFault> {
+    let loaded = store.load(Aggregate::Account(account_id)).await?;
+    let mut found = Vec::new();
+    for (key, bytes) in loaded.map(|loaded| loaded.rows).unwrap_or_default() {
+        if let RowKey::Team(id) = key
+            && decode::<Enlistment>(&bytes)?.is_member
+        {
+            found.push(id);
+        }
+    }
     Ok(found)
 }

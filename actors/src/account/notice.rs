@@ -3,7 +3,7 @@
 //! A notice is kept by a name that follows from its secret, never by the secret itself. The secret follows from when it was
 //! written and from the installation's own, so that a code can be checked without being kept. Not here: who is sent one.
 
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, OrganisationId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -24,6 +24,8 @@ pub enum Purpose {
     Register(Applicant),
     /// To register after somebody else named the address.
     Invitation,
+    /// To answer an organisation's invitation; whoever has not registered does so with it.
+    Employment(OrganisationId),
     /// To set a new password.
     Reset,
     /// To close the account.
@@ -72,7 +74,7 @@ impl Notice {
             Purpose::Reset | Purpose::Close => DAY,
             Purpose::Register(_) | Purpose::Alias(_) => 7 * DAY,
             // Who is invited may be on leave.
-            Purpose::Invitation => 30 * DAY,
+            Purpose::Invitation | Purpose::Employment(_) => 30 * DAY,
         }
     }
 }

@@ -63,7 +63,7 @@ impl Account {
 }
 
 /// Tells the outcome of an order once it is durable, or that it may be tried again.
-pub(super) fn told<T: Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
+pub(crate) fn told<T: Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
     Reply::Order(Box::new(move |ok| {
         let outcome = if ok { outcome } else { Err(Refusal::unavailable()) };
         // A caller who has gone away does not want to know.

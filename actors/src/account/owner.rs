@@ -161,9 +161,18 @@ impl Account {
             | Effect::Spread { .. }
             | Effect::Mail { .. }
             | Effect::Alias { .. }
-            | Effect::Detached { .. } => Step::Nothing,
+            | Effect::Detached { .. }
+            | Effect::Staffed { .. }
+            | Effect::Placed { .. }
+            | Effect::Founded { .. }
+            | Effect::Answered { .. }
+            | Effect::Managed { .. }
+            | Effect::Discharged { .. } => Step::Nothing,
+            Effect::Employed(said) => Step::Organisation(said.organisation_id),
+            Effect::Enlisted { team_id, .. } => Step::Team(*team_id),
         };
-        let items = self.placements_for(decision, &self.desk.node.presence.of(self.id));
+        let mut items = self.placements_for(decision, &self.desk.node.presence.of(self.id));
+        items.extend(self.news(decision, None));
         let addr = ctx.address();
         let node = Arc::clone(&self.desk.node);
         // The stamp stays open until the sessions have been told, so that no horizon passes this change before they are.
@@ -233,6 +242,10 @@ impl Account {
             account_id: self.id,
             display_name: profile.display_name.clone(),
             email: profile.email.clone(),
+            employment: (
+                profile.organisation_id.is_some(),
+                profile.organisation_id.is_some() && profile.is_org_admin == Some(true),
+            ),
             record: self.own_record(head),
         })
     }

@@ -24,6 +24,12 @@ pub struct Profile {
     /// The organisation of which it is an active member.
     #[serde(default)]
     pub organisation_id: Option<OrganisationId>,
+    /// Its name; empty where it was in one once.
+    #[serde(default)]
+    pub organisation_name: Option<String>,
+    /// Whether it is an admin there; `None` where it never was in one.
+    #[serde(default)]
+    pub is_org_admin: Option<bool>,
     /// Public phone number.
     #[serde(default)]
     pub phone_nr: Option<String>,
@@ -55,6 +61,8 @@ impl Profile {
             fleep_address: None,
             status: AccountStatus::New,
             organisation_id: None,
+            organisation_name: None,
+            is_org_admin: None,
             phone_nr: None,
             status_emoji: None,
             status_message: None,

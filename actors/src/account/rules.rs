@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::event::{self, ClientEvent, account, contact};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +30,7 @@ mod board;
 #[cfg(test)]
 mod board_replay;
 mod canned;
+pub mod employment;
 pub mod label;
 pub mod letters;
 mod my_message;
@@ -259,6 +260,10 @@ pub enum News {
     Own,
     /// Somebody's `contact` record, as the own list has him.
     Contact(AccountId, Box<Profile>),
+    /// The `reminder` of an organisation's invitation.
+    Reminder(OrganisationId),
+    /// The `label` of a team.
+    TeamLabel(TeamId),
     /// A label's record.
     Label(LabelId),
 }
@@ -467,12 +472,22 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         }
         // Its owner sees to a file that is to be fetched; a letter is the post's.
         Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
-        // These are for conversations.
+        Effect::Employed(said) => employment::employed(state, said, facts),
+        Effect::Enlisted { team_id, team_name, is_member, version } => {
+            Ok(employment::enlisted(state, *team_id, (team_name, *is_member, *version), facts))
+        }
+        // These are for others.
         Effect::Profile { .. }
-        | Effect::Named { .. }
+        | Effect::Ring { .. }
         | Effect::Labelled { .. }
+        | Effect::Named { .. }
         | Effect::Sweep { .. }
-        | Effect::Ring { .. } => Ok(Decision::default()),
+        | Effect::Staffed { .. }
+        | Effect::Placed { .. }
+        | Effect::Founded { .. }
+        | Effect::Answered { .. }
+        | Effect::Managed { .. }
+        | Effect::Discharged { .. } => Ok(Decision::default()),
     }
 }
 

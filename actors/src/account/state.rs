@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::employment::{self, Duty, Enlistment};
 use crate::account::label::Label;
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
@@ -34,6 +35,9 @@ pub struct Head {
     /// What its clients set.
     #[serde(default)]
     pub settings: Settings,
+    /// What binds it as long as it is in an organisation.
+    #[serde(default)]
+    pub duty: Duty,
     /// Unix seconds at which it last posted or read, as of the end of its last session; 0 for never.
     #[serde(default)]
     pub activity_time: i64,
@@ -52,6 +56,7 @@ impl Head {
             password_hash: None,
             registration: Registration::default(),
             settings: Settings::default(),
+            duty: Duty::default(),
             activity_time: 0,
             stamp,
         }
@@ -123,6 +128,10 @@ pub enum Change {
     Upload(Uuid, Option<Upload>),
     /// How much its files take in a conversation.
     Stored(ConversationId, Stored),
+    /// An organisation that it is in, or was asked into.
+    Employment(OrganisationId, employment::Row),
+    /// A team that it is in, or was.
+    Team(TeamId, Enlistment),
     /// A label.
     Label(LabelId, Option<Label>),
 }
@@ -150,6 +159,10 @@ pub struct State {
     pub uploads: BTreeMap<Uuid, Upload>,
     /// How much its files take, by conversation.
     pub stored: BTreeMap<ConversationId, Stored>,
+    /// Organisations that it is in, or was asked into.
+    pub employments: BTreeMap<OrganisationId, employment::Row>,
+    /// Teams that it is in, or was.
+    pub teams: BTreeMap<TeamId, Enlistment>,
     /// Labels that it made, and what it set of those that every account has.
     pub labels: BTreeMap<LabelId, Label>,
 }
@@ -169,6 +182,8 @@ impl State {
             notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
             stored: BTreeMap::new(),
+            employments: BTreeMap::new(),
+            teams: BTreeMap::new(),
             labels: BTreeMap::new(),
         }
     }
@@ -209,6 +224,12 @@ impl State {
             }
             Change::Upload(id, None) => {
                 self.uploads.remove(id);
+            }
+            Change::Employment(id, row) => {
+                self.employments.insert(*id, row.clone());
+            }
+            Change::Team(id, row) => {
+                self.teams.insert(*id, row.clone());
             }
             Change::Label(id, Some(label)) => {
                 self.labels.insert(*id, label.clone());

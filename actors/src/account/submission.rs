@@ -219,7 +219,9 @@ impl Account {
                 self.equip(&submit.lane);
                 let is_listed = id == self.id || self.state.contacts.row(id).is_some();
                 let through = Arc::new(self.state.memberships.keys().copied().collect());
-                self.ask(id, Introduce { submit, found: Found::ById { is_listed, through } }, ctx);
+                let organisation_id = self.state.head.as_ref().and_then(|head| head.profile.organisation_id);
+                let found = Found::ById { is_listed, through, organisation_id };
+                self.ask(id, Introduce { submit, found }, ctx);
             }
             Task::IntroduceByEmail(email) => self.look_up(submit, email, ctx),
         }
@@ -398,6 +400,10 @@ impl Account {
         let piece = |news: &News| match news {
             News::Own => self.own_contact().map(|own| Piece::Shared(own.record)),
             News::Contact(id, profile) => Some(Piece::Contact(Arc::new(Known::new(*id, profile)))),
+            News::Reminder(id) => {
+                self.state.employments.get(id).and_then(|row| row.reminder(self.id)).map(Piece::Shared)
+            }
+            News::TeamLabel(id) => self.state.teams.get(id).map(|row| Piece::Shared(row.label(self.id, *id))),
             News::Label(id) => {
                 let label = self.state.labels.get(id);
                 label.map(|label| Piece::Shared(label::record(self.id, *id, label, None)))
@@ -414,7 +420,7 @@ impl Account {
 }
 
 /// The answer to an event, or the fault that it is answered with when it does not become durable.
-pub(super) fn event_reply(submit: Submit, request: bytes::Bytes, pieces: Vec<Piece>) -> Reply {
+pub(crate) fn event_reply(submit: Submit, request: bytes::Bytes, pieces: Vec<Piece>) -> Reply {
     let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
     let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
     Reply::Event { lane, frame, index, fault, request, pieces }

@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, MessageId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
 use super::facts::read_texts;
+use super::groups::{Call, visit};
 use super::label;
 use super::owner::Work;
 use super::{Account, Sync, upload};
@@ -71,6 +72,10 @@ pub(super) enum Step {
     Show(AccountId),
     /// The own record says something else.
     Own,
+    /// The organisation has something new to tell.
+    Organisation(OrganisationId),
+    /// The team has.
+    Team(TeamId),
     /// A file that the server fetches came nearer.
     Upload(Uuid),
     /// Tasks have other places on the own board.
@@ -87,7 +92,7 @@ pub(super) struct Tell {
 }
 
 /// The own records of a sync have left: the visits may begin.
-#[derive(Message)]
+#[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub(super) struct Begin(u64, u32);
 
@@ -114,6 +119,19 @@ impl Drop for Says {
     }
 }
 
+/// Begins the visits when the organisation and the teams have put their records in.
+#[derive(Debug)]
+struct Begins(Addr<Account>, Begin);
+
+impl Part for Begins {}
+
+impl Drop for Begins {
+    #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
+    fn drop(&mut self) {
+        self.0.do_send(self.1);
+    }
+}
+
 /// Keeps a stamp open until everybody who tells of it has done so.
 #[derive(Debug)]
 struct Telling(#[expect(dead_code, reason = "it is dropped")] Option<Issued>);
@@ -121,7 +139,7 @@ struct Telling(#[expect(dead_code, reason = "it is dropped")] Option<Issued>);
 impl Part for Telling {}
 
 /// A session that could not be brought up to date must come again.
-pub(super) fn turn_away(node: &Node, lane: Lane) {
+pub(crate) fn turn_away(node: &Node, lane: Lane) {
     node.inboxes.put(Item::Close(lane, CloseCode::Overloaded, "1000".to_owned()));
 }
 
@@ -135,6 +153,8 @@ impl Account {
         }
         let labels = label::records_since(&self.state.labels, self.id, horizon);
         own.extend(labels.into_iter().map(Piece::Shared));
+        own.extend(self.invitations_since(horizon));
+        own.extend(self.team_labels_since(horizon));
         let uploads = self.state.uploads.iter().filter(|(_, upload)| upload.stamp > horizon);
         own.extend(uploads.filter_map(|(id, upload)| upload.record(*id)).map(Piece::Shared));
         let sections = self.state.board.sections_since(horizon).into_iter().map(Told::section);
@@ -172,7 +192,9 @@ impl Account {
     fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
         let lane = run.sync.lane.clone();
         let begin = Begin(lane.key_of_node(), run.sync.number);
+        let calls = self.calls_since(run.sync.horizon);
         self.runs.insert(lane.key_of_node(), run);
+        let lane_of_groups = lane.clone();
         let book = Arc::new(self.state.contacts.clone());
         let places = Arc::clone(self.state.board.placements());
         let items = vec![
@@ -181,10 +203,9 @@ impl Account {
             Item::Pieces(lane, own),
         ];
         let addr = ctx.address();
-        let reply = Reply::Order(Box::new(move |_| {
-            #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
-            addr.do_send(begin);
-        }));
+        let token: Token = Arc::new(Begins(addr, begin));
+        let (node, lanes) = (Arc::clone(&self.desk.node), vec![lane_of_groups]);
+        let reply = Reply::Order(Box::new(move |_| visit(&node, &lanes, calls, &token)));
         self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
     }
 
@@ -324,6 +345,8 @@ impl Account {
                 }
             }
             Step::Upload(id) => self.tell_upload(id),
+            Step::Organisation(id) => self.visit_groups(&lanes, vec![Call::Organisation(id, 0)], &token),
+            Step::Team(id) => self.visit_groups(&lanes, vec![Call::Team(id, 0)], &token),
             Step::Tasks(told) => self.show(told.shows, told.is_whole, None, &lanes, &token),
             Step::Visit(id) => {
                 for lane in lanes {

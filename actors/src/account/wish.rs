@@ -4,6 +4,7 @@
 //! Decided by the same rules and in the same way as events; whoever waits is told once it is durable.
 
 use actix::{Context, Message};
+use rill_proto::id::OrganisationId;
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use super::login::OrderReply;
 use super::notice::Applicant;
 use super::orders::told;
 use super::owner::Work;
+use super::rules;
 use super::rules::letters::{self, Prepare};
 pub use super::rules::letters::{Answer, Confirmation, Prepared};
 use super::rules::registration::{self, Entry};
@@ -67,6 +69,30 @@ pub enum Wish {
         /// As argon2 writes it.
         password_hash: String,
     },
+    /// To make an organisation and be in it.
+    Found {
+        /// The organisation's id.
+        organisation_id: OrganisationId,
+        /// Trimmed.
+        organisation_name: String,
+    },
+    /// To join the organisation that a reminder invites him into.
+    Join {
+        /// The organisation.
+        organisation_id: OrganisationId,
+        /// The reminder.
+        reminder_id: Uuid,
+    },
+    /// To decline an organisation's invitation, with the letter in his hand.
+    Decline {
+        /// Of the letter.
+        secret: Uuid,
+    },
+    /// To answer the invitation that a reminder is about.
+    Dismiss {
+        /// The reminder.
+        reminder_id: Uuid,
+    },
     /// To set switches that have no event.
     Switch(Switches),
     /// To have another address, in lower case: its mailbox is asked.
@@ -118,6 +144,14 @@ impl Wish {
             Self::SetPassword { secret, password_hash } => {
                 Ok(letters::set_password(state, *secret, password_hash, facts)?)
             }
+            Self::Found { organisation_id, organisation_name } => {
+                Ok(rules::employment::found(state, *organisation_id, organisation_name, facts)?)
+            }
+            Self::Join { organisation_id, reminder_id } => {
+                Ok(rules::employment::join(state, *organisation_id, *reminder_id, facts)?)
+            }
+            Self::Decline { secret } => Ok(letters::decline(state, *secret, facts)?),
+            Self::Dismiss { reminder_id } => Ok(rules::employment::dismiss(state, *reminder_id, facts)?),
             Self::Switch(wanted) => settings::switch(state, *wanted, facts),
             Self::AddAlias(email) => alias::add(state, email, facts),
             Self::ConfirmAlias(secret) => alias::confirm(state, *secret, facts),

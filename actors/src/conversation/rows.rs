@@ -71,7 +71,9 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Notice(_)
             | RowKey::Upload(_)
             | RowKey::Stored(_)
-            | RowKey::Label(_) => continue,
+            | RowKey::Label(_)
+            | RowKey::Employment(_)
+            | RowKey::Team(_) => continue,
         };
         state.fold(&change);
     }

@@ -131,8 +131,8 @@ async fn sync(call: Call) -> Result<HttpResponse, Refused> {
         "email": own.email,
         "display_name": own.display_name,
         "mk_account_status": record.get("mk_account_status").cloned().unwrap_or_else(|| json!("active")),
-        "is_in_org": false,
-        "is_org_admin": false,
+        "is_in_org": own.employment.0,
+        "is_org_admin": own.employment.1,
     });
     Ok(answer(body.to_string()))
 }

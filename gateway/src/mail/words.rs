@@ -48,6 +48,21 @@ pub(super) fn of(about: &About, public_url: &str) -> Words {
             );
             (format!("{} has invited you", line(by)), text)
         }
+        About::Employment { notification_id, by, organisation_name } => {
+            let (by, name) = (line(by), line(organisation_name));
+            let how = match notification_id {
+                Some(id) => {
+                    let link = link("invite", "notification_id", id);
+                    format!("Follow this link to register and to join:\n\n{link}")
+                }
+                None => format!("Log in to answer: {public_url}/"),
+            };
+            (
+                format!("{by} has invited you into {name}"),
+                format!("{by} has invited you into {name}.\n\n{how}"),
+            )
+        }
+        About::Discharge { organisation_name, is_closed } => discharge(&line(organisation_name), *is_closed),
         About::Alias { notification_id, display_name } => {
             let link = link("alias", "confirm_id", notification_id);
             let text = format!(
@@ -59,6 +74,16 @@ pub(super) fn of(about: &About, public_url: &str) -> Words {
     };
     let footer = "If you do not know what this is about, leave it alone: nothing happens then.";
     Words { subject, text: format!("{text}\n\n{footer}\n") }
+}
+
+/// Somebody is in an organisation no more.
+fn discharge(name: &str, is_closed: bool) -> (String, String) {
+    let text = if is_closed {
+        format!("An admin of {name} has closed your account.")
+    } else {
+        format!("You are no longer in {name}. Your account goes on as a free one.")
+    };
+    (format!("You are no longer in {name}"), text)
 }
 
 /// A name, in one line: what somebody calls himself must not become part of a mail's form.

@@ -5,7 +5,7 @@
 use crate::complaint::Complaint;
 use crate::person::Person;
 use rill_loadtest::picture::Picture;
-use rill_loadtest::record::{flag, number, text};
+use rill_loadtest::record::{Record, flag, number, text};
 use serde_json::{Value, json};
 
 /// What the person was sent, with the rest loaded, comes to the same as an initial sync of his account, which is given back.
@@ -19,7 +19,7 @@ pub(crate) fn equals_fresh_sync(
     Picture::complete(person.session()?)?;
     if person.has_dropped {
         // The events that answer with an init form bring no activity (conversations.md §7); activating does.
-        for conversation_id in conversation_ids {
+        for conversation_id in conversation_ids.iter().filter(|owner| !owner.contains('/')) {
             person.ask("conv:activate", json!({"conversation_id": conversation_id}), false)?;
         }
     }
@@ -110,6 +110,26 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
             is_extra
                 && (!is_listed || !conversations.any(|id| is_member(live, id) && has_member(live, id, key)))
         }
+        // What somebody was shown of an organisation or a team that he is in no more is not taken back (accounts.md §9.4, §8.5).
+        "org_header" => {
+            is_extra && !live.record("org_header", key).is_some_and(|header| flag(header, "is_member"))
+        }
+        "org_member" => {
+            let member = live.record("org_member", key);
+            let status = member.map(|member| text(member, "mk_member_status")).unwrap_or_default();
+            let is_out = matches!(status, "bms_removed" | "bms_declined");
+            let organisation_id = key.split('/').next().unwrap_or_default();
+            let header = live.record("org_header", organisation_id);
+            is_extra && (is_out || !header.is_some_and(|header| flag(header, "is_admin")))
+        }
+        "team" => {
+            // One that the viewer was shown as an admin of its organisation is none that he is told of.
+            let is_known = |team: &Record| {
+                !(flag(team, "is_tiny") || flag(team, "is_deleted") || team.contains_key("managed_time"))
+            };
+            is_extra && !live.record("team", key).is_some_and(is_known)
+        }
+        "reminder" => is_extra && !live.record("reminder", key).is_some_and(|one| flag(one, "is_active")),
         _ => false,
     }
 }

@@ -247,6 +247,12 @@ impl Person {
     /// his account's, and what the session is sent comes in order.
     pub(crate) fn settle(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         let last_event = self.last_event.take();
+        // What one group has told another goes on to conversations, and from there to accounts.
+        let rounds = if conversation_ids.iter().any(|owner| owner.contains('/')) { 3 } else { 1 };
+        for _ in 1..rounds {
+            self.question(conversation_ids)?;
+            self.ask("my_message:archive", json!({ "message_id": NOBODYS_ID }), false)?;
+        }
         self.question(conversation_ids)?;
         // What another owner has told his account comes before the first of these, and what that means for him before the second.
         for _ in 0..2 {
@@ -281,9 +287,14 @@ impl Person {
         }
     }
 
-    /// There is no message 0: a refusal brings nothing that would touch the picture.
+    /// There is no message 0: a refusal brings nothing that would touch the picture. A group is named by the call that shows it.
     fn question(&mut self, conversation_ids: &[String]) -> Result<(), Complaint> {
         for conversation_id in conversation_ids {
+            if conversation_id.contains('/') {
+                // Whatever it is answered: the picture is not touched by it.
+                self.user.http_post(&format!("/api/{conversation_id}"), json!({}))?;
+                continue;
+            }
             let params = json!({"conversation_id": conversation_id, "message_nr": 0});
             self.ask("message:load_context", params, false)?;
         }

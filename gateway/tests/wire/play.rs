@@ -103,7 +103,7 @@ struct Scene {
     rest: VecDeque<Record>,
     /// The folder of the letters.
     letters: PathBuf,
-    /// Every conversation that an answer has named.
+    /// Every conversation that an answer has named; every organisation and team, by the call that shows it.
     conversation_ids: Vec<String>,
 }
 
@@ -252,10 +252,25 @@ impl Scene {
             }
         }
         who.clone_into(&mut self.asker);
+        self.notice_groups(&stream);
         self.rest = stream.iter().cloned().collect();
         self.answer = Answer { request, stream };
         self.body = Some(body);
         Ok(())
+    }
+
+    /// Remembers the organisations and teams that a call was answered with.
+    fn notice_groups(&mut self, stream: &[Record]) {
+        for record in stream {
+            let call = match record::kind(record) {
+                "org_header" => format!("business/sync/{}", record::text(record, "organisation_id")),
+                "team" => format!("team/sync/{}", record::text(record, "team_id")),
+                _ => continue,
+            };
+            if !self.conversation_ids.contains(&call) {
+                self.conversation_ids.push(call);
+            }
+        }
     }
 
     /// Waits for a letter, and keeps what its link carries.

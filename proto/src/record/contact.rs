@@ -27,6 +27,12 @@ pub struct Shared<'a> {
     pub mk_account_status: AccountStatus,
     /// The organisation of which it is an active member; `null` when there is none.
     pub organisation_id: Option<OrganisationId>,
+    /// Its name, empty after it was in one; missing where it never was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation_name: Option<&'a str>,
+    /// Whether it is an admin there; missing where it never was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_org_admin: Option<bool>,
     /// What it says of itself, as an emoji.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_emoji: Option<&'a str>,
@@ -108,6 +114,12 @@ pub struct Own<'a> {
     pub mk_account_status: AccountStatus,
     /// `null` when it is in no organisation.
     pub organisation_id: Option<OrganisationId>,
+    /// Its name, empty after it was in one; missing where it never was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation_name: Option<&'a str>,
+    /// Whether it is an admin there; missing where it never was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_org_admin: Option<bool>,
     /// Always `null`: nobody has a dialog with himself.
     pub dialog_id: (),
     /// Always `true`: nobody adds himself.

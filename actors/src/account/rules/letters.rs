@@ -1,12 +1,14 @@
 //! Letters with a link or a code in them, and what following it does (accounts.md §3).
 
-use rill_proto::classificator::AccountStatus;
+use rill_proto::classificator::{AccountStatus, StaffStatus};
+use rill_proto::id::OrganisationId;
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::registration::{self, Entry};
-use super::{Decision, Facts, Judged, spread};
+use super::{Decision, Facts, Judged, employment, spread};
+use crate::account::employment::{Reply, Row};
 use crate::account::notice::{self, Applicant, MISSES_MAX, Notice, Purpose};
 use crate::account::state::{Change, State};
 use crate::effect::Effect;
@@ -120,6 +122,7 @@ pub fn register(
 pub fn reset(state: &State, facts: &Facts) -> Result<Decision, Refusal> {
     let head = state.head.as_ref().filter(|head| head.profile.status == AccountStatus::Active);
     let head = head.ok_or_else(|| Refusal::no_permission("Account not found!"))?;
+    registration::may_have_password(head)?;
     let about = |secret| About::Reset { notification_id: notice::notification_id(state.account_id, secret) };
     let too_many = "Too many password reset attempts per hour!";
     write(state, &head.profile.email, Purpose::Reset, about, too_many, facts)
@@ -212,7 +215,9 @@ fn prepared(state: &State, secret: Uuid, facts: &Facts) -> Result<Prepared, Refu
     let notice = open(state, secret, facts)?;
     let (email, display_name) = match &notice.purpose {
         Purpose::Register(applicant) => (Some(applicant.email.clone()), applicant.display_name.clone()),
-        Purpose::Invitation => (state.head.as_ref().map(|head| head.profile.email.clone()), None),
+        Purpose::Invitation | Purpose::Employment(_) => {
+            (state.head.as_ref().map(|head| head.profile.email.clone()), None)
+        }
         Purpose::Reset | Purpose::Close | Purpose::Alias(_) => return Err(expired()),
     };
     let email = email.ok_or_else(expired)?;
@@ -257,7 +262,7 @@ pub fn confirm(state: &State, secret: Uuid, given: &Confirmation, facts: &Facts)
     let unsaid = Applicant::default();
     let (said, email) = match &notice.purpose {
         Purpose::Register(applicant) => (applicant, applicant.email.clone()),
-        Purpose::Invitation => {
+        Purpose::Invitation | Purpose::Employment(_) => {
             let head = state.head.as_ref().ok_or_else(expired)?;
             (&unsaid, head.profile.email.clone())
         }
@@ -284,6 +289,55 @@ pub fn confirm(state: &State, secret: Uuid, given: &Confirmation, facts: &Facts)
     used(&mut decision, notice, secret);
     let about = About::Welcome { display_name: entry.display_name.to_owned() };
     send(&mut decision, state, &email, about, facts);
+    if let Purpose::Employment(id) = notice.purpose {
+        join(&mut decision, state, id, facts);
+    }
+    Ok(decision)
+}
+
+/// Whoever registered with an organisation's invitation is in it; unless it was withdrawn.
+fn join(decision: &mut Decision, state: &State, id: OrganisationId, facts: &Facts) {
+    let mut registered = state.clone();
+    decision.changes.iter().for_each(|change| registered.fold(change));
+    let Ok(joined) = employment::answer(&registered, id, Reply::Joined, true, facts) else { return };
+    // The head that follows has all that this one has.
+    decision.changes.retain(|change| !matches!(change, Change::Head(_)));
+    decision.changes.extend(joined.changes);
+    // Others are told of the profile once, as it is in the end.
+    decision.effects.retain(|(_, effect)| matches!(effect, Effect::Mail { .. }));
+    decision.effects.extend(joined.effects);
+}
+
+/// Sends an organisation's invitation. Who was sent too much already is not told of this one by mail.
+pub(super) fn invite_into(state: &State, row: &Row, by: &str, facts: &Facts) -> Decision {
+    let Some(head) = &state.head else { return Decision::default() };
+    let is_new = head.profile.status == AccountStatus::New;
+    let about = |secret| About::Employment {
+        notification_id: (is_new && facts.invites).then(|| notice::notification_id(state.account_id, secret)),
+        by: by.to_owned(),
+        organisation_name: row.said.organisation_name.clone(),
+    };
+    let purpose = Purpose::Employment(row.said.organisation_id);
+    write(state, &head.profile.email, purpose, about, "", facts).unwrap_or_default()
+}
+
+/// Says that the account is in an organisation no more.
+pub(super) fn discharge(decision: &mut Decision, state: &State, row: &Row, facts: &Facts) {
+    let Some(head) = &state.head else { return };
+    let is_closed = row.said.status == StaffStatus::Closed;
+    let about = About::Discharge { organisation_name: row.said.organisation_name.clone(), is_closed };
+    send(decision, state, &head.profile.email, about, facts);
+}
+
+/// Declines an organisation's invitation with the letter in hand.
+///
+/// # Errors
+/// 431 when the letter is not good any more.
+pub fn decline(state: &State, secret: Uuid, facts: &Facts) -> Result<Decision, Refusal> {
+    let notice = open(state, secret, facts)?;
+    let Purpose::Employment(id) = notice.purpose else { return Err(expired()) };
+    let mut decision = employment::answer(state, id, Reply::Declined, false, facts)?;
+    used(&mut decision, notice, secret);
     Ok(decision)
 }
 

@@ -123,6 +123,14 @@ pub fn open_session(
     if !is_right {
         return Err(Refusal::no_permission("Incorrect email or password."));
     }
+    if let Some(head) = head {
+        if head.duty.is_suspended {
+            return Err(Refusal::no_permission("Your organisation has suspended this account."));
+        }
+        if verified.is_some() {
+            may_have_password(head)?;
+        }
+    }
     let token = Token { ticket: login.ticket, opened_time: facts.now, device: None };
     let claim = vec![(UniqueKey::Token(login.token), encode(login))];
     Ok(Decision { changes: vec![Change::Token(login.token, Some(token))], claim, ..Decision::default() })
@@ -139,7 +147,7 @@ pub fn close_session(state: &State, token: Uuid) -> Decision {
 }
 
 /// Ends login sessions.
-pub(super) fn end(
+pub(in crate::account) fn end(
     decision: &mut Decision,
     state: &State,
     is_meant: impl Fn(Uuid) -> bool,
@@ -157,6 +165,15 @@ pub(super) fn end(
 }
 
 /// # Errors
+/// 431 for a member of an organisation whose members log in otherwise (accounts.md §9.7).
+pub(super) fn may_have_password(head: &Head) -> Result<(), Refusal> {
+    if head.duty.has_no_password {
+        return Err(Refusal::no_permission("Members of your organisation log in without a password."));
+    }
+    Ok(())
+}
+
+/// # Errors
 /// 431 for an account that only its organisation closes.
 pub(super) fn may_close(head: &Head) -> Result<(), Refusal> {
     if head.profile.organisation_id.is_some() {
@@ -171,8 +188,13 @@ pub(super) fn may_close(head: &Head) -> Result<(), Refusal> {
 /// # Errors
 /// As [`may_close`].
 pub fn close(state: &State, facts: &Facts) -> Result<Decision, Refusal> {
-    let mut head = state.head.clone().ok_or_else(|| Refusal::not_found("Account"))?;
+    let head = state.head.clone().ok_or_else(|| Refusal::not_found("Account"))?;
     may_close(&head)?;
+    Ok(closed(state, head, facts))
+}
+
+/// The account with that head is closed, by whoever may.
+pub(super) fn closed(state: &State, mut head: Head, facts: &Facts) -> Decision {
     head.profile.status = AccountStatus::Closed;
     head.profile.version += 1;
     head.password_hash = None;
@@ -181,7 +203,7 @@ pub fn close(state: &State, facts: &Facts) -> Result<Decision, Refusal> {
     let effects = spread::profile(state, &head.profile, facts);
     let mut decision = Decision { changes: vec![Change::Head(head)], effects, ..Decision::default() };
     end(&mut decision, state, |_| true, "the account was closed");
-    Ok(decision)
+    decision
 }
 
 /// `account:change_password`: the other sessions end; the one that asks goes on.
@@ -194,6 +216,7 @@ pub(super) fn change_password(
     if event.password.trim().is_empty() {
         return Err(Refusal::invalid_call("password", "a password is needed, blanks alone are none").into());
     }
+    may_have_password(head)?;
     let checked = facts.password(&event.old_password, &event.password, head.password_hash.as_deref())?;
     if !checked.is_right {
         return Err(Refusal::no_permission("The old password is wrong.").into());

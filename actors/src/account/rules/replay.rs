@@ -217,6 +217,8 @@ pub(in crate::account) fn lines(news: &[News]) -> Vec<&str> {
     let line = |news: &'_ News| match news {
         News::Own => "own",
         News::Contact(id, _) => name(*id),
+        News::Reminder(_) => "reminder",
+        News::TeamLabel(_) => "team label",
         News::Label(_) => "label",
     };
     news.iter().map(line).collect()
@@ -227,7 +229,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
     let short = decision.effects.iter().map(|(target, effect)| {
         let target = match target {
             Aggregate::Account(id) => name(*id),
-            _ => "conversation",
+            Aggregate::Conversation(_) | Aggregate::Organisation(_) | Aggregate::Team(_) => "conversation",
         };
         match effect {
             Effect::Profile { profile, .. } => format!("{target} profile {}", profile.version),
@@ -250,7 +252,15 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Stored { .. }
             | Effect::Sweep { .. }
             | Effect::Ring { .. }
-            | Effect::Attached { .. } => panic!("an account says nothing of conversations"),
+            | Effect::Attached { .. }
+            | Effect::Employed(_)
+            | Effect::Enlisted { .. }
+            | Effect::Staffed { .. }
+            | Effect::Placed { .. }
+            | Effect::Founded { .. }
+            | Effect::Answered { .. }
+            | Effect::Managed { .. }
+            | Effect::Discharged { .. } => panic!("an account says nothing of this here"),
         }
     });
     short.collect()

@@ -78,6 +78,11 @@ pub(super) fn set(state: &State, event: &Event, facts: &Facts) -> Judged<Decisio
 /// # Errors
 /// 430 when there is no such account.
 pub(in crate::account) fn switch(state: &State, wanted: Switches, facts: &Facts) -> Judged<Decision> {
+    // An organisation may not let its members keep to themselves (accounts.md §9.7).
+    let is_bound = state.head.as_ref().is_some_and(|head| head.duty.is_present);
+    if is_bound && wanted.is_full_privacy == Some(true) {
+        return Err(Refusal::no_permission("Members of your organisation show their presence.").into());
+    }
     change(state, facts, |head| {
         let settings = &mut head.settings;
         settings.is_full_privacy = wanted.is_full_privacy.or(settings.is_full_privacy);

@@ -58,6 +58,8 @@ fn member(name: &str, place: u32) -> Member {
             fleep_address: Some(name.to_lowercase()),
             status: AccountStatus::Active,
             organisation_id: None,
+            organisation_name: None,
+            is_org_admin: None,
             phone_nr: None,
             status_emoji: None,
             status_message: None,

@@ -34,6 +34,14 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
+        | Effect::Employed(_)
+        | Effect::Enlisted { .. }
+        | Effect::Staffed { .. }
+        | Effect::Placed { .. }
+        | Effect::Founded { .. }
+        | Effect::Answered { .. }
+        | Effect::Managed { .. }
+        | Effect::Discharged { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
     }
 }
@@ -57,6 +65,14 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
+        | Effect::Employed(_)
+        | Effect::Enlisted { .. }
+        | Effect::Staffed { .. }
+        | Effect::Placed { .. }
+        | Effect::Founded { .. }
+        | Effect::Answered { .. }
+        | Effect::Managed { .. }
+        | Effect::Discharged { .. }
         | Effect::Fetch(_) => None,
     }
 }

@@ -90,6 +90,8 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         fleep_address: Some(name.to_owned()),
         status,
         organisation_id: None,
+        organisation_name: None,
+        is_org_admin: None,
         phone_nr: None,
         status_emoji: None,
         status_message: None,
@@ -425,7 +427,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
     let short = decision.effects.iter().map(|(target, effect)| {
         let target = match target {
             Aggregate::Account(target) => target,
-            Aggregate::Conversation(_) => &NOBODY,
+            Aggregate::Conversation(_) | Aggregate::Organisation(_) | Aggregate::Team(_) => &NOBODY,
         };
         match effect {
             Effect::Ring { viewer, at } => format!("itself rings for {} at {at}", name(viewer)),
@@ -448,7 +450,15 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Spread { .. }
             | Effect::Mail { .. }
             | Effect::Alias { .. }
-            | Effect::Detached { .. } => panic!("a conversation says nothing of profiles"),
+            | Effect::Detached { .. }
+            | Effect::Employed(_)
+            | Effect::Enlisted { .. }
+            | Effect::Staffed { .. }
+            | Effect::Placed { .. }
+            | Effect::Founded { .. }
+            | Effect::Answered { .. }
+            | Effect::Managed { .. }
+            | Effect::Discharged { .. } => panic!("a conversation says nothing of this here"),
         }
     });
     short.collect()

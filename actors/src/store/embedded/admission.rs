@@ -171,7 +171,9 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Filed(_)
         | RowKey::Upload(_)
         | RowKey::Stored(_)
-        | RowKey::Label(_) => Space::Rows,
+        | RowKey::Label(_)
+        | RowKey::Employment(_)
+        | RowKey::Team(_) => Space::Rows,
     }
 }
 

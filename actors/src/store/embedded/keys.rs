@@ -7,7 +7,7 @@
 //! byte order is the order that [`RowKey`] promises.
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use crate::store::{Aggregate, EffectId, OutboxEntry, RowKey, Stamp, StoreFault, UniqueKey};
@@ -29,6 +29,8 @@ pub(super) fn aggregate(aggregate: Aggregate) -> [u8; AGGREGATE_BYTES] {
     let (id, kind) = match aggregate {
         Aggregate::Conversation(ConversationId(id)) => (id, 1),
         Aggregate::Account(AccountId(id)) => (id, 2),
+        Aggregate::Organisation(OrganisationId(id)) => (id, 3),
+        Aggregate::Team(TeamId(id)) => (id, 4),
     };
     let mut key = [0; AGGREGATE_BYTES];
     key[..16].copy_from_slice(id.as_bytes());
@@ -42,6 +44,8 @@ fn parse_aggregate(bytes: &[u8]) -> Option<(Aggregate, &[u8])> {
     let aggregate = match kind {
         1 => Aggregate::Conversation(ConversationId(id)),
         2 => Aggregate::Account(AccountId(id)),
+        3 => Aggregate::Organisation(OrganisationId(id)),
+        4 => Aggregate::Team(TeamId(id)),
         _ => return None,
     };
     Some((aggregate, rest))
@@ -108,6 +112,8 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Upload(id) => put(21, id.as_bytes()),
         RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
         RowKey::Label(LabelId(id)) => put(30, id.as_bytes()),
+        RowKey::Employment(OrganisationId(id)) => put(31, id.as_bytes()),
+        RowKey::Team(TeamId(id)) => put(32, id.as_bytes()),
     }
     key
 }
@@ -134,6 +140,8 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             22 => split_uuid(rest).map(|(id, rest)| (RowKey::Stored(ConversationId(id)), rest))?,
             30 => split_uuid(rest).map(|(id, rest)| (RowKey::Label(LabelId(id)), rest))?,
+            31 => split_uuid(rest).map(|(id, rest)| (RowKey::Employment(OrganisationId(id)), rest))?,
+            32 => split_uuid(rest).map(|(id, rest)| (RowKey::Team(TeamId(id)), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)
@@ -249,6 +257,8 @@ mod tests {
             RowKey::Filed(7),
             RowKey::Upload(ID),
             RowKey::Stored(ConversationId(ID)),
+            RowKey::Employment(OrganisationId(ID)),
+            RowKey::Team(TeamId(ID)),
         ]
     }
 
@@ -281,6 +291,10 @@ mod tests {
         assert_eq!(row(CHAT, RowKey::Filed(258)), [&id[..], &[1, 20, 0, 0, 0, 0, 0, 0, 1, 2]].concat());
         assert_eq!(row(account, RowKey::Upload(ID)), [&id[..], &[2, 21], &id].concat());
         assert_eq!(row(account, RowKey::Stored(ConversationId(ID))), [&id[..], &[2, 22], &id].concat());
+        assert_eq!(row(account, RowKey::Employment(OrganisationId(ID))), [&id[..], &[2, 31], &id].concat());
+        assert_eq!(row(account, RowKey::Team(TeamId(ID))), [&id[..], &[2, 32], &id].concat());
+        assert_eq!(version(Aggregate::Organisation(OrganisationId(ID))), [&id[..], &[3, 0]].concat());
+        assert_eq!(version(Aggregate::Team(TeamId(ID))), [&id[..], &[4, 0]].concat());
         assert_eq!(unique(&UniqueKey::Email("a@b".into())).unwrap(), b"\x02a@b");
         assert_eq!(unique(&UniqueKey::Address("a".into())).unwrap(), b"\x03a");
         assert_eq!(unique(&UniqueKey::Token(ID)).unwrap(), [&[4][..], &id].concat());

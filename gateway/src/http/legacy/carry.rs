@@ -166,6 +166,11 @@ impl<'a> Legacy<'a> {
         Ok(Self { call, login, client_req_id: given.id("client_req_id")?.map(RequestId) })
     }
 
+    /// Who asks.
+    pub(crate) fn caller(&self) -> AccountId {
+        self.login.account_id
+    }
+
     /// Submits an event that only prepares or completes the call.
     pub(crate) async fn aside(&self, urn: &str, params: Value) -> Result<Outcome, Stopped> {
         self.submit(RequestId(Uuid::new_v4()), urn, &params).await
@@ -353,7 +358,7 @@ impl<'a> Legacy<'a> {
     }
 
     /// The accounts of addresses.
-    async fn people(&self, emails: Vec<String>) -> Result<Vec<Value>, Stopped> {
+    pub(crate) async fn people(&self, emails: Vec<String>) -> Result<Vec<Value>, Stopped> {
         let mut ids = Vec::with_capacity(emails.len());
         for email in emails {
             let found = self.aside("contact:lookup_by_email", json!({ "email": email })).await?;
