@@ -158,9 +158,7 @@ fn encode(
                 conversation_id,
                 account_id: *account_id,
                 join_message_nr: member.join_message_nr,
-                read_message_nr: member
-                    .has_read
-                    .then(|| member.shown_read_nr.unwrap_or(member.read_message_nr)),
+                read_message_nr: member.shown_read(),
                 is_writing: Some(pens.contains_key(account_id)),
                 activity_time: None,
             };

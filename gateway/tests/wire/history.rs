@@ -156,6 +156,10 @@ impl World {
         }
         person.connect()?;
         let room = &self.rooms[deed.room];
+        if matches!(deed.act, Act::Join) && room.present(deed.who()).is_some() {
+            // He would be told the whole form, which overtakes what a long poll has still to bring of the same messages.
+            return Ok(());
+        }
         let mut sections: Vec<String> = Vec::new();
         let known = person.picture()?.records("section");
         sections.extend(

@@ -33,6 +33,12 @@ impl Member {
         }
     }
 
+    /// The read horizon that the others know; none until he has read something.
+    #[must_use]
+    pub fn shown_read(&self) -> Option<u64> {
+        self.has_read.then(|| self.shown_read_nr.unwrap_or(self.read_message_nr))
+    }
+
     /// Whether he was a member right after a slot.
     #[must_use]
     pub fn was_present_at(&self, nr: u64) -> bool {
