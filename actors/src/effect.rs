@@ -64,6 +64,14 @@ pub enum Effect {
         /// Who asked for it.
         by: AccountId,
     },
+    /// To a conversation, from itself: a snooze ends. Carried when its time has come, also after a restart, and there is one at
+    /// a time for a member: a later one takes its place.
+    Ring {
+        /// Whose snooze it is.
+        viewer: AccountId,
+        /// Unix seconds.
+        at: i64,
+    },
     /// To an account: its uploads are attached to a message now, which counts their bytes.
     Attached {
         /// Which of its uploads.

@@ -16,6 +16,7 @@
 //! names the engine.
 
 pub mod account;
+mod alarm;
 pub mod blobs;
 pub mod conversation;
 pub mod effect;

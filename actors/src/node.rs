@@ -14,6 +14,7 @@ use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
@@ -84,6 +85,7 @@ pub struct Node {
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     again: Mutex<Vec<OutboxEntry>>,
+    alarms: Alarms,
 }
 
 /// Why a message did not reach its owner.
@@ -124,6 +126,7 @@ impl Node {
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             again: Mutex::new(Vec::new()),
+            alarms: Alarms::default(),
         })
     }
 
@@ -140,7 +143,7 @@ impl Node {
             loop {
                 tokio::time::sleep(CARRY_AGAIN).await;
                 let entries = std::mem::take(&mut *node.again.lock().unwrap_or_else(PoisonError::into_inner));
-                for entry in entries {
+                for entry in entries.into_iter().chain(node.alarms.ring(node.now_s())) {
                     node.carry(entry);
                 }
             }
@@ -236,8 +239,15 @@ impl Node {
         self.accounts.remove_if(&id, |_, known| known == addr);
     }
 
-    /// Carries an effect to its target; one that cannot take it now gets it a little later.
+    /// Carries an effect to its target; one that cannot take it now gets it a little later, and one that is an alarm when its
+    /// time has come.
     pub fn carry(self: &Arc<Self>, entry: OutboxEntry) {
+        if let Some(alarm) = Alarm::of(&entry).filter(|alarm| alarm.at > self.now_s()) {
+            if let Some(replaced) = self.alarms.set(alarm, entry) {
+                self.store.settle(replaced);
+            }
+            return;
+        }
         let carried = match entry.target {
             Aggregate::Conversation(id) => self.to_conversation(id, crate::effect::Apply(entry.clone())),
             Aggregate::Account(id) => self.to_account(id, crate::effect::Apply(entry.clone())),

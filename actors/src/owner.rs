@@ -17,6 +17,9 @@ use crate::store::Aggregate;
 /// How much may wait for appends under way: as much as a mailbox holds twice. Full: it fails, safe to retry.
 const BACKLOG_MAX: usize = 2_048;
 
+/// How long an owner stays that has found nothing under its id: a client may make thousands of ids up in a second.
+const NOTHING_IDLE: Duration = Duration::from_secs(1);
+
 /// How long a retired owner stays to pass on what reaches it by an address that somebody had looked up just before.
 const RETIREMENT: Duration = Duration::from_secs(1);
 
@@ -98,6 +101,9 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
     /// Nothing in memory would be missed.
     fn is_quiet(&mut self) -> bool;
 
+    /// There is nothing under its id, as far as it knows.
+    fn is_nothing(&self) -> bool;
+
     /// Gives the memory back.
     fn forget(&mut self);
 
@@ -164,15 +170,21 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
         }
     }
 
+    /// How long it stays without work.
+    fn idle(&mut self) -> Duration {
+        let idle = self.desk().node.settings.idle;
+        if self.is_nothing() { idle.min(NOTHING_IDLE) } else { idle }
+    }
+
     /// Looks after a while whether it may leave memory.
     fn watch_idle(&mut self, ctx: &mut Context<Self>) {
+        let idle = self.idle();
         let desk = self.desk();
-        let idle = desk.node.settings.idle;
         let wait = idle.saturating_sub(desk.last_used.elapsed()).max(idle / 4);
         ctx.run_later(wait, |owner, ctx| {
-            let quiet = owner.is_quiet();
+            let (quiet, idle) = (owner.is_quiet(), owner.idle());
             let desk = owner.desk();
-            let rested = desk.last_used.elapsed() >= desk.node.settings.idle;
+            let rested = desk.last_used.elapsed() >= idle;
             if rested && quiet && desk.journal.is_idle() && desk.backlog.is_empty() {
                 desk.node.metrics.passivations.add(1);
                 owner.retire(ctx);

@@ -385,7 +385,7 @@ impl Session {
         sent.map_err(|_| (Refusal::unavailable(), None))
     }
 
-    /// The id of the conversation that a `conv:create` makes: the same for the same request, so that a retry finds it.
+    /// The id of the conversation that a `conv:create` or `conv:fork` makes: the same for the same request, so that a retry finds it.
     fn created_by(&self, request_id: RequestId) -> ConversationId {
         let mut name = [0; 32];
         name[..16].copy_from_slice(self.lane.account_id().0.as_bytes());
@@ -406,6 +406,7 @@ fn shows_activity(event: &ClientEvent) -> bool {
         ClientEvent::Conv(event) => matches!(
             event,
             event::conv::Event::Create(_)
+                | event::conv::Event::Fork(_)
                 | event::conv::Event::MarkRead(_)
                 | event::conv::Event::SetReadMessageNr(_)
         ),

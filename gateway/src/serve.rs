@@ -88,7 +88,7 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until a signal comes.
-pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
+pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     // The socket codec calls it an error when a client breaks the protocol; that is the client's, and it is closed for it.
     let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http::ws=off,{}", config.log))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -98,6 +98,7 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     let unusable = |source| OpenError::Unusable { path: config.data.clone(), source };
     let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
     let listener = listen(socket, &config.listen)?;
+    config.listen = reached_at(config.listen, &listener)?;
     backup::listen(&config.data, &store)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
@@ -207,6 +208,14 @@ fn bind(address: SocketAddr) -> std::io::Result<Socket> {
 fn listen(socket: Socket, address: &str) -> Result<TcpListener, ServeError> {
     let listening = socket.listen(BACKLOG).map(|()| socket.into());
     listening.map_err(|source| ServeError::Listen { address: address.to_owned(), source })
+}
+
+/// The address with the port that the system chose, where the setting leaves it the choice: links are made of it.
+fn reached_at(address: String, listener: &TcpListener) -> Result<String, ServeError> {
+    let Some(host) = address.strip_suffix(":0") else {
+        return Ok(address);
+    };
+    Ok(format!("{host}:{}", listener.local_addr().map_err(ServeError::System)?.port()))
 }
 
 fn server(shared: &Arc<Shared>, listener: TcpListener, address: SocketAddr) -> std::io::Result<Server> {

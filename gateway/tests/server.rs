@@ -9,6 +9,8 @@
     reason = "a test that fails here says so, and prints its figures"
 )]
 
+#[path = "server/alarm.rs"]
+mod alarm;
 #[path = "server/backup.rs"]
 mod backup;
 #[path = "server/boards.rs"]

@@ -41,7 +41,8 @@
 //! a web server from which files can be fetched. Lists of texts
 //! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
 //!
-//! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not.
+//! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not. When all have ended, the
+//! server is killed with `kill -9` and started again, and everybody's pictures are compared once more ([`remains`]).
 
 #![allow(clippy::print_stdout, reason = "the report of a test run goes to standard output")]
 
@@ -54,10 +55,14 @@ mod complaint;
 #[expect(dead_code, reason = "it counts for the tests of the process")]
 #[path = "wire/elsewhere.rs"]
 mod elsewhere;
+#[path = "wire/history.rs"]
+mod history;
 #[path = "wire/keys.rs"]
 mod keys;
 #[path = "wire/letter.rs"]
 mod letter;
+#[path = "wire/manual.rs"]
+mod manual;
 #[path = "wire/pattern.rs"]
 mod pattern;
 #[path = "wire/pending.rs"]
@@ -66,6 +71,11 @@ mod pending;
 mod person;
 #[path = "wire/play.rs"]
 mod play;
+#[path = "wire/remains.rs"]
+mod remains;
+#[expect(dead_code, reason = "the tests of the process draw their own seeds")]
+#[path = "server/rng.rs"]
+mod rng;
 #[path = "wire/script.rs"]
 mod script;
 #[path = "wire/selfcheck.rs"]
@@ -75,20 +85,24 @@ mod value;
 
 use complaint::Complaint;
 use person::Transport;
+use remains::Remains;
+use rill_loadtest::metrics;
 use rill_loadtest::server::Server;
 use script::Script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
 const SIDE_BY_SIDE: usize = 4;
 
-/// How a promise is shown.
-type Proof = dyn Fn(&Server) -> Result<(), Complaint> + Send + Sync;
+/// Owners leave memory as soon as nobody has asked them for so many milliseconds: in the middle of scenarios, wherever they pause.
+const NAP: [&str; 2] = ["--idle-ms", "60"];
+
+/// How a promise is shown; scenarios leave something behind.
+type Proof = dyn Fn(&Server) -> Result<Vec<Remains>, Complaint> + Send + Sync;
 
 /// One thing to be shown.
 struct Promise {
@@ -120,6 +134,7 @@ fn main() -> ExitCode {
 fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
     let (mut promises, mut broken) = (selfcheck::promises(), Vec::new());
     let files = scenario_files(folder);
+    let mut scripts = Vec::new();
     for (stem, path) in &files {
         let script = match Script::read(path) {
             Ok(script) => script,
@@ -128,6 +143,7 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
                 continue;
             }
         };
+        scripts.push(script.clone());
         for transport in [Transport::WebSocket, Transport::LongPoll] {
             let script = script.clone();
             promises.push(Promise {
@@ -136,16 +152,24 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
             });
         }
     }
+    promises.extend(history::seeds().map(|seed| Promise {
+        name: format!("history {seed}: the counters are those of the formulas, and nobody's picture differs from a fresh one"),
+        proof: Box::new(move |server| history::play(server, seed)),
+    }));
     let list = folder.join("PENDING");
     let stems: Vec<String> = files.into_keys().collect();
-    let listed = list.clone();
+    let (listed, shown) = (list.clone(), stems.clone());
+    promises.push(Promise {
+        name: "the manual: every event is carried out in the scenarios, and refused".into(),
+        proof: Box::new(move |_| manual::is_shown(&scripts, &shown).map(|()| Vec::new())),
+    });
     promises.push(Promise {
         name: "PENDING: every event has a scenario or is pending, never both".into(),
-        proof: Box::new(move |_| pending::is_divided(&listed, &stems)),
+        proof: Box::new(move |_| pending::is_divided(&listed, &stems).map(|()| Vec::new())),
     });
     promises.push(Promise {
         name: "PENDING: every pending event is answered 501 not_supported".into(),
-        proof: Box::new(move |server| pending::is_refused(server, &list)),
+        proof: Box::new(move |server| pending::is_refused(server, &list).map(|()| Vec::new())),
     });
     (promises, broken)
 }
@@ -177,26 +201,78 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
         Err(error) => return start("a temporary folder", error.to_string()),
     };
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let server = match Server::start(binary, &folder.path().join("data"), &elsewhere::SETTING) {
+    let settings = [elsewhere::SETTING, NAP].concat();
+    let mut server = match Server::start(binary, &folder.path().join("data"), &settings) {
         Ok(server) => server,
         Err(failure) => return start("the server", failure.to_string()),
     };
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let played = side_by_side(promises.iter().collect(), |promise| {
+        let start = Instant::now();
+        let outcome = (promise.proof)(&server);
+        let word = if outcome.is_ok() { "ok" } else { "BROKEN" };
+        println!("{} ... {word} ({} ms)", promise.name, start.elapsed().as_millis());
+        outcome.map_err(|complaint| (promise.name.clone(), complaint))
+    });
+    let (mut remains, mut failed) = (Vec::new(), Vec::new());
+    for outcome in played {
+        match outcome {
+            Ok(left) => remains.extend(left),
+            Err(failure) => failed.push(failure),
+        }
+    }
+    failed.extend(outlive_a_crash(&mut server, remains));
+    failed
+}
+
+/// Kills the server, starts it again, and says of whom it has lost something.
+fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
+    let name = "kill -9: every scenario's end is still there, and every client catches up with it";
+    let start = Instant::now();
+    let slept = match metrics::scrape(&server.url()) {
+        Ok(metrics) => metrics.get("rill_passivations_total").copied().unwrap_or(0.0),
+        Err(failure) => return vec![(name.to_owned(), failure.into())],
+    };
+    if let Err(failure) = server.restart() {
+        return vec![(name.to_owned(), failure.into())];
+    }
+    let (people, restarted) = (remains.len(), start.elapsed().as_millis());
+    let compared = side_by_side(remains, Remains::outlive_the_crash);
+    let pictures: usize = compared.iter().flatten().sum();
+    let mut failed: Vec<_> =
+        compared.into_iter().filter_map(|outcome| Some((name.to_owned(), outcome.err()?))).collect();
+    match server.error_lines() {
+        Ok(errors) if errors.is_empty() => {}
+        Ok(errors) => {
+            failed.push((name.to_owned(), Complaint::new("no error in the server's log", errors.join("\n"))));
+        }
+        Err(failure) => failed.push((name.to_owned(), failure.into())),
+    }
+    let word = if failed.is_empty() { "ok" } else { "BROKEN" };
+    println!(
+        "{name} ... {word} ({pictures} pictures of {people} people compared; owners had left memory {slept} times; {restarted} ms to start again, {} ms in all)",
+        start.elapsed().as_millis()
+    );
+    failed
+}
+
+/// Does something with each, a few at a time; the outcomes come in the order in which they are ready.
+fn side_by_side<T: Send, R: Send>(items: Vec<T>, deed: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let (left, done) = (Mutex::new(items.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
-                while let Some(promise) = promises.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let start = Instant::now();
-                    let outcome = (promise.proof)(&server);
-                    let word = if outcome.is_ok() { "ok" } else { "BROKEN" };
-                    println!("{} ... {word} ({} ms)", promise.name, start.elapsed().as_millis());
-                    if let (Err(complaint), Ok(mut failed)) = (outcome, failed.lock()) {
-                        failed.push((promise.name.clone(), complaint));
+                loop {
+                    // A poisoned lock means that a thread panicked, which the scope passes on.
+                    let Some(item) = left.lock().ok().and_then(|mut left| left.next()) else {
+                        return;
+                    };
+                    let outcome = deed(item);
+                    if let Ok(mut done) = done.lock() {
+                        done.push(outcome);
                     }
                 }
             });
         }
     });
-    // A poisoned lock means that a thread panicked, which the scope has already passed on.
-    failed.into_inner().unwrap_or_default()
+    done.into_inner().unwrap_or_default()
 }

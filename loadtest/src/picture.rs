@@ -233,7 +233,12 @@ impl Picture {
         let conversation_id = text(record, "conversation_id").to_owned();
         let message_nr = number(record, "message_nr").unwrap_or(0);
         let slot = record::flow_nr(record).unwrap_or(message_nr);
+        let begin = self.conv(&conversation_id).and_then(|conv| number(conv, "begin_message_nr"));
         let flow = self.flows.entry(conversation_id.clone()).or_default();
+        if boards::is_shared(record) && begin.is_some_and(|begin| message_nr < begin) {
+            // It came onto a board after slots of it had gone by that were none of the viewer's.
+            flow.forgive(slot);
+        }
         // A board shows messages that lie in gaps of the flow, and says nothing of the flow thereby.
         let is_on_board = !record.contains_key("flow_message_nr") && boards::is_shared(record);
         if is_on_board && flow.edge().is_some_and(|edge| slot <= edge) {

@@ -196,6 +196,41 @@ pub enum MessageType {
     Signin,
     /// A task was done, where that is told.
     TaskCompleted,
+    /// From now on the conversation is told when a task is done.
+    EnableDoneNotifs,
+    /// It no longer is.
+    DisableDoneNotifs,
+    /// From now on anybody with the link may join.
+    Share,
+    /// Nobody may any more.
+    Unshare,
+    /// The author joined by the link.
+    Autojoin,
+    /// From now on the earlier history is open to whoever joins.
+    Show,
+    /// It no longer is.
+    Unshow,
+    /// Earlier messages were opened to members.
+    #[serde(rename = "discloseV2")]
+    DiscloseV2,
+    /// From now on links get previews.
+    UrlPreviews,
+    /// They no longer do.
+    NoUrlPreviews,
+    /// The author is passive from now on.
+    #[serde(rename = "passiveV1")]
+    PassiveV1,
+    /// The author is not passive any more.
+    #[serde(rename = "joinV1")]
+    JoinV1,
+}
+
+impl MessageType {
+    /// Whether the full header says something new with it (conversations.md §5.1).
+    #[must_use]
+    pub fn changes_facts(self) -> bool {
+        !matches!(self, Self::Text | Self::TaskCompleted | Self::PassiveV1 | Self::JoinV1)
+    }
 }
 
 /// `mk_section_subtype` (protocol.md §4.13).
@@ -309,6 +344,12 @@ impl PushNewMessage {
 }
 
 #[expect(clippy::derivable_impls, reason = "the macro that declares the words derives no default")]
+impl Default for ConvType {
+    fn default() -> Self {
+        Self::Default
+    }
+}
+
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

@@ -135,6 +135,7 @@ fn shared_full() -> Shared<'static> {
         is_disclose: None,
         is_url_preview_disabled: None,
         is_admin_write_only: None,
+        default_call_room: None,
     };
     Shared { facts: Some(facts), ..shared_update() }
 }
@@ -170,6 +171,9 @@ fn author_after_one_post() -> View {
         hide_message_nr: None,
         my_message_nr: None,
         delete_message_nr: None,
+        disclose_message_nr: None,
+        is_deleted: false,
+        no_notifications: None,
         fw_message_nr: None,
         bw_message_nr: None,
         is_reset: false,
@@ -229,6 +233,9 @@ fn conv_optional_fields_are_there_only_when_set() {
         hide_message_nr: Some(0),
         my_message_nr: Some(3),
         delete_message_nr: Some(4),
+        disclose_message_nr: Some(2),
+        is_deleted: true,
+        no_notifications: Some(false),
         fw_message_nr: Some(5),
         bw_message_nr: Some(1),
         is_reset: true,
@@ -242,6 +249,8 @@ fn conv_optional_fields_are_there_only_when_set() {
     assert_eq!(record["hide_message_nr"], 0);
     assert_eq!(record["my_message_nr"], 3);
     assert_eq!(record["delete_message_nr"], 4);
+    assert_eq!(record["disclose_message_nr"], 2);
+    assert_eq!((&record["is_deleted"], &record["no_notifications"]), (&json!(true), &json!(false)));
     assert_eq!(record["fw_message_nr"], 5);
     assert_eq!(record["bw_message_nr"], 1);
     assert_eq!(record["is_reset"], true);
@@ -249,7 +258,7 @@ fn conv_optional_fields_are_there_only_when_set() {
     assert_eq!(record["teams"], json!([id(9)]));
     assert_eq!(record["snooze_interval"], -3);
     assert_eq!(record["mk_alert_level"], "until_read");
-    assert_eq!(keys(&record).len(), UPDATE.len() + 6);
+    assert_eq!(keys(&record).len(), UPDATE.len() + 9);
 }
 
 #[test]
@@ -285,6 +294,7 @@ fn conv_full_has_settings_and_labels_only_when_set() {
     facts.is_disclose = Some(true);
     facts.is_url_preview_disabled = Some(true);
     facts.is_admin_write_only = Some(true);
+    facts.default_call_room = Some("Tea room");
     facts.organisation_id = Some(OrganisationId(Uuid::from_u128(5)));
     let mut view = full_view(names(), None);
     view.full.as_mut().unwrap().labels = Some(vec!["starred".to_owned()]);
@@ -292,7 +302,7 @@ fn conv_full_has_settings_and_labels_only_when_set() {
     for key in ["is_autojoin", "is_disclose", "is_url_preview_disabled", "is_admin_write_only"] {
         assert_eq!(record[key], true, "{key}");
     }
-    assert_eq!(record["labels"], json!(["starred"]));
+    assert_eq!((&record["labels"], &record["default_call_room"]), (&json!(["starred"]), &json!("Tea room")));
     assert_eq!(record["organisation_id"], id(5));
 }
 

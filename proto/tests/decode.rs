@@ -237,7 +237,7 @@ fn an_event_knows_whose_turn_it_takes() {
     let owner = |name: &str, params: Value| decode(name, params).unwrap().owner();
     let conversation = Owner::Conversation(ConversationId(id()));
     assert_eq!(owner("conv:create", json!({})), Owner::NewConversation);
-    assert_eq!(owner("conv:fork", json!({"conversation_id": ID})), conversation);
+    assert_eq!(owner("conv:fork", json!({"conversation_id": ID})), Owner::NewConversation);
     assert_eq!(
         owner("section:task:archive_all", json!({"conversation_id": ID, "section_id": ID})),
         conversation

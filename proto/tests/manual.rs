@@ -29,7 +29,7 @@ effect and is answered with the first outcome and the records as they are now.
 * Every event may be refused with 400 `invalid_call` (a param is missing or out of its limits; the message names it), 429
   `rate_limited`, 503 `unavailable` (nothing happened; try again). What is listed here comes on top.
 * Answers name kinds of records. A `?` means that it may be missing, or come several times. `conv` has three key sets: U an
-  update, F all facts, N what a fresh client needs.
+  update, F all facts, N what a fresh client needs. The files of a message follow it wherever it is told of, named or not.
 * Where a `from_message_nr` is given, the answer is a forward sync from there: every slot above it that the caller may see.
 * Where others are told, it is their own form of the record, by push or poll; only those who may see it are told.
 

@@ -101,10 +101,10 @@ impl Account {
 
     /// Its last session has gone: what memory knows of its activity becomes durable.
     pub(super) fn rest(&mut self, Rested: Rested, ctx: &mut Context<Self>) {
-        let noted = self.desk.node.presence.activity(self.id);
-        let head =
-            self.state.head.as_ref().filter(|head| noted.is_some_and(|noted| noted > head.activity_time));
-        let (Some(activity_time), Some(head)) = (noted, head) else { return };
+        let Some(activity_time) = self.desk.node.presence.activity(self.id) else { return };
+        let Some(head) = self.state.head.as_ref().filter(|head| activity_time > head.activity_time) else {
+            return self.desk.node.presence.forget_activity(self.id, activity_time);
+        };
         let decision = Decision {
             changes: vec![Change::Head(Head { activity_time, ..head.clone() })],
             ..Decision::default()

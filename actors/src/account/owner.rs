@@ -150,6 +150,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
+            | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
             | Effect::Named { .. }
@@ -260,6 +261,7 @@ impl Owner for Account {
                 }
                 Err(fault) => {
                     tracing::error!(account_id = %owner.id, %fault, "an account cannot be loaded");
+                    owner.turn_runs_away();
                     owner.retire(ctx);
                 }
             }
@@ -288,6 +290,10 @@ impl Owner for Account {
 
     fn is_quiet(&mut self) -> bool {
         self.runs.is_empty() && self.fetching.borrow().is_empty()
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.state.head.is_none()
     }
 
     fn forget(&mut self) {

@@ -455,7 +455,9 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         // Its owner sees to a file that is to be fetched; a letter is the post's.
         Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } => Ok(Decision::default()),
+        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } | Effect::Ring { .. } => {
+            Ok(Decision::default())
+        }
     }
 }
 

@@ -58,6 +58,10 @@ pub(crate) struct Page {
     texts: Texts,
 }
 
+/// The horizon of a conversation that is new to the account since the client's own: it is told whole. Above 0, since the client may
+/// hold something of it all the same, by answers that came ahead of its horizon.
+const LONG_AGO: Stamp = 1;
+
 /// What the sessions must be told once an effect is durable.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -143,13 +147,15 @@ impl Account {
             changed.map(|(id, row)| (id, row.email.clone())).collect();
         let memberships = self.state.memberships.iter();
         let wanted: Wanted = memberships
-            .map(|(id, membership)| (*id, if membership.stamp > horizon { 0 } else { horizon }))
+            .map(|(id, membership)| {
+                (*id, if membership.stamp > horizon { horizon.min(LONG_AGO) } else { horizon })
+            })
             .collect();
         let all = wanted.clone();
         let node = Arc::clone(&self.desk.node);
         let plan = async move {
             let contacts = Self::profiles(Arc::clone(&node), changed).await?;
-            Ok::<_, StoreFault>((contacts, plan(&node, wanted).await?))
+            Ok::<_, StoreFault>((contacts, plan(&node, wanted, horizon > 0).await?))
         };
         ctx.wait(plan.into_actor(self).map(move |planned, owner, ctx| match planned {
             Ok((contacts, left)) => {
@@ -280,6 +286,13 @@ impl Account {
         }
     }
 
+    /// Nobody is left who could bring the syncs under way to their ends: the sessions come again.
+    pub(super) fn turn_runs_away(&mut self) {
+        for (_, run) in self.runs.drain() {
+            turn_away(&self.desk.node, run.sync.lane);
+        }
+    }
+
     fn went(&mut self, went: Went, ctx: &mut Context<Self>) {
         match went {
             Went::Taken(key, number) => self.go_on(key, number, ctx),
@@ -356,12 +369,16 @@ impl Account {
 type Wanted = Vec<(ConversationId, Stamp)>;
 
 /// Which conversations must be visited, the ones with the newest messages first: one that is not in memory and has not
-/// changed since the horizon has nothing to say.
-async fn plan(node: &Arc<Node>, wanted: Wanted) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
+/// changed since the horizon has nothing to say. In a catch-up those in memory come first, unread: the store would only tell their order.
+async fn plan(
+    node: &Arc<Node>,
+    wanted: Wanted,
+    is_catch_up: bool,
+) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
     let mut planned = Vec::with_capacity(wanted.len());
     for (id, horizon) in wanted {
         let active = node.is_active(id);
-        if active && horizon > 0 {
+        if active && is_catch_up {
             planned.push((i64::MAX, id, horizon));
             continue;
         }

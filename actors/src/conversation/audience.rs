@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, SectionSubtype};
+use rill_proto::classificator::{AccountStatus, ConvType, InitMode, SectionSubtype};
 use rill_proto::id::{AccountId, ConversationId, SectionId};
 use rill_proto::record::conv::{Facts, FilesEdge, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
 use rill_proto::record::message::is_shared;
@@ -28,9 +28,6 @@ use crate::piece::Piece;
 use crate::weight::Weight;
 
 mod message;
-
-/// Stamps count microseconds.
-const STAMPS_PER_SECOND: u64 = 1_000_000;
 
 /// Characters of a conversation's mail address after `conv.`: 70 bits, too many to guess or to meet twice.
 const CMAIL_CHARS: u32 = 14;
@@ -172,7 +169,9 @@ fn encode(
                 conversation_id,
                 account_id: *account_id,
                 join_message_nr: member.join_message_nr,
-                read_message_nr: member.has_read.then_some(member.read_message_nr),
+                read_message_nr: member
+                    .has_read
+                    .then(|| member.shown_read_nr.unwrap_or(member.read_message_nr)),
                 is_writing: Some(pens.contains_key(account_id)),
                 activity_time: None,
             };
@@ -295,14 +294,16 @@ fn shared(
 ) -> Option<Bytes> {
     let head = state.head.as_ref()?;
     let boards = frozen.map_or_else(|| state.boards(), |frozen| frozen.boards);
+    let settings = frozen.map_or(&head.settings, |frozen| &frozen.settings);
     let record = Shared {
         conversation_id: state.conversation_id,
-        has_done_notifications: head.has_done_notifications,
+        has_done_notifications: settings.has_done_notifications,
         has_pinboard: boards.has_pinboard,
         has_taskboard: boards.has_taskboard,
         has_task_archive: boards.has_task_archive,
-        is_list: head.mk_conv_type == ConvType::List,
-        passive: in_place_order(state, |member| member.standing == Standing::Passive),
+        is_list: settings.mk_conv_type == ConvType::List,
+        // Who left is not told of it any more.
+        passive: in_place_order(state, |member| frozen.is_none() && member.standing == Standing::Passive),
         // Nor invites anybody into an organisation.
         pending: Vec::new(),
         facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
@@ -331,6 +332,7 @@ fn cursor_text(cursor: &impl Serialize) -> String {
 
 fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts<'a> {
     let guests = in_place_order(state, |member| was_in(member, frozen) && is_by_email_only(member));
+    let settings = frozen.map_or(&head.settings, |frozen| &frozen.settings);
     Facts {
         topic: frozen.map_or(&head.topic, |frozen| &frozen.topic),
         topic_message_nr: frozen.map_or(head.topic_message_nr, |frozen| frozen.topic_message_nr),
@@ -339,15 +341,16 @@ fn facts<'a>(state: &State, head: &'a Head, frozen: Option<&'a Frozen>) -> Facts
         leavers: in_place_order(state, |member| was_out(member, frozen)),
         has_email_subject: !guests.is_empty(),
         guests,
-        admins: &head.admins,
-        mk_conv_type: head.mk_conv_type,
-        is_managed: head.organisation_id.is_some(),
+        admins: &settings.admins,
+        mk_conv_type: settings.mk_conv_type,
+        is_managed: settings.organisation_id.is_some(),
         is_premium: false,
-        organisation_id: head.organisation_id,
-        is_autojoin: head.is_autojoin.then_some(true),
-        is_disclose: head.is_disclose.then_some(true),
-        is_url_preview_disabled: head.is_url_preview_disabled.then_some(true),
-        is_admin_write_only: head.is_admin_write_only.then_some(true),
+        organisation_id: settings.organisation_id,
+        is_autojoin: settings.is_autojoin,
+        is_disclose: settings.is_disclose,
+        is_url_preview_disabled: settings.is_url_preview_disabled,
+        is_admin_write_only: settings.is_admin_write_only,
+        default_call_room: settings.default_call_room.as_deref(),
     }
 }
 
@@ -424,7 +427,7 @@ fn view_naming(
         inbox_time: counters.inbox_time,
         is_mark_unread: counters.is_mark_unread,
         mk_alert_level: member.alert_level,
-        is_muted: is_muted(head, member),
+        is_muted: member.is_muted(),
         // Only mail from unknown senders starts muted, and no mail comes in yet.
         is_automute: false,
         snooze_interval: member.snooze_interval,
@@ -435,6 +438,9 @@ fn view_naming(
         hide_message_nr: member.hide_message_nr,
         my_message_nr: counters.my_message_nr,
         delete_message_nr: member.delete_message_nr,
+        disclose_message_nr: member.disclosed_from(),
+        is_deleted: member.is_deleted,
+        no_notifications: member.no_notifications,
         fw_message_nr: header.fw,
         bw_message_nr: header.bw,
         is_reset: header.is_reset,
@@ -465,18 +471,6 @@ fn full(
 fn is_dialog(state: &State, head: &Head) -> bool {
     let members = state.members.iter().map(|(account_id, member)| (*account_id, member));
     dialog::pair(&head.topic, members).is_some()
-}
-
-/// A timed snooze is over once anything happened after its end: the state has no other clock than its last change.
-fn is_muted(head: &Head, member: &Member) -> bool {
-    let snoozes = || {
-        let last_change = i64::try_from(head.stamp / STAMPS_PER_SECOND).unwrap_or(i64::MAX);
-        last_change < member.snooze_time
-    };
-    match member.alert_level {
-        AlertLevel::Never | AlertLevel::UntilRead | AlertLevel::Passive => true,
-        AlertLevel::Default => snoozes(),
-    }
 }
 
 fn section_bytes(state: &State, section_id: SectionId, rest: Option<Weight>) -> Option<Bytes> {

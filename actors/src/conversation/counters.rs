@@ -51,7 +51,9 @@ impl Counters {
             Some(frozen) => (frozen.last_inbox_nr, frozen.last_inbox_time),
             None => (head.last_inbox_nr, head.last_inbox_time),
         };
-        let wanted = last_inbox.min(member.read_inbox_nr + 1);
+        // What somebody deleted is no more to be read, whether he had read it or not.
+        let read_inbox = member.read_inbox_nr.max(member.delete_inbox_nr);
+        let wanted = last_inbox.min(read_inbox + 1);
         Self {
             last: member.top(head),
             show: member.frozen.as_ref().map_or(head.show_message_nr, |frozen| frozen.message_nr),
@@ -59,9 +61,9 @@ impl Counters {
             join: member.join_message_nr,
             begin: member.begin_message_nr,
             send: member.send_message_nr,
-            read: member.read_message_nr,
-            read_inbox: member.read_inbox_nr,
-            unread: last_inbox.saturating_sub(member.read_inbox_nr),
+            read: member.read_message_nr.max(member.delete_message_nr.unwrap_or(0)),
+            read_inbox,
+            unread: last_inbox.saturating_sub(read_inbox),
             inbox_message_nr: seen_inbox(state, member, wanted).unwrap_or_else(|| arrival(member)),
             is_mark_unread: member.is_mark_unread,
             my_message_nr: member.my_message_nr,

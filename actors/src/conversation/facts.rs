@@ -7,9 +7,9 @@ use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, ConversationId};
 use uuid::Uuid;
 
-use super::rows::decode;
+use super::rows::{decode, load};
 use super::rules::{Elsewhere, Facts, Foreign, Need, Stretch};
-use super::state::Slot;
+use super::state::{Slot, State};
 use crate::account::fresh_id;
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
@@ -25,6 +25,7 @@ pub(super) enum Fact {
     Stretch(Stretch, Vec<(u64, Slot)>),
     Profiles(Vec<(AccountId, Option<Profile>)>),
     Foreign(Foreign, Box<Elsewhere>),
+    Conversation(Box<State>),
     Outcome(Option<Outcome>),
     Files(Vec<(String, Option<Found>)>),
 }
@@ -53,6 +54,11 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                     found.push((account_id, head.map(|head| head.profile)));
                 }
                 Ok(Fact::Profiles(found))
+            }
+            Need::Conversation(there) => {
+                let loaded = store.load(Aggregate::Conversation(there)).await?;
+                let state = loaded.map(|loaded| load(there, &loaded, &[])).transpose()?;
+                Ok(Fact::Conversation(Box::new(state.unwrap_or_else(|| State::new(there)))))
             }
             Need::Foreign(wanted) => Ok(Fact::Foreign(wanted, Box::new(elsewhere(&*store, wanted).await?))),
             Need::Outcome(account_id, request_id) => {
@@ -94,6 +100,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         }
         Fact::Profiles(found) => facts.profiles.extend(found),
         Fact::Foreign(wanted, found) => drop(facts.foreign.insert(wanted, *found)),
+        Fact::Conversation(there) => drop(facts.conversations.insert(there.conversation_id, *there)),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
     }

@@ -45,7 +45,7 @@ impl Subscribers {
     #[must_use]
     pub fn find(state: &State, presence: &Presence) -> Self {
         let mut found = Self::default();
-        for (account_id, _) in state.members.iter().filter(|(_, member)| member.is_present()) {
+        for (account_id, _) in state.members.iter().filter(|(_, member)| member.hears()) {
             for lane in presence.of(*account_id).into_iter().filter(Lane::is_live) {
                 let sync = lane.sync();
                 found.add(lane, sync, 0);
@@ -108,6 +108,8 @@ pub struct Stage<'a> {
     pub subscribers: &'a Subscribers,
     /// Pens, locks, activations.
     pub soft: &'a SoftState,
+    /// Who is online with another view of it.
+    pub presence: &'a Presence,
     /// Names that records carry.
     pub site: &'a Site,
     /// Unix seconds.
@@ -158,6 +160,10 @@ impl Stage<'_> {
             let (run, after) = rest.split_at(count);
             rest = after;
             let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
+            if *reach == Reach::Own && !self.hears(caller) {
+                self.tell_aside(caller, asking, &told, &mut items);
+                continue;
+            }
             let lanes: Vec<&Lane> = match reach {
                 Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
                 // Who was removed just now is told so aside, and nothing else.
@@ -168,12 +174,36 @@ impl Stage<'_> {
                     .collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
                 Reach::Activated => {
-                    self.soft.activated(self.now).filter(|lane| lane.account_id() != caller).collect()
+                    let activated = self.soft.activated(self.now).filter(|lane| lane.account_id() != caller);
+                    activated.filter(|lane| self.hears(lane.account_id())).collect()
                 }
             };
             self.tell(&told, &lanes, &mut items);
         }
         items
+    }
+
+    /// Tells the other sessions of somebody who has left, or has it no longer in his list: none of them listens, yet what he
+    /// does with it they must know. One that is not live comes by before it is.
+    fn tell_aside(
+        &self,
+        account_id: AccountId,
+        asking: Option<&Lane>,
+        news: &[&News],
+        items: &mut Vec<Item>,
+    ) {
+        let news: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
+        let mut lanes = self.presence.of(account_id);
+        lanes.retain(|lane| (lane.is_live() || self.subscribers.has(lane)) && Some(lane) != asking);
+        if lanes.is_empty() {
+            return;
+        }
+        let pieces = self.pieces(account_id, &news);
+        items.extend(lanes.into_iter().map(|lane| Item::Pieces(lane, pieces.clone())));
+    }
+
+    fn hears(&self, account_id: AccountId) -> bool {
+        self.state.members.get(&account_id).is_some_and(Member::hears)
     }
 
     fn is_present(&self, account_id: AccountId) -> bool {

@@ -18,7 +18,9 @@ use super::facts::{fetch, fresh, know};
 use super::fanout::{Stage, Subscribers, lanes_told};
 use super::repeat::repeat;
 use super::rows::{decode, encode, load, rows};
-use super::rules::{Decision, Facts, Judged, Need, News, Reach, Stop, decide, dialog, effect, sync, visit};
+use super::rules::{
+    Decision, Facts, Judged, Keys, Need, News, Reach, Stop, decide, dialog, effect, sync, visit,
+};
 use super::soft::SoftState;
 use super::state::{Change, RECENT_SLOTS_MAX, State};
 use super::{OpenDialog, Peek, Show, Visit};
@@ -157,8 +159,7 @@ impl Conversation {
         let Some(member) = self.state.members.get(&visit.lane.account_id()) else {
             return true;
         };
-        let shown = self.state.head.as_ref().map_or(0, |head| head.show_message_nr);
-        let is_hidden = member.hide_message_nr.is_some_and(|hidden| hidden >= shown);
+        let is_hidden = self.state.head.as_ref().is_some_and(|head| member.is_hidden(head));
         (visit.unless_subscribed && self.subscribers.has(&visit.lane))
             || (visit.unless_greeted && self.subscribers.was_greeted(&visit.lane, member.init_stamp))
             || (visit.skip_hidden && visit.horizon == 0 && is_hidden)
@@ -257,7 +258,10 @@ impl Conversation {
         }
         self.soft.apply(&decision.soft, lane, self.desk.node.now_s());
         let caller = lane.account_id();
-        let begins = decision.changes.iter().any(|change| {
+        let is_init =
+            |news: &News| matches!(news, News::Header(header) if matches!(header.keys, Keys::Init(_)));
+        let is_whole = decision.answer.iter().any(is_init);
+        let begins = is_whole && decision.changes.iter().any(|change| {
             matches!(change, Change::Member(id, member) if *id == caller && member.is_present() && member.init_stamp == stamp)
         });
         if begins && self.desk.node.presence.of(caller).contains(lane) {
@@ -265,11 +269,11 @@ impl Conversation {
         }
     }
 
-    /// Whoever is no member any more hears no more.
+    /// Whoever is no member any more, or has it no longer in his list, hears no more.
     fn dismiss(&mut self, decision: &Decision) {
         for change in &decision.changes {
             if let Change::Member(account_id, member) = change
-                && !member.is_present()
+                && !member.hears()
             {
                 self.subscribers.remove(*account_id);
             }
@@ -292,7 +296,7 @@ impl Conversation {
     fn greet(&mut self, visit: Visit, news: &[News], issued: &Issued) {
         let viewer = visit.lane.account_id();
         let pieces = self.stage().pieces(viewer, news);
-        if self.state.members.get(&viewer).is_some_and(super::state::Member::is_present) {
+        if self.state.members.get(&viewer).is_some_and(super::state::Member::hears) {
             self.subscribers.add(visit.lane.clone(), visit.sync, issued.stamp());
         }
         let items =
@@ -374,6 +378,7 @@ impl Conversation {
             state: &self.state,
             subscribers: &self.subscribers,
             soft: &self.soft,
+            presence: &self.desk.node.presence,
             site: &self.desk.node.site,
             now: self.desk.node.now_s(),
         }
@@ -467,6 +472,10 @@ impl Owner for Conversation {
         self.subscribers.sweep();
         self.soft.expire(self.desk.node.now_s());
         self.soft.is_quiet()
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.state.head.is_none()
     }
 
     fn forget(&mut self) {

@@ -28,12 +28,17 @@ pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts
     let mut decision = match (named, section_id) {
         (_, Some(section_id)) => Decision { answer: vec![News::Section(section_id)], ..Decision::default() },
         (Some(message_nr), None) => {
-            let mut answer =
-                vec![News::Header(Header { keys: Keys::Full, fw: None, bw: None, is_reset: false })];
-            if let Some(Slot::Message(message)) = facts.slot(state, message_nr)? {
+            let message = match facts.slot(state, message_nr)? {
+                Some(Slot::Message(message)) => Some(message),
+                Some(Slot::Revision { .. }) | None => None,
+            };
+            let says_facts = message.is_some_and(|message| message.kind.changes_facts());
+            let keys = if says_facts { Keys::Full } else { Keys::Update };
+            let mut answer = vec![News::Header(Header { keys, fw: None, bw: None, is_reset: false })];
+            answer.extend(message.map(|message| {
                 let flow = message.flow_message_nr;
-                answer.push(News::Message { message: message.clone(), flow });
-            }
+                News::Message { message: message.clone(), flow }
+            }));
             Decision { answer, ..Decision::default() }
         }
         (None, None) => sync::conv_sync(state, caller, InitMode::Full, facts)?,

@@ -21,18 +21,22 @@ use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
 use crate::weight::Weight;
 
+mod alert;
 mod attach;
+mod autojoin;
 pub(in crate::conversation) mod board;
 mod body;
 mod conv;
 mod copy;
 mod create;
 pub mod dialog;
+mod disclosure;
 mod draft;
 pub mod effect;
 mod files;
 mod flag;
 mod flow;
+mod fork;
 mod marks;
 mod membership;
 mod mention;
@@ -43,12 +47,16 @@ pub mod profile;
 mod reaction;
 mod revision;
 mod section;
+mod setting;
+mod shelf;
 mod standing;
 pub mod sync;
 mod task;
 mod topic;
 pub mod visit;
 
+#[cfg(test)]
+mod mangled;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -107,6 +115,8 @@ pub enum Need {
     Profiles(Vec<AccountId>),
     /// A message of another conversation, as the account sees it there.
     Foreign(Foreign),
+    /// Another conversation as it is stored, without its slots.
+    Conversation(ConversationId),
     /// What an earlier event with the same `client_req_id` came to.
     Outcome(AccountId, RequestId),
     /// What urls name for an account: its uploads, and files of other conversations.
@@ -175,6 +185,8 @@ pub struct Facts {
     pub profiles: HashMap<AccountId, Option<Profile>>,
     /// Messages of other conversations that were fetched.
     pub foreign: BTreeMap<Foreign, Elsewhere>,
+    /// Other conversations that were fetched.
+    pub conversations: BTreeMap<ConversationId, State>,
     /// Files that were looked up by their urls; `None` for an url that names none.
     pub files: HashMap<String, Option<Found>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
@@ -413,7 +425,7 @@ pub enum Soft {
 
 #[cfg(test)]
 mod tests {
-    use rill_proto::event::{ClientEvent, conv, message};
+    use rill_proto::event::{ClientEvent, conv};
     use rill_proto::refusal::Refusal;
 
     use super::replay::*;
@@ -421,16 +433,9 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let mute = conv::Event::Mute(conv::Mute { conversation_id: CONVERSATION });
-        let disclose = message::Disclose {
-            conversation_id: CONVERSATION,
-            account_ids: None,
-            team_ids: None,
-            message_nr: 1,
-        };
-        for event in [ClientEvent::Conv(mute), ClientEvent::Message(message::Event::Disclose(disclose))] {
-            let urn = event.urn();
-            assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
-        }
+        let unmanage = conv::Event::SetUnmanaged(conv::SetUnmanaged { conversation_id: CONVERSATION });
+        let event = ClientEvent::Conv(unmanage);
+        let urn = event.urn();
+        assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
     }
 }

@@ -4,10 +4,10 @@
 //! Not here: who may do what (`rules`), who gets to see it (`audience`), the actor that owns it (`conversation`).
 //! The meaning of every counter is in conversations.md §1 and §2.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rill_proto::classificator::{AlertLevel, ConvType, MessageState};
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, SectionId, TeamId};
+use rill_proto::classificator::{AlertLevel, MessageState};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
@@ -18,8 +18,12 @@ use crate::store::Stamp;
 use crate::weight::Weight;
 
 mod boards;
+mod member;
+mod settings;
 
 pub use boards::{Boards, Extras};
+pub use rill_proto::classificator::MessageType as MessageKind;
+pub use settings::Settings;
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
@@ -38,29 +42,9 @@ pub struct Head {
     pub topic: String,
     /// The slot in which the current topic was last stated.
     pub topic_message_nr: u64,
-    /// Which kind of conversation it is.
-    pub mk_conv_type: ConvType,
-    /// Anybody with the link may join.
-    #[serde(default)]
-    pub is_autojoin: bool,
-    /// Newcomers see the earlier history.
-    #[serde(default)]
-    pub is_disclose: bool,
-    /// No link previews are made.
-    #[serde(default)]
-    pub is_url_preview_disabled: bool,
-    /// Completing a task posts a system message.
-    #[serde(default)]
-    pub has_done_notifications: bool,
-    /// Only admins may post.
-    #[serde(default)]
-    pub is_admin_write_only: bool,
-    /// An organisation manages it.
-    #[serde(default)]
-    pub organisation_id: Option<OrganisationId>,
-    /// Who may change a managed conversation.
-    #[serde(default)]
-    pub admins: Vec<AccountId>,
+    /// What its members have set.
+    #[serde(flatten)]
+    pub settings: Settings,
     /// Teams whose members are members.
     #[serde(default)]
     pub teams: Vec<TeamId>,
@@ -99,8 +83,11 @@ pub enum Standing {
 pub struct Span {
     /// The message that brought him in, or the start of a disclosure.
     pub begin: u64,
-    /// His leave or kick message.
+    /// His leave or kick message, or the end of a disclosure.
     pub end: u64,
+    /// It was opened to him by others, who were in then as he was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_disclosed: bool,
 }
 
 /// At what an ex-member's view stands still.
@@ -120,6 +107,9 @@ pub struct Frozen {
     /// The slot that stated it.
     #[serde(default)]
     pub topic_message_nr: u64,
+    /// What was set then.
+    #[serde(default)]
+    pub settings: Settings,
     /// What was on the boards then.
     #[serde(default)]
     pub boards: Boards,
@@ -147,6 +137,9 @@ pub struct Member {
     /// Whether others have been told of a read horizon of his (conversations.md §8: left out until he has read something).
     #[serde(default)]
     pub has_read: bool,
+    /// The read horizon that the others know, while his own lies behind it: they are not told that he moved it back (§2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_read_nr: Option<u64>,
     /// Post time of the message that brought him in, unix seconds.
     pub join_time: i64,
     /// Absent until he first reads or acts.
@@ -165,6 +158,15 @@ pub struct Member {
     /// Deleted from his own list up to here.
     #[serde(default)]
     pub delete_message_nr: Option<u64>,
+    /// The inbox counter there: what he deleted is not unread.
+    #[serde(default)]
+    pub delete_inbox_nr: u64,
+    /// Gone from his own list since, until something new is written or he is brought in again.
+    #[serde(default)]
+    pub is_deleted: bool,
+    /// He wants neither push nor mail; absent until he first says so.
+    #[serde(default)]
+    pub no_notifications: Option<bool>,
     /// Earlier runs and disclosures. The current run begins at `begin_message_nr` and is open while he is a member.
     #[serde(default)]
     pub spans: Vec<Span>,
@@ -246,39 +248,6 @@ pub struct Message {
     pub files: Vec<File>,
     /// When it was posted. Revisions leave it alone, so that the stamps of slots rise with their numbers.
     pub stamp: Stamp,
-}
-
-/// `mk_message_type` of the messages that this server writes (conversations.md §3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// A person's text.
-    Text,
-    /// The conversation was created.
-    Create,
-    /// Members were added.
-    Add,
-    /// Members were removed.
-    Kick,
-    /// The author left.
-    Leave,
-    /// The topic was set.
-    Topic,
-    /// The author, known by an e-mail address until then, registered.
-    Signin,
-    /// A task was done, where that is told.
-    TaskCompleted,
-}
-
-impl MessageKind {
-    /// Whether the full header says something new with it (conversations.md §5.1).
-    #[must_use]
-    pub fn changes_facts(self) -> bool {
-        match self {
-            Self::Text | Self::TaskCompleted => false,
-            Self::Create | Self::Add | Self::Kick | Self::Leave | Self::Topic | Self::Signin => true,
-        }
-    }
 }
 
 /// A slot of the flow.
@@ -386,6 +355,8 @@ pub struct State {
     pub recent: VecDeque<(u64, Slot)>,
     /// Which messages have files.
     pub drawer: Drawer,
+    /// Those of the members from whose lists it is gone.
+    pub deleted: BTreeSet<AccountId>,
 }
 
 impl State {
@@ -401,6 +372,7 @@ impl State {
             board: Board::default(),
             recent: VecDeque::new(),
             drawer: Drawer::default(),
+            deleted: BTreeSet::new(),
         }
     }
 
@@ -410,6 +382,11 @@ impl State {
             Change::Head(head) => self.head = Some(head.clone()),
             Change::Member(account_id, member) => {
                 self.members.insert(*account_id, member.clone());
+                if member.is_deleted {
+                    self.deleted.insert(*account_id);
+                } else {
+                    self.deleted.remove(account_id);
+                }
             }
             Change::Run(run) => self.runs.push(*run),
             Change::Section(section_id, section) => {
@@ -470,90 +447,10 @@ impl State {
     }
 }
 
-impl Member {
-    /// Is a member now.
+impl Span {
+    /// A membership, or what of one is meant.
     #[must_use]
-    pub fn is_present(&self) -> bool {
-        matches!(self.standing, Standing::Active | Standing::Passive)
-    }
-
-    /// Whether he was a member right after a slot.
-    #[must_use]
-    pub fn was_present_at(&self, nr: u64) -> bool {
-        let is_in_run = |begin: u64, end: u64| (begin..end).contains(&nr);
-        let earlier = self.runs().any(|span| is_in_run(span.begin, span.end));
-        earlier || (self.is_present() && self.begin_message_nr <= nr)
-    }
-
-    /// Whether he had been brought in by a slot, for the first time or again.
-    #[must_use]
-    pub fn had_come_by(&self, nr: u64) -> bool {
-        self.begin_message_nr <= nr || self.runs().any(|span| span.begin <= nr)
-    }
-
-    /// His earlier memberships. A disclosure ends where a membership begins, which no membership does.
-    fn runs(&self) -> impl Iterator<Item = &Span> {
-        let begins = |nr: u64| self.begin_message_nr == nr || self.spans.iter().any(|span| span.begin == nr);
-        self.spans.iter().filter(move |span| !begins(span.end))
-    }
-
-    /// Whether the flow shows him the message (conversations.md §4.3).
-    #[must_use]
-    pub fn sees(&self, message_nr: u64) -> bool {
-        if self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
-            return false;
-        }
-        let open = self.is_present() && message_nr >= self.begin_message_nr;
-        open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
-    }
-
-    /// The newest slot that reaches him: the conversation's, or that at which he stands still.
-    #[must_use]
-    pub fn top(&self, head: &Head) -> u64 {
-        self.frozen.as_ref().map_or(head.last_message_nr, |frozen| frozen.message_nr)
-    }
-
-    /// The stretches that he sees, up to a slot: ascending, apart, none empty.
-    #[must_use]
-    pub fn spans_to(&self, top: u64) -> Vec<Span> {
-        let lowest = self.delete_message_nr.map_or(1, |deleted| deleted + 1);
-        let run = self.is_present().then_some(Span { begin: self.begin_message_nr, end: top });
-        let mut spans: Vec<Span> = self
-            .spans
-            .iter()
-            .copied()
-            .chain(run)
-            .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top) })
-            .filter(|span| span.begin <= span.end)
-            .collect();
-        spans.sort_unstable_by_key(|span| span.begin);
-        spans.dedup_by(|next, kept| {
-            let touches = next.begin <= kept.end + 1;
-            if touches {
-                kept.end = kept.end.max(next.end);
-            }
-            touches
-        });
-        spans
-    }
-
-    /// Notes that a message mentions him, or does not any more.
-    pub fn set_mentioned(&mut self, message_nr: u64, is_mentioned: bool) {
-        match (self.mentions.binary_search(&message_nr), is_mentioned) {
-            (Err(at), true) => self.mentions.insert(at, message_nr),
-            (Ok(at), false) => {
-                self.mentions.remove(at);
-            }
-            (Ok(_), true) | (Err(_), false) => return,
-        }
-        let surplus = self.mentions.len().saturating_sub(MENTIONS_MAX);
-        self.mentions.drain(..surplus);
-        self.my_message_nr = Some(self.mentions.last().copied().unwrap_or(0));
-    }
-
-    /// Whether he was a member before, left, and came back.
-    #[must_use]
-    pub fn has_rejoined(&self) -> bool {
-        self.spans.iter().any(|span| span.end < self.begin_message_nr)
+    pub fn of_membership(begin: u64, end: u64) -> Self {
+        Self { begin, end, is_disclosed: false }
     }
 }

@@ -128,3 +128,26 @@ fn a_conversation_that_was_idle_is_as_it_was() {
     crate::world::assert_like_a_fresh_sync(&mut ann);
     world.assert_no_errors();
 }
+
+#[test]
+fn ids_that_somebody_makes_up_cost_memory_for_a_moment_only() {
+    let world = World::start(&[]);
+    let user = world.person("Ann");
+    let id = || uuid::Uuid::new_v4().to_string();
+    let mut events: Vec<Event> =
+        (0..BATCH - 1).map(|_| Event::new("conv:get", json!({ "conversation_id": id() }))).collect();
+    let account_ids: Vec<String> = (0..500).map(|_| id()).collect();
+    events.push(Event::new("contact:sync_activity", json!({ "account_ids": account_ids })));
+    let to_json = |event: &Event| json!({"client_req_id": event.client_req_id, "mk_event_type": event.urn, "params": event.params});
+    let stream: Vec<_> = events.iter().map(to_json).collect();
+    user.http_post("/api/event/store", json!({ "stream": stream })).unwrap().ok("event/store").unwrap();
+    assert!(
+        world.metric("activations") >= (events.len() + account_ids.len()) as u64 - 1,
+        "each had an owner"
+    );
+    // Her own account stays for the minute that an account stays by default.
+    await_fact("forgotten ids", Duration::from_secs(20), || {
+        world.metric("conversations_active") == 0 && world.metric("accounts_active") <= 1
+    });
+    world.assert_no_errors();
+}

@@ -12,6 +12,11 @@ impl Rng {
         let given = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
         println!("{test}: {SEED}={seed}");
+        Self::seeded(seed)
+    }
+
+    /// A generator of a seed that somebody else prints.
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 

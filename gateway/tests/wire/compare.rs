@@ -6,11 +6,13 @@ use crate::complaint::Complaint;
 use crate::person::Person;
 use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{flag, number, text};
-use rill_loadtest::session::Session;
 use serde_json::{Value, json};
 
-/// What the person was sent, with the rest loaded, comes to the same as an initial sync of his account.
-pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]) -> Result<(), Complaint> {
+/// What the person was sent, with the rest loaded, comes to the same as an initial sync of his account, which is given back.
+pub(crate) fn equals_fresh_sync(
+    person: &mut Person,
+    conversation_ids: &[String],
+) -> Result<Picture, Complaint> {
     person.connect()?;
     person.settle(conversation_ids)?;
     person.settle_account()?;
@@ -21,21 +23,40 @@ pub(crate) fn equals_fresh_sync(person: &mut Person, conversation_ids: &[String]
             person.ask("conv:activate", json!({"conversation_id": conversation_id}), false)?;
         }
     }
-    let mut fresh = person.user.connect(0)?;
-    Picture::complete(&mut fresh)?;
-    Picture::complete_board(&mut fresh)?;
+    let fresh = fresh_sync(person)?;
     let live = person.picture()?;
-    let violations = live.verify().into_iter().chain(fresh.picture().verify());
+    let violations = live.verify().into_iter().chain(fresh.verify());
     let mut broken: Vec<String> = violations.map(|violation| violation.to_string()).collect();
-    let differences = live.difference(fresh.picture()).into_iter();
+    let differences = live.difference(&fresh).into_iter();
     broken.extend(differences.filter(|line| !is_left_open(line, live)));
     if broken.is_empty() {
-        return Ok(());
+        return Ok(fresh);
     }
     Err(Complaint::new(
         "the live picture (first) and the fresh one (second) to be the same",
         broken.join("\n"),
     ))
+}
+
+/// What a fresh client is not given any more, or otherwise. Pens are ephemeral, and who has read nothing has nothing else to show.
+pub(crate) fn lost(before: &Picture, after: &Picture) -> Vec<String> {
+    let lines = before.difference(after).into_iter();
+    lines.filter(|line| !is_pen(line, before)).collect()
+}
+
+fn is_pen(line: &str, picture: &Picture) -> bool {
+    let activity =
+        line.strip_prefix("activity ").and_then(|rest| rest.strip_suffix(": only in the first picture"));
+    let activity = activity.and_then(|key| picture.record("activity", key));
+    activity.is_some_and(|activity| !activity.contains_key("read_message_nr"))
+}
+
+/// Everything that a client without a past is given.
+fn fresh_sync(person: &Person) -> Result<Picture, Complaint> {
+    let mut fresh = person.user.connect(0)?;
+    Picture::complete(&mut fresh)?;
+    Picture::complete_board(&mut fresh)?;
+    Ok(fresh.abandon())
 }
 
 /// A difference that the protocol allows: `KIND KEY: WHAT`.
@@ -79,7 +100,7 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
             let says_little = !live
                 .record("activity", key)
                 .is_some_and(|activity| activity.contains_key("read_message_nr"));
-            (is_extra && (is_gone || says_little)) || !is_member(live, conversation_id) || is_moved_back(what)
+            (is_extra && (is_gone || says_little)) || !is_member(live, conversation_id)
         }
         // Looking somebody up does not put him in the list (accounts.md §5.1). Who has left is not told of again, either.
         "contact" => {
@@ -93,15 +114,15 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     }
 }
 
-/// A message from before his time that a board showed him (§4.3): it is gone when it lies on none any more, or he has left. A fresh
-/// client never hears of it.
+/// A message from before his time, or from while he was away, that a board showed him (§4.3): it is gone when it lies on none any
+/// more, or he has left. A fresh client never hears of it.
 fn was_on_a_board(live: &Picture, conversation_id: &str, message_nr: u64) -> bool {
-    let join = live.conv(conversation_id).and_then(|conv| number(conv, "join_message_nr")).unwrap_or(0);
+    let begin = live.conv(conversation_id).and_then(|conv| number(conv, "begin_message_nr")).unwrap_or(0);
     let message = live.message(conversation_id, message_nr);
     let is_gone = message.is_some_and(|message| {
         text(message, "mk_message_state") == "urn:fleep:message:mk_message_state:deleted"
     });
-    message_nr < join && (is_gone || !is_member(live, conversation_id))
+    message_nr < begin && (is_gone || !is_member(live, conversation_id))
 }
 
 fn is_member(live: &Picture, conversation_id: &str) -> bool {
@@ -111,14 +132,4 @@ fn is_member(live: &Picture, conversation_id: &str) -> bool {
 fn has_member(live: &Picture, conversation_id: &str, account_id: &str) -> bool {
     let members = live.conv(conversation_id).and_then(|conv| conv.get("members"));
     members.and_then(Value::as_array).is_some_and(|members| members.iter().any(|member| member == account_id))
-}
-
-/// Others are not told of a read mark that is moved back (conversations.md §2.2).
-fn is_moved_back(what: &str) -> bool {
-    let numbers = what.strip_prefix("read_message_nr is ").and_then(|rest| {
-        let (live, rest) = rest.split_once(" in the first picture, ")?;
-        let fresh = rest.strip_suffix(" in the second")?;
-        Some((live.parse::<u64>().ok()?, fresh.parse::<u64>().ok()?))
-    });
-    numbers.is_some_and(|(live, fresh)| live > fresh)
 }

@@ -20,6 +20,12 @@ impl Complaint {
         Self { place: String::new(), text: String::new(), expected: expected.into(), got: got.into() }
     }
 
+    /// The same, about somebody or something.
+    pub(crate) fn of(mut self, what: &str) -> Self {
+        self.expected = format!("{what}: {}", self.expected);
+        self
+    }
+
     /// The same, with its place, unless it has one already.
     pub(crate) fn at(mut self, place: String, text: &str) -> Self {
         if self.place.is_empty() {

@@ -110,5 +110,9 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("members", "members"),
     ("leavers", "leavers"),
     ("can_post", "can_post"),
+    ("type", "mk_conv_type"),
+    ("call_room", "default_call_room"),
+    ("managed", "is_managed"),
+    ("admins", "admins"),
     ("muted", "is_muted"),
 ];

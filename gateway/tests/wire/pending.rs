@@ -80,7 +80,7 @@ fn read(list: &Path) -> Result<Vec<String>, Complaint> {
 }
 
 /// The scenario of an event: `conv/create`, `section/task.add`.
-fn stem(urn: &str) -> String {
+pub(crate) fn stem(urn: &str) -> String {
     let name = urn.strip_prefix(URN_PREFIX).unwrap_or(urn);
     let (noun, verb) = name.split_once(':').unwrap_or((name, ""));
     format!("{noun}/{}", verb.replace(':', "."))

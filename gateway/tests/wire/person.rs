@@ -40,6 +40,12 @@ enum Line {
     Poll(Box<PollSession>),
 }
 
+/// What a client holds that has gone away.
+pub(crate) struct Parting {
+    picture: Picture,
+    has_dropped: bool,
+}
+
 /// One login of an account.
 pub(crate) struct Person {
     name: String,
@@ -65,12 +71,19 @@ pub(crate) struct Person {
 impl Person {
     /// Connects for the first time.
     pub(crate) fn arrive(name: &str, user: User, transport: Transport) -> Result<Self, Complaint> {
-        let mut person = Self {
+        let mut person = Self::parked(name, user, transport, Picture::at(0));
+        person.connect()?;
+        Ok(person)
+    }
+
+    /// Not connected, with a picture.
+    fn parked(name: &str, user: User, transport: Transport, parked: Picture) -> Self {
+        Self {
             name: name.to_owned(),
             transport,
             user,
             line: None,
-            parked: Picture::at(0),
+            parked,
             inbox: Vec::new(),
             next: 0,
             echoes: Vec::new(),
@@ -79,9 +92,7 @@ impl Person {
             pings: 0,
             has_logged_out: false,
             is_gone: false,
-        };
-        person.connect()?;
-        Ok(person)
+        }
     }
 
     /// Connects with the picture and the horizon that he has.
@@ -99,6 +110,31 @@ impl Person {
             Transport::LongPoll => Line::Poll(Box::new(self.user.poll_again(picture)?)),
         });
         Ok(())
+    }
+
+    /// The picture as it is at this moment, as a client keeps it that goes away without a word and is the same person's.
+    pub(crate) fn left_here(&mut self) -> Result<Parting, Complaint> {
+        let has_dropped = self.has_dropped;
+        Ok(Parting { picture: self.picture()?.clone(), has_dropped })
+    }
+
+    /// His connection breaks; the server is not told.
+    pub(crate) fn break_off(&mut self) {
+        match self.line.take() {
+            Some(Line::Socket(socket)) => self.parked = socket.abandon(),
+            Some(Line::Poll(poll)) => self.parked = poll.close(),
+            None => {}
+        }
+    }
+
+    /// The same login, with what a client held that went away earlier.
+    pub(crate) fn as_of(&self, parting: Parting) -> Self {
+        let parked = parting.picture;
+        Self {
+            has_logged_out: self.has_logged_out,
+            has_dropped: parting.has_dropped,
+            ..Self::parked(&self.name, self.user.clone(), self.transport, parked)
+        }
     }
 
     /// Goes away and keeps the picture. An HTTP session ends by logging out: without that the server keeps it for a while.

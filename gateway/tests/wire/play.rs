@@ -6,8 +6,10 @@ use crate::compare;
 use crate::complaint::Complaint;
 use crate::elsewhere::{ALLOWED, Elsewhere};
 use crate::letter;
+use crate::manual;
 use crate::pattern::{Identity, Names, show};
 use crate::person::{Person, Transport};
+use crate::remains::Remains;
 use crate::script::{Deed, Script, Step, Wanted};
 use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{self, Record};
@@ -35,27 +37,49 @@ const RECORDS_OF_A_BODY: [&str; 6] = ["header", "headers", "matches", "conversat
 /// Makes the addresses of a run's accounts differ.
 static ACCOUNTS: AtomicUsize = AtomicUsize::new(1);
 
-/// Plays a scenario with fresh accounts, and compares everybody's picture at the end.
-pub(crate) fn play(server: &Server, script: &Script, transport: Transport) -> Result<(), Complaint> {
+/// Plays a scenario with fresh accounts, compares everybody's picture at the end, and gives what is left of each.
+pub(crate) fn play(
+    server: &Server,
+    script: &Script,
+    transport: Transport,
+) -> Result<Vec<Remains>, Complaint> {
     let mut scene =
         Scene::open(server, script, transport).map_err(|it| it.at(script.file.clone(), "people"))?;
-    for step in &script.steps {
+    let mut partings = BTreeMap::new();
+    for (nr, step) in script.steps.iter().enumerate() {
         let place = || format!("{}:{} (over {transport})", script.file, step.line);
         scene.act(step).map_err(|complaint| complaint.at(place(), &step.text))?;
+        // Each at a moment of his own, so that they have missed different things in the end.
+        for (at, name) in script.people.iter().enumerate() {
+            if nr == script.steps.len() * (at + 1) / (script.people.len() + 1)
+                && let Ok(parting) = scene.person(name)?.left_here()
+            {
+                partings.insert(name.clone(), parting);
+            }
+        }
     }
+    let place = format!("{} (over {transport})", script.file);
+    let mut remains = Vec::new();
     for name in &script.people {
         if scene.person(name)?.is_gone {
             continue;
         }
-        let place = || format!("{} (over {transport})", script.file);
         let text = format!("picture {name} equals fresh sync");
-        scene.compare(name).map_err(|complaint| complaint.at(place(), &text))?;
+        let fresh = scene.compare(name).map_err(|complaint| complaint.at(place.clone(), &text))?;
+        remains.push((name, fresh));
     }
     let errors = server.error_lines()?;
-    if errors.is_empty() {
-        return Ok(());
+    if !errors.is_empty() {
+        return Err(Complaint::new("no error in the server's log", errors.join("\n")).at(place, ""));
     }
-    Err(Complaint::new("no error in the server's log", errors.join("\n")).at(script.file.clone(), ""))
+    let remains = remains.into_iter().map(|(name, fresh)| {
+        let mut person = scene.people.remove(name)?;
+        person.break_off();
+        let parting = partings.remove(name);
+        let conversation_ids = scene.conversation_ids.clone();
+        Some(Remains { place: place.clone(), name: name.clone(), person, parting, fresh, conversation_ids })
+    });
+    Ok(remains.flatten().collect())
 }
 
 /// A fresh account with one login. The name is the person's, with a capital letter.
@@ -149,13 +173,14 @@ impl Scene {
             Deed::Header(who, conversation, numbers) => self.header(who, conversation, numbers),
             Deed::Holds(who, conversation, numbers) => self.holds(who, conversation, numbers),
             Deed::LoadEverything(who) => Ok(Picture::complete(self.person(who)?.session()?)?),
-            Deed::Compare(who) => self.compare(who),
+            Deed::Compare(who) => self.compare(who).map(drop),
         }
     }
 
     fn ask(&mut self, who: &str, urn: &str, params: &Value, is_repeat: bool) -> Result<(), Complaint> {
         let params = self.names.fill(params)?;
-        self.answer = self.person(who)?.ask(urn, params, is_repeat)?;
+        self.answer = self.person(who)?.ask(urn, params.clone(), is_repeat)?;
+        manual::allows(urn, &params, is_repeat, &self.answer)?;
         self.body = None;
         who.clone_into(&mut self.asker);
         self.rest = self.answer.stream.iter().cloned().collect();
@@ -414,7 +439,7 @@ impl Scene {
         }
     }
 
-    fn compare(&mut self, who: &str) -> Result<(), Complaint> {
+    fn compare(&mut self, who: &str) -> Result<Picture, Complaint> {
         let conversation_ids = self.conversation_ids.clone();
         compare::equals_fresh_sync(self.person(who)?, &conversation_ids)
     }

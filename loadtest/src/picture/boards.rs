@@ -49,6 +49,11 @@ pub(super) fn is_shared(message: &Record) -> bool {
     tags.is_some_and(|tags| tags.iter().any(|tag| tag == "is_shared"))
 }
 
+/// Whether a message lies on a board, or is gone, by which it may have left one.
+pub(super) fn was_shared(message: &Record) -> bool {
+    is_shared(message) || text(message, "mk_message_state").ends_with(":deleted")
+}
+
 /// Loads what is still to be loaded, for a member.
 pub(super) fn complete(session: &mut dyn Session, conversation_id: &str) -> Result<(), Failure> {
     let is_member = session.picture().conv(conversation_id).is_some_and(|conv| flag(conv, "can_post"));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const EPHEMERAL: [&str; 3] = ["is_writing", "activity_time", "lock_account_id"];
 
 /// Describe the answer in which a record travelled, not the state.
-const OF_THE_ANSWER: [&str; 12] = [
+const OF_THE_ANSWER: [&str; 14] = [
     "fw_message_nr",
     "bw_message_nr",
     "is_init",
@@ -24,6 +24,8 @@ const OF_THE_ANSWER: [&str; 12] = [
     "pin_sync_state",
     "file_cursor",
     "file_sync_state",
+    "sync_cursor",
+    "sync_state",
 ];
 
 /// The fields that make up a record's key; a record that holds nothing else says nothing.

@@ -132,6 +132,11 @@ impl Flow {
         }
     }
 
+    /// A slot that was announced and did not come was closed then, and is no loss if it comes now.
+    pub(super) fn forgive(&mut self, slot: u64) {
+        take_out(&mut self.unseen, slot);
+    }
+
     /// A slot came ahead of the flow.
     pub(super) fn slot_ahead(&mut self, slot: u64) {
         self.advance(slot);

@@ -2,6 +2,7 @@
 //!
 //! Not here: how the picture came to be ([`super::Picture`]).
 
+use super::boards;
 use super::flow::Flow;
 use crate::record::{Record, flag, number, text};
 use std::collections::BTreeMap;
@@ -116,7 +117,12 @@ pub(super) fn conversation(
     };
     let open_from = number(conv, "delete_message_nr").map_or(backward, |deleted| backward.max(deleted + 1));
     let mut wanted: Vec<u64> = number(conv, "show_message_nr").into_iter().collect();
-    let neighbours = messages.values().filter(|message| !begins_a_membership(message));
+    let begin = number(conv, "begin_message_nr").unwrap_or(0);
+    let neighbours = messages.iter().filter(|(nr, message)| {
+        // A board shows what was written while the viewer was away, and nothing of what lies around it.
+        !begins_a_membership(message) && !(**nr < begin && boards::was_shared(message))
+    });
+    let neighbours = neighbours.map(|(_, message)| message);
     wanted.extend(neighbours.filter_map(|message| number(message, "prev_message_nr")));
     for message_nr in wanted {
         if message_nr >= open_from && message_nr > 0 && !messages.contains_key(&message_nr) {
@@ -153,5 +159,5 @@ fn unread(
 /// Before a message that brings people in, the viewer may have been away, so its predecessor need not be visible to him.
 fn begins_a_membership(message: &Record) -> bool {
     let kind = text(message, "mk_message_type");
-    kind.starts_with("add") || kind.starts_with("join")
+    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin"
 }

@@ -47,12 +47,13 @@ events! {
         refused: "430 not_found: no such team",
     }
 
-    /// Hide the conversation from the caller's list until something newer is posted.
+    /// Hide the conversation from the caller's list until something newer is posted; what lies before counts as read.
     "archive" Archive {
         conversation_id: ConversationId,
         show_message_nr: i64,
     } => {
-        by: Viewer, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Viewer, identifier: "conversation_id", answer: "conv(U)",
+        others: "own sessions: the same; members, when the read mark moves on: activity",
     }
 
     /// Join, or rejoin, a conversation that has autojoin enabled.
@@ -61,7 +62,8 @@ events! {
     } => {
         by: Anybody, identifier: "conversation_id", system: "autojoin",
         answer: "contact? conv(N) message? section? activity? file?",
-        others: "members: conv(F) message activity", refused: "431 business_logic: autojoin is off",
+        others: "members: conv(F) message activity",
+        refused: "431 not_member: no such conversation; 431 business_logic: autojoin is off",
     }
 
     /// Delete a managed conversation for everybody; only an admin can.
@@ -143,11 +145,11 @@ events! {
         refused: "430 not_found: no such team; 431 business_logic: managed without an organisation",
     }
 
-    /// Drop the conversation and its history so far from the caller's own list.
+    /// Drop the conversation and its history so far from the caller's own list; what is written next brings it back.
     "delete" Delete {
         conversation_id: ConversationId,
     } => {
-        by: Viewer, identifier: "conversation_id", answer: "conv", others: "own sessions: the same",
+        by: Viewer, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
     }
 
     /// Let every member write again.
@@ -178,9 +180,9 @@ events! {
         account_ids: Option<Vec<AccountId>>,
         team_ids: Option<Vec<TeamId>>,
     } => {
-        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message?",
+        by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
-        refused: "430 not_found: no member, no such team",
+        refused: "430 not_found: somebody who is no member, no such team",
     }
 
     /// Let only admins write.
@@ -213,7 +215,7 @@ events! {
     }
 
     /// Make a new conversation of a dialog's members and others; the dialog stays as it is.
-    "fork" Fork {
+    "fork" Fork [NewConversation] {
         /// The dialog that is forked into a larger conversation.
         conversation_id: ConversationId,
         account_ids: Option<Vec<AccountId>>,
@@ -224,7 +226,7 @@ events! {
         by: Member, identifier: "conversation_id", system: "create add_teamV2",
         answer: "contact? conv(N) message section activity? team? label?",
         others: "newcomers: contact conv(N) message section activity",
-        refused: "431 business_logic: no conversation of two",
+        refused: "431 business_logic: no conversation of two without a topic, managed without an organisation; 430 not_found: no such team",
     }
 
     /// Fetch the conversation's header, contacts and sections, without messages.
@@ -280,12 +282,13 @@ events! {
         by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
     }
 
-    /// Mute the conversation for a number of seconds.
+    /// Mute the conversation for a number of seconds, a year at most; 0 and the negative values are as in set_snooze.
     "mute_until" MuteUntil {
         conversation_id: ConversationId,
         snooze_interval: i64,
     } => {
-        by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Member, identifier: "conversation_id", system: "passiveV1 joinV1", answer: "conv(U) message?",
+        others: "own sessions: the same, and conv(U) when it ends; members, when passivity begins or ends: conv(U) message",
     }
 
     /// Mute the conversation until the caller has read it.
@@ -387,12 +390,13 @@ events! {
         others: "own sessions: the same; members, when it moves on: activity",
     }
 
-    /// Set the snooze interval in seconds; 0 unmutes, -1, -2, -3 stand for never, until read, passive.
+    /// Set the snooze interval in seconds, a year at most; 0 unmutes, -1, -2, -3 stand for never, until read, passive.
     "set_snooze" SetSnooze {
         conversation_id: ConversationId,
         snooze_interval: i64,
     } => {
-        by: Member, identifier: "conversation_id", answer: "conv(U)", others: "own sessions: the same",
+        by: Member, identifier: "conversation_id", system: "passiveV1 joinV1", answer: "conv(U) message?",
+        others: "own sessions: the same, and conv(U) when it ends; members, when passivity begins or ends: conv(U) message",
     }
 
     /// Set the conversation's topic.

@@ -139,7 +139,7 @@ events! {
         message_nr: i64,
     } => {
         by: Member, identifier: "conversation_id message_nr", system: "discloseV2",
-        answer: "conv(F) message?",
+        answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
         refused: "430 not_found: no such message, no member, no such team",
     }

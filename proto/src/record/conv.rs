@@ -86,6 +86,9 @@ pub struct Facts<'a> {
     /// Only admins may post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_admin_write_only: Option<bool>,
+    /// Where its members call each other; empty when that was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_call_room: Option<&'a str>,
 }
 
 /// The shared fields that N adds to F.
@@ -165,6 +168,12 @@ pub struct View {
     pub my_message_nr: Option<u64>,
     /// Deleted from his own list up to here; left out when never deleted.
     pub delete_message_nr: Option<u64>,
+    /// The lowest number that others opened to him; left out when nobody did.
+    pub disclose_message_nr: Option<u64>,
+    /// It is gone from his list: the client drops it.
+    pub is_deleted: bool,
+    /// He wants neither push nor mail; left out until he says so.
+    pub no_notifications: Option<bool>,
     /// Upper edge of what this answer lets him hold, where it says one.
     pub fw_message_nr: Option<u64>,
     /// Lower edge of what this answer lets him hold, where it says one.
@@ -260,6 +269,9 @@ impl View {
         fields.number_if("hide_message_nr", self.hide_message_nr);
         fields.number_if("my_message_nr", self.my_message_nr);
         fields.number_if("delete_message_nr", self.delete_message_nr);
+        fields.number_if("disclose_message_nr", self.disclose_message_nr);
+        fields.flag_if("is_deleted", self.is_deleted.then_some(true));
+        fields.flag_if("no_notifications", self.no_notifications);
         fields.number_if("fw_message_nr", self.fw_message_nr);
         fields.number_if("bw_message_nr", self.bw_message_nr);
         fields.flag_if("is_reset", self.is_reset.then_some(true));

@@ -246,6 +246,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Assigned { .. }
             | Effect::Stored { .. }
             | Effect::Sweep { .. }
+            | Effect::Ring { .. }
             | Effect::Attached { .. } => panic!("an account says nothing of conversations"),
         }
     });

@@ -1,7 +1,7 @@
 //! The `message` record: what the message's row and its place on the boards say together.
 
 use bytes::Bytes;
-use rill_proto::classificator::{MessageState, MessageType};
+use rill_proto::classificator::MessageState;
 use rill_proto::id::AccountId;
 use rill_proto::record::weight::Weight;
 use rill_proto::record::{self, message};
@@ -26,7 +26,7 @@ pub(super) fn bytes(state: &State, of: &Message, flow: Option<u64>, lock: Option
         message_id: of.message_id,
         account_id: of.account_id,
         message: &of.message,
-        mk_message_type: kind(of.kind),
+        mk_message_type: of.kind,
         mk_message_state: of.state,
         tags: message::tags(of.state, is_archived.unwrap_or(false)),
         posted_time: of.posted_time,
@@ -96,18 +96,5 @@ fn reference(of: &Message) -> message::Lost<u64> {
         | MessageState::Done
         | MessageState::Deleted
         | MessageState::System => kept(of.ref_message_nr, of.extras().was_unpinned),
-    }
-}
-
-fn kind(kind: MessageKind) -> MessageType {
-    match kind {
-        MessageKind::Text => MessageType::Text,
-        MessageKind::Create => MessageType::Create,
-        MessageKind::Add => MessageType::Add,
-        MessageKind::Kick => MessageType::Kick,
-        MessageKind::Leave => MessageType::Leave,
-        MessageKind::Topic => MessageType::Topic,
-        MessageKind::Signin => MessageType::Signin,
-        MessageKind::TaskCompleted => MessageType::TaskCompleted,
     }
 }

@@ -1,13 +1,15 @@
 //! One conversation, three kinds of viewer (member, ex-member, stranger), every kind of news: what they share.
 
-use rill_proto::classificator::{InitMode, MessageState};
+use rill_proto::classificator::{AlertLevel, InitMode, MessageState};
 use rill_proto::id::{ConversationId, LabelId, MessageId, OrganisationId, TeamId};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
-use crate::conversation::state::{Boards, Change, Frozen, Message, MessageKind, Run, Section, Span};
+use crate::conversation::state::{
+    Boards, Change, Frozen, Message, MessageKind, Run, Section, Settings, Span,
+};
 use crate::piece::Viewer;
 
 mod header;
@@ -34,14 +36,7 @@ fn head() -> Head {
         creator_id: ALICE,
         topic: String::new(),
         topic_message_nr: 1,
-        mk_conv_type: ConvType::Default,
-        is_autojoin: false,
-        is_disclose: false,
-        is_url_preview_disabled: false,
-        has_done_notifications: false,
-        is_admin_write_only: false,
-        organisation_id: None,
-        admins: vec![],
+        settings: Settings::default(),
         teams: vec![TeamId(Uuid::from_u128(0x7E))],
         last_message_nr: 6,
         show_message_nr: 6,
@@ -74,12 +69,16 @@ fn member(name: &str, place: u32) -> Member {
         read_message_nr: 0,
         read_inbox_nr: 0,
         has_read: false,
+        shown_read_nr: None,
         join_time: 1_001,
         is_mark_unread: None,
         my_message_nr: None,
         mentions: vec![],
         hide_message_nr: None,
         delete_message_nr: None,
+        delete_inbox_nr: 0,
+        is_deleted: false,
+        no_notifications: None,
         spans: vec![],
         frozen: None,
         alert_level: AlertLevel::Default,
@@ -111,7 +110,7 @@ fn conversation() -> State {
         read_inbox_nr: 3,
         has_read: true,
         is_mark_unread: Some(false),
-        spans: vec![Span { begin: 1, end: 5 }],
+        spans: vec![Span::of_membership(1, 5)],
         frozen: Some(Frozen {
             message_nr: 5,
             last_inbox_nr: 3,
@@ -119,6 +118,7 @@ fn conversation() -> State {
             time: 1_005,
             topic: String::new(),
             topic_message_nr: 1,
+            settings: Settings::default(),
             boards: Boards::default(),
         }),
         ..member("Charlie Chaplin", 2)

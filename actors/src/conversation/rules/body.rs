@@ -1,6 +1,6 @@
 //! The JSON texts of system messages (conversations.md §3.1): compact, keys in the order of the catalogue.
 
-use rill_proto::id::{AccountId, OrganisationId};
+use rill_proto::id::{AccountId, OrganisationId, TeamId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,18 @@ pub(super) struct Topic {
 pub(super) struct TaskCompleted {
     pub(super) task_message_nr: u64,
     pub(super) sysmsg_text: String,
+}
+
+/// `discloseV2`: to whom earlier messages were opened, and from when on.
+#[derive(Serialize)]
+pub(super) struct Disclosed {
+    pub(super) members: Vec<AccountId>,
+    pub(super) team_ids: Vec<TeamId>,
+    pub(super) team_names: Vec<String>,
+    /// Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) disclose_time: Option<i64>,
+    pub(super) sysmsg_text: &'static str,
 }
 
 /// Whatever is only said: receivers put the author's name in.

@@ -4,8 +4,11 @@ use rill_proto::event::conv::Event;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
+use crate::conversation::rules::alert::Wish;
+use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, board, create, files, marks, membership, presence, sync, topic,
+    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, marks, membership,
+    presence, setting, shelf, sync, topic,
 };
 use crate::conversation::state::State;
 
@@ -31,41 +34,41 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
+        Event::Autojoin(_) => autojoin::join(state, caller, facts),
+        Event::Fork(event) => fork::fork(state, caller, event, facts),
+        Event::Disclose(event) => disclosure::conversation(state, caller, event, facts),
+        Event::SetType(event) => setting::set_type(state, caller, event, facts),
+        Event::SetDefaultCallRoom(event) => setting::set_default_call_room(state, caller, event, facts),
+        Event::ConvEnableAutojoin(_) => AUTOJOIN.turn(true, state, caller, facts),
+        Event::ConvDisableAutojoin(_) => AUTOJOIN.turn(false, state, caller, facts),
+        Event::ConvEnableDisclose(_) => DISCLOSE.turn(true, state, caller, facts),
+        Event::ConvDisableDisclose(_) => DISCLOSE.turn(false, state, caller, facts),
+        Event::ConvEnableUrlPreview(_) => URL_PREVIEWS.turn(true, state, caller, facts),
+        Event::ConvDisableUrlPreviw(_) => URL_PREVIEWS.turn(false, state, caller, facts),
+        Event::EnableDoneNotifications(_) => DONE_NOTIFICATIONS.turn(true, state, caller, facts),
+        Event::DisableDoneNotifications(_) => DONE_NOTIFICATIONS.turn(false, state, caller, facts),
+        Event::Archive(event) => shelf::archive(state, caller, event, facts),
+        Event::Unarchive(_) => shelf::unarchive(state, caller, facts),
+        Event::Delete(_) => shelf::delete(state, caller, facts),
+        Event::Mute(_) => alert::set(state, caller, Wish::Never, facts),
+        Event::MuteUntilRead(_) => alert::set(state, caller, Wish::UntilRead, facts),
+        Event::Unmute(_) => alert::set(state, caller, Wish::Default, facts),
+        Event::SetPassive(_) => alert::set(state, caller, Wish::Passive, facts),
+        Event::SetAlertLevel(event) => alert::set(state, caller, event.mk_alert_level.into(), facts),
+        Event::MuteUntil(event) => alert::snooze(state, caller, event.snooze_interval, facts),
+        Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
+        Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
+        Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
         Event::AddAdmins(_)
         | Event::AddTeam(_)
-        | Event::Archive(_)
-        | Event::Autojoin(_)
         | Event::ConvDeletedByAdmin(_)
-        | Event::ConvDisableAutojoin(_)
-        | Event::ConvDisableDisclose(_)
-        | Event::ConvDisableUrlPreviw(_)
-        | Event::ConvEnableAutojoin(_)
-        | Event::ConvEnableDisclose(_)
-        | Event::ConvEnableUrlPreview(_)
-        | Event::Delete(_)
         | Event::DisableAdminWriteOnly(_)
-        | Event::DisableDoneNotifications(_)
-        | Event::DisableNotifications(_)
-        | Event::Disclose(_)
         | Event::EnableAdminWriteOnly(_)
-        | Event::EnableDoneNotifications(_)
-        | Event::EnableNotifications(_)
-        | Event::Fork(_)
         | Event::KickMembers(_)
-        | Event::Mute(_)
-        | Event::MuteUntil(_)
-        | Event::MuteUntilRead(_)
         | Event::RemoveAdmins(_)
         | Event::RemoveTeam(_)
-        | Event::SetAlertLevel(_)
-        | Event::SetDefaultCallRoom(_)
         | Event::SetLabels(_)
         | Event::SetManaged(_)
-        | Event::SetPassive(_)
-        | Event::SetSnooze(_)
-        | Event::SetType(_)
-        | Event::SetUnmanaged(_)
-        | Event::Unarchive(_)
-        | Event::Unmute(_) => Err(Refusal::not_supported(event.urn()).into()),
+        | Event::SetUnmanaged(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }

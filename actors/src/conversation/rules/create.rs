@@ -2,23 +2,30 @@
 
 use rill_proto::classificator::{ConvType, InitMode};
 use rill_proto::event::conv;
-use rill_proto::id::{AccountId, SectionId};
+use rill_proto::id::{AccountId, SectionId, TeamId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, membership};
-use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, State};
+use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, Settings, State};
 use crate::weight::Weight;
+
+/// What an event wants a new conversation to be.
+pub(super) struct Wanted<'a> {
+    pub(super) topic: String,
+    pub(super) account_ids: Vec<AccountId>,
+    pub(super) team_ids: &'a [TeamId],
+    pub(super) is_managed: bool,
+    pub(super) settings: Settings,
+}
 
 /// What a new conversation is to be.
 pub(super) struct Plan {
     pub(super) topic: String,
     pub(super) others: Vec<(AccountId, Profile)>,
-    pub(super) mk_conv_type: ConvType,
-    pub(super) is_autojoin: bool,
-    pub(super) is_disclose: bool,
+    pub(super) settings: Settings,
 }
 
 /// `conv:create`.
@@ -28,28 +35,43 @@ pub(super) fn create(
     event: &conv::Create,
     facts: &Facts,
 ) -> Judged<Decision> {
+    let wanted = Wanted {
+        topic: event.topic.to_string(),
+        account_ids: membership::named(event.account_ids.as_deref().unwrap_or_default())?,
+        team_ids: event.team_ids.as_deref().unwrap_or_default(),
+        is_managed: event.is_managed,
+        settings: Settings {
+            mk_conv_type: if event.is_list { ConvType::List } else { event.mk_conv_type },
+            is_autojoin: event.is_autojoin.then_some(true),
+            is_disclose: event.is_disclose.then_some(true),
+            ..Settings::default()
+        },
+    };
+    begin(state, caller, wanted, facts)
+}
+
+/// Begins a conversation as an event wants it.
+///
+/// # Errors
+/// 400 for one that exists already or is too large, `not_found` for a team, `no_permission` without an organisation, and as
+/// [`found`].
+pub(super) fn begin(state: &State, caller: AccountId, wanted: Wanted<'_>, facts: &Facts) -> Judged<Decision> {
     if state.head.is_some() {
         return Err(Refusal::invalid_state("The conversation exists already.").into());
     }
-    if event.team_ids.as_ref().is_some_and(|teams| !teams.is_empty()) {
+    if !wanted.team_ids.is_empty() {
         return Err(Refusal::not_found("Team").into());
     }
-    if event.is_managed {
+    if wanted.is_managed {
         return Err(
             Refusal::no_permission("Only members of an organisation have managed conversations.").into()
         );
     }
-    let mut ids = membership::named(event.account_ids.as_deref().unwrap_or_default())?;
+    let mut ids = wanted.account_ids;
     ids.retain(|id| *id != caller);
     membership::has_room(state, ids.len() + 1)?;
-    let plan = Plan {
-        topic: event.topic.to_string(),
-        others: membership::addable(facts, &ids)?,
-        mk_conv_type: if event.is_list { ConvType::List } else { event.mk_conv_type },
-        is_autojoin: event.is_autojoin,
-        is_disclose: event.is_disclose,
-    };
-    found(state, caller, plan, facts)
+    let others = membership::addable(facts, &ids)?;
+    found(state, caller, Plan { topic: wanted.topic, others, settings: wanted.settings }, facts)
 }
 
 /// Begins the conversation; the caller is answered with its init form.
@@ -87,14 +109,7 @@ fn head(creator_id: AccountId, plan: &Plan, facts: &Facts) -> Head {
         creator_id,
         topic: plan.topic.clone(),
         topic_message_nr: 1,
-        mk_conv_type: plan.mk_conv_type,
-        is_autojoin: plan.is_autojoin,
-        is_disclose: plan.is_disclose,
-        is_url_preview_disabled: false,
-        has_done_notifications: false,
-        is_admin_write_only: false,
-        organisation_id: None,
-        admins: Vec::new(),
+        settings: plan.settings.clone(),
         teams: Vec::new(),
         last_message_nr: 0,
         show_message_nr: 0,
@@ -145,7 +160,7 @@ mod tests {
         assert_eq!(replay.message(1).message, expected);
         assert_eq!((replay.message(1).inbox_nr, replay.message(1).prev_message_nr), (0, 0));
         assert_eq!(decision.identifier["conversation_id"], CONVERSATION.to_string());
-        assert_eq!(replay.head().mk_conv_type, ConvType::Default);
+        assert_eq!(replay.head().settings.mk_conv_type, ConvType::Default);
         assert_eq!(replay.head().topic_message_nr, 1);
         assert_eq!(replay.present(), [ALICE, BOB]);
     }
@@ -183,7 +198,7 @@ mod tests {
     fn a_list_is_a_list() {
         let mut replay = Replay::nothing();
         replay.ask(ALICE, event(conv::Create { is_list: true, ..founding("", &[]) })).unwrap();
-        assert_eq!(replay.head().mk_conv_type, ConvType::List);
+        assert_eq!(replay.head().settings.mk_conv_type, ConvType::List);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, create, membership, visit};
-use crate::conversation::state::{Member, State};
+use crate::conversation::state::{Member, Settings, State};
 
 /// The two people of a dialog, the lower id first; `None` for what is no dialog.
 #[must_use]
@@ -50,6 +50,9 @@ pub fn open_dialog(
     if draft.member(caller).is_some_and(is_hidden) {
         draft.change(caller)?.hide_message_nr = Some(0);
     }
+    if draft.member(caller).is_some_and(|member| member.is_deleted) {
+        draft.put_back(caller);
+    }
     let answer = visit::init_form(state, caller, InitMode::Full, facts)?;
     Ok(Some(identified(draft.into_decision(answer.clone(), answer), other)))
 }
@@ -70,9 +73,7 @@ fn begin(
     let plan = create::Plan {
         topic: String::new(),
         others: vec![(other, profile.clone())],
-        mk_conv_type: mk_conv_type.unwrap_or(ConvType::Default),
-        is_autojoin: false,
-        is_disclose: false,
+        settings: Settings { mk_conv_type: mk_conv_type.unwrap_or_default(), ..Settings::default() },
     };
     let decision = create::found(state, caller, plan, facts)?;
     Ok(identified(decision, other))
@@ -96,7 +97,7 @@ mod tests {
         let mut replay = Replay::nothing();
         let decision = replay.open_dialog(ALICE, BOB, Some(ConvType::NoMail)).unwrap().unwrap();
         assert_eq!(replay.present(), [ALICE, BOB]);
-        assert_eq!(replay.head().mk_conv_type, ConvType::NoMail);
+        assert_eq!(replay.head().settings.mk_conv_type, ConvType::NoMail);
         let dialog = ["alice dialog bob true", "bob dialog alice true"];
         assert_eq!(effects(&decision)[2..], dialog);
         let init = ["contact bob", "conv Init(Full) fw 1 bw 1", "message 1", "section", "section"];

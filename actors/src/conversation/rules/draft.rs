@@ -13,9 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::conversation::board::Place;
-use crate::conversation::rules::dialog;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
+use crate::conversation::rules::{alert, dialog};
 use crate::conversation::state::{
     Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
 };
@@ -163,6 +163,7 @@ impl<'a> Draft<'a> {
             self.head.last_inbox_nr += 1;
             self.head.last_inbox_time = self.facts.now;
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
+            self.bring_back();
         }
         let inbox_nr = i64::try_from(self.head.last_inbox_nr).unwrap_or(i64::MAX);
         self.use_up(post.attached.uploads);
@@ -183,7 +184,7 @@ impl<'a> Draft<'a> {
             inbox_nr: if is_inbox { inbox_nr } else { -inbox_nr },
             subject: post.subject,
             mention_ids: post.mention_ids,
-            is_url_preview_disabled: is_inbox && self.head.is_url_preview_disabled,
+            is_url_preview_disabled: is_inbox && self.head.settings.is_url_preview_disabled == Some(true),
             extras: None,
             files: post.attached.files,
             stamp: self.facts.stamp,
@@ -194,6 +195,26 @@ impl<'a> Draft<'a> {
         self.slots.insert(nr, Slot::Message(Box::new(message)));
         self.told.push((nr, None));
         nr
+    }
+
+    /// Who had taken the conversation out of his list has it in it again: something was written.
+    fn bring_back(&mut self) {
+        let present = |id: &&AccountId| self.state.members.get(*id).is_some_and(Member::is_present);
+        let back: Vec<AccountId> = self.state.deleted.iter().filter(present).copied().collect();
+        for account_id in back {
+            self.put_back(account_id);
+        }
+    }
+
+    /// Puts the conversation into a member's list again; his sessions are told all of it.
+    pub(super) fn put_back(&mut self, account_id: AccountId) {
+        let (conversation_id, version) = (self.state.conversation_id, self.facts.stamp);
+        let Ok(member) = self.change(account_id) else { return };
+        member.is_deleted = false;
+        member.init_stamp = version;
+        let profile_version = member.profile.version;
+        let joined = Effect::Joined { conversation_id, by: account_id, profile_version, version };
+        self.effects.push((Aggregate::Account(account_id), joined));
     }
 
     /// Posts a text by the caller: those whom it mentions are noted, his pen is put down, and the decision is about it.
@@ -230,11 +251,10 @@ impl<'a> Draft<'a> {
         member.is_mark_unread = Some(false);
         member.has_read = true;
         if nr >= show && member.alert_level == AlertLevel::UntilRead {
-            member.alert_level = AlertLevel::Default;
-            member.snooze_interval = 0;
-            member.snooze_time = 0;
+            alert::rest(member);
         }
         if has_moved {
+            member.shown_read_nr = None;
             member.shown_stamp = stamp;
             self.has_read_on = true;
         }
@@ -303,12 +323,13 @@ impl<'a> Draft<'a> {
         let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
         let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
         let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
+        let settings = self.head.settings.clone();
         let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
         let boards = self.state.boards();
         self.tell_tasks(account_id, false);
         let member = self.change(account_id)?;
         let saw_newest = newest.is_some_and(|newest| member.sees(newest));
-        member.spans.push(Span { begin: member.begin_message_nr, end: nr });
+        member.spans.push(Span::of_membership(member.begin_message_nr, nr));
         member.standing = Standing::Left;
         member.send_message_nr = nr;
         let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
@@ -319,6 +340,7 @@ impl<'a> Draft<'a> {
             time,
             topic,
             topic_message_nr,
+            settings,
             boards,
         });
         if account_id != caller {
@@ -346,10 +368,11 @@ impl<'a> Draft<'a> {
     }
 
     fn has_changes(&self) -> bool {
-        !(self.members.is_empty()
-            && self.slots.is_empty()
-            && self.sections.is_empty()
-            && self.places.is_empty())
+        self.facts_changed
+            || !(self.members.is_empty()
+                && self.slots.is_empty()
+                && self.sections.is_empty()
+                && self.places.is_empty())
     }
 
     fn tell_message(&self, nr: u64, flow: Option<u64>, news: &mut Vec<News>) -> Judged<()> {
@@ -408,13 +431,13 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The decision with an answer of its own; `records` go to the caller's other sessions and, when the flow moved, to
-    /// the other members.
+    /// The decision with an answer of its own; `records` go to the caller's other sessions and, when the flow moved or a fact
+    /// changed, to the other members.
     pub(super) fn into_decision(self, answer: Vec<News>, records: Vec<News>) -> Decision {
         let mut news = Vec::new();
         if self.has_changes() {
             news.extend(records.iter().map(|record| (Reach::Own, record.clone())));
-            if !(self.told.is_empty() && self.sections_told.is_empty()) {
+            if self.facts_changed || !(self.told.is_empty() && self.sections_told.is_empty()) {
                 news.extend(records.into_iter().map(|record| (Reach::Others, record)));
             }
             if self.has_read_on && self.member(self.caller).is_some_and(Member::is_present) {

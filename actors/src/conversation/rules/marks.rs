@@ -1,6 +1,6 @@
 //! Reading and unreading (conversations.md §6.4, and `old_message_nr` in §0.3): own view, no slot.
 
-use rill_proto::classificator::InitMode;
+use rill_proto::classificator::{AlertLevel, InitMode};
 use rill_proto::event::{conv, message};
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
@@ -11,7 +11,7 @@ use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, st
 use crate::conversation::state::{Member, State};
 
 /// Where a client wants the read horizon.
-enum Move {
+pub(super) enum Move {
     /// At least here; the conversation counts as read.
     Forward(u64),
     /// At most here; the conversation counts as marked unread.
@@ -110,18 +110,21 @@ fn mark(
 
 /// Moves the horizon within its bounds: not past the newest visible message, and not below what is open to the member.
 /// A client whose idea of the horizon is out of date can move it forward only.
-fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Judged<()> {
+pub(super) fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Judged<()> {
     let show = draft.head.show_message_nr;
     let Some(member) = draft.member(draft.caller) else {
         return Ok(());
     };
-    let (read, lowest) = (member.read_message_nr, member.join_message_nr.saturating_sub(1));
+    let lowest = member.join_message_nr.saturating_sub(1).max(member.delete_message_nr.unwrap_or(0));
+    let read = member.read_message_nr;
+    let waits = member.alert_level == AlertLevel::UntilRead;
     let (is_read, has_read) = (member.is_mark_unread == Some(false), member.has_read);
     match *wish {
         Move::Stay => {}
         Move::Forward(wanted) => {
             let to = read.max(wanted.min(show));
-            if to != read || !is_read || !has_read {
+            let ends_mute = waits && to >= show;
+            if to != read || !is_read || !has_read || ends_mute {
                 draft.read_to(to)?;
             }
         }
@@ -132,6 +135,9 @@ fn apply(draft: &mut Draft<'_>, wish: &Move, old_message_nr: Option<i64>) -> Jud
             if !is_stale && !is_set {
                 let read_inbox_nr = draft.inbox_at(to);
                 let member = draft.change(draft.caller)?;
+                if to < read {
+                    member.shown_read_nr = member.shown_read_nr.or(Some(read));
+                }
                 member.read_message_nr = to;
                 member.read_inbox_nr = read_inbox_nr;
                 member.is_mark_unread = Some(true);
@@ -189,6 +195,21 @@ mod tests {
         assert_eq!(told(&decision, Reach::Own), ["conv Update"]);
         assert!(told(&decision, Reach::Others).is_empty());
         assert_eq!((replay.counters(BOB).read, replay.counters(BOB).inbox_message_nr), (2, 3));
+    }
+
+    #[test]
+    fn the_others_go_on_knowing_how_far_somebody_had_read() {
+        let mut replay = three_posts();
+        let known = |replay: &Replay| replay.state.members[&BOB].shown_read_nr;
+        replay.ask(BOB, mark_read(4, None, None)).unwrap();
+        for event in [mark_unread(3, None, None), set_read(1, None, None), mark_read(1, None, None)] {
+            let decision = replay.ask(BOB, event).unwrap();
+            assert!(told(&decision, Reach::Others).is_empty());
+            assert_eq!(known(&replay), Some(4));
+        }
+        let decision = replay.ask(BOB, mark_read(3, None, None)).unwrap();
+        assert_eq!(told(&decision, Reach::Others), ["activity bob"], "his next step is news again");
+        assert_eq!(known(&replay), None);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use rill_proto::refusal::Refusal;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
-use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, standing};
-use crate::conversation::state::{Member, MessageKind, Span, Standing, State};
+use crate::conversation::rules::{
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, disclosure, standing,
+};
+use crate::conversation::state::{Member, MessageKind, Standing, State};
 use crate::effect::Effect;
 use crate::store::Aggregate;
 
@@ -74,24 +76,17 @@ fn state_addition(draft: &mut Draft<'_>, added: &[AccountId]) -> Judged<(u64, i6
 
 /// The body with more members in it; `None` where additions are not merged.
 fn grown(kind: MessageKind, text: &str, added: &[AccountId]) -> Option<String> {
-    match kind {
-        MessageKind::Create => {
-            let mut create: body::Create = body::read(text)?;
-            create.members.extend(added);
-            Some(body::text(&create))
-        }
-        MessageKind::Add => {
-            let mut add: body::Members = body::read(text)?;
-            add.members.extend(added);
-            Some(body::text(&add))
-        }
-        MessageKind::Text
-        | MessageKind::Kick
-        | MessageKind::Leave
-        | MessageKind::Topic
-        | MessageKind::Signin
-        | MessageKind::TaskCompleted => None,
+    if kind == MessageKind::Create {
+        let mut create: body::Create = body::read(text)?;
+        create.members.extend(added);
+        return Some(body::text(&create));
     }
+    if kind != MessageKind::Add {
+        return None;
+    }
+    let mut add: body::Members = body::read(text)?;
+    add.members.extend(added);
+    Some(body::text(&add))
 }
 
 /// Makes an account a member by the message `nr`.
@@ -126,14 +121,18 @@ pub(super) fn enter(
     member.send_message_nr = nr;
     member.read_message_nr = nr - 1;
     member.read_inbox_nr = draft.inbox_at(nr - 1);
+    member.shown_read_nr = None;
     member.join_time = time;
     member.frozen = None;
+    member.is_deleted = false;
     for changed in
         [&mut member.init_stamp, &mut member.shown_stamp, &mut member.profile_stamp, &mut member.stamp]
     {
         *changed = stamp;
     }
-    disclose(draft, &mut member);
+    if draft.head.settings.is_disclose == Some(true) {
+        disclosure::open(&mut member, disclosure::giver(draft));
+    }
     draft.tell_tasks(account_id, true);
     let effect = Effect::Joined {
         conversation_id: draft.state.conversation_id,
@@ -144,20 +143,6 @@ pub(super) fn enter(
     draft.effects.push((Aggregate::Account(account_id), effect));
     draft.put_member(account_id, member);
     Ok(())
-}
-
-/// Opens to a newcomer what lies open to the one who brings him in, where the conversation is set to do so.
-fn disclose(draft: &Draft<'_>, member: &mut Member) {
-    if !draft.head.is_disclose {
-        return;
-    }
-    let Some(from) = draft.member(draft.caller).map(|caller| caller.join_message_nr) else {
-        return;
-    };
-    if from < member.begin_message_nr {
-        member.join_message_nr = member.join_message_nr.min(from);
-        member.spans.push(Span { begin: from, end: member.begin_message_nr });
-    }
 }
 
 fn newcomer(profile: Profile, nr: u64) -> Member {
@@ -171,12 +156,16 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         read_message_nr: 0,
         read_inbox_nr: 0,
         has_read: false,
+        shown_read_nr: None,
         join_time: 0,
         is_mark_unread: None,
         my_message_nr: None,
         mentions: Vec::new(),
         hide_message_nr: None,
         delete_message_nr: None,
+        delete_inbox_nr: 0,
+        is_deleted: false,
+        no_notifications: None,
         spans: Vec::new(),
         frozen: None,
         alert_level: AlertLevel::Default,

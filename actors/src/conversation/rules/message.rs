@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::conversation::rules::draft::{Draft, Post, number};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, attach, copy, flag, marks, mention, pin, reaction, revision, standing, sync,
-    task,
+    Decision, Facts, Judged, attach, copy, disclosure, flag, marks, mention, pin, reaction, revision,
+    standing, sync, task,
 };
 use crate::conversation::state::{Message, State};
 use crate::file::Attached;
@@ -25,6 +25,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::Copy(event) => copy::copy(state, caller, event, facts),
         Event::Delete(event) => about(event.message_nr, revision::delete(state, caller, event, facts)),
         Event::DeleteReaction(event) => reaction::delete(state, caller, event, facts),
+        Event::Disclose(event) => disclosure::message(state, caller, event, facts),
         Event::DisablePreview(event) => flag::disable_preview(state, caller, event, facts),
         Event::Edit(event) => about(event.message_nr, revision::edit(state, caller, event, facts)),
         Event::EditBody(event) => about(event.message_nr, revision::edit_body(state, caller, event, facts)),
@@ -64,7 +65,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::TaskSetPosition(event) => task::set_position(state, caller, event, facts),
         Event::Unarchive(event) => task::unarchive(state, caller, event, facts),
         Event::UnmarkSpam(event) => flag::unmark_spam(state, caller, event, facts),
-        Event::Disclose(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }
 
@@ -297,8 +297,8 @@ mod tests {
         assert_eq!(replay.ask(BOB, add_plain("x")), Err(Refusal::has_left()));
         assert_eq!(Replay::nothing().ask(ALICE, add_plain("x")), Err(Refusal::not_member()));
         let head = replay.state.head.as_mut().unwrap();
-        head.is_admin_write_only = true;
-        head.admins = vec![ALICE];
+        head.settings.is_admin_write_only = Some(true);
+        head.settings.admins = vec![ALICE];
         let refused = replay.ask(CHARLIE, add_plain("x")).unwrap_err();
         assert_eq!(refused, Refusal::no_permission("Only admins can write in this conversation."));
     }

@@ -256,8 +256,8 @@ mod tests {
         }
         assert_eq!(replay.turn(ALICE, "set_unpinned", 2).unwrap_err().status, 400, "it is not pinned");
         let head = replay.state.head.as_mut().unwrap();
-        head.is_admin_write_only = true;
-        head.admins = vec![ALICE];
+        head.settings.is_admin_write_only = Some(true);
+        head.settings.admins = vec![ALICE];
         for verb in ["set_pinned", "set_plain", "set_todo", "set_done"] {
             assert_eq!(replay.judge_only(BOB, on(verb, 2)).unwrap_err().status, 431, "{verb}");
         }

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::AccountId;
+use serde_json::json;
 
 use crate::conversation::counters::Counters;
 use crate::conversation::rules::News;
@@ -33,15 +35,40 @@ const TURNS: [(&str, &str); 5] = [
 /// What somebody does next. Message numbers are picked among the slots there are.
 #[derive(Clone, Debug)]
 enum Act {
-    Post { mentions: Vec<usize> },
-    Edit { at: prop::sample::Index, mentions: Vec<usize> },
-    Delete { at: prop::sample::Index },
-    Turn { at: prop::sample::Index, into: usize },
-    Add { whom: Vec<usize> },
-    Remove { whom: Vec<usize> },
+    Post {
+        mentions: Vec<usize>,
+    },
+    Edit {
+        at: prop::sample::Index,
+        mentions: Vec<usize>,
+    },
+    Delete {
+        at: prop::sample::Index,
+    },
+    Turn {
+        at: prop::sample::Index,
+        into: usize,
+    },
+    Add {
+        whom: Vec<usize>,
+    },
+    Remove {
+        whom: Vec<usize>,
+    },
     Leave,
-    Topic { word: u8 },
-    Mark { at: prop::sample::Index, mark: Mark },
+    Topic {
+        word: u8,
+    },
+    Join,
+    /// `conv:disclose`, or from a message on.
+    Disclose {
+        at: Option<prop::sample::Index>,
+        whom: Vec<usize>,
+    },
+    Mark {
+        at: prop::sample::Index,
+        mark: Mark,
+    },
     Visit,
 }
 
@@ -66,6 +93,8 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         1 => people().prop_map(|whom| Act::Remove { whom }),
         1 => Just(Act::Leave),
         1 => (0..3_u8).prop_map(|word| Act::Topic { word }),
+        1 => Just(Act::Join),
+        2 => (prop::option::of(at()), people()).prop_map(|(at, whom)| Act::Disclose { at, whom }),
         5 => (at(), marks()).prop_map(|(at, mark)| Act::Mark { at, mark }),
         2 => Just(Act::Visit),
     ];
@@ -94,6 +123,8 @@ impl Line {
 /// A member or ex-member; a run without an end is open.
 struct Person {
     runs: Vec<(u64, Option<u64>)>,
+    /// What others opened to him.
+    opened: BTreeSet<u64>,
     send: u64,
     read: u64,
     is_mark_unread: Option<bool>,
@@ -115,8 +146,9 @@ impl Reference {
     }
 
     fn sees(&self, who: usize, nr: u64) -> bool {
-        let runs = &self.people[&who].runs;
-        runs.iter().any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
+        let Person { runs, opened, .. } = &self.people[&who];
+        opened.contains(&nr)
+            || runs.iter().any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
     }
 
     fn line(&self, nr: u64) -> Option<&Line> {
@@ -137,6 +169,7 @@ impl Reference {
     fn enter(&mut self, who: usize, nr: u64) {
         let person = self.people.entry(who).or_insert(Person {
             runs: Vec::new(),
+            opened: BTreeSet::new(),
             send: 0,
             read: 0,
             is_mark_unread: None,
@@ -157,6 +190,17 @@ impl Reference {
         let person = self.people.get_mut(&who).unwrap();
         person.read = nr;
         person.is_mark_unread = Some(is_mark_unread);
+    }
+
+    fn join(&self, who: usize) -> u64 {
+        let Person { runs, opened, .. } = &self.people[&who];
+        opened.iter().copied().chain([runs[0].0]).min().unwrap()
+    }
+
+    /// What one can open to another who is in: what he sees from a message on, before the other's present membership.
+    fn closed(&self, to: usize, giver: usize, from: u64) -> BTreeSet<u64> {
+        let (begin, _) = *self.people[&to].runs.last().unwrap();
+        (from..begin).filter(|nr| self.sees(giver, *nr) && !self.sees(to, *nr)).collect()
     }
 
     /// A new message: the author has read it.
@@ -201,7 +245,7 @@ impl Reference {
     fn counters(&self, who: usize) -> Counters {
         let person = &self.people[&who];
         let (begin, end) = *person.runs.last().unwrap();
-        let join = person.runs[0].0;
+        let join = self.join(who);
         let last = end.unwrap_or(self.last);
         let show = self.lines.iter().rfind(|line| line.nr <= last).unwrap().nr;
         let last_inbox = self.line(show).unwrap().inbox_nr.unsigned_abs();
@@ -296,7 +340,9 @@ fn ids(whom: &[usize]) -> Vec<AccountId> {
 
 impl Play {
     fn begin() -> Self {
-        let replay = Replay::with(&[BOB]);
+        let mut replay = Replay::nothing();
+        let open = conv::Create { is_autojoin: true, ..founding("", &[BOB]) };
+        replay.ask(ALICE, ClientEvent::Conv(conv::Event::Create(open))).unwrap();
         let mut reference = Reference::default();
         for who in [0, 1] {
             reference.enter(who, 1);
@@ -348,6 +394,14 @@ impl Play {
                     self.reference.merge(who, "topic", self.replay.now);
                 }
             }
+            Act::Join => {
+                assert!(self.replay.ask(caller, event("conv:autojoin", json!({}))).is_ok());
+                if !is_in {
+                    self.reference.enter(who, self.reference.last + 1);
+                    self.reference.say(who, "autojoin", self.replay.now, BTreeSet::new());
+                }
+            }
+            Act::Disclose { at, whom } => self.disclose(who, *at, whom),
             Act::Mark { at, mark } => self.mark(who, *at, mark),
             Act::Visit => self.visit(who),
         }
@@ -422,6 +476,33 @@ impl Play {
             for who in gone {
                 self.reference.exit(who, nr);
             }
+        }
+    }
+
+    fn disclose(&mut self, who: usize, at: Option<prop::sample::Index>, whom: &[usize]) {
+        let nr = at.map(|at| self.pick(at));
+        let params = json!({ "account_ids": ids(whom), "message_nr": nr });
+        let urn = if nr.is_some() { "message:disclose" } else { "conv:disclose" };
+        let accepted = self.replay.ask(NAMES[who].0, event(urn, params)).is_ok();
+        let is_in = self.reference.is_in(who);
+        let is_his = |nr| {
+            let is_open = self.reference.sees(who, nr) || nr < self.reference.join(who);
+            is_open && self.reference.line(nr).is_some()
+        };
+        let may = is_in && nr.is_none_or(is_his) && whom.iter().all(|who| self.reference.is_in(*who));
+        assert_eq!(accepted, may);
+        if !accepted {
+            return;
+        }
+        let from = self.reference.join(who).max(nr.unwrap_or(0));
+        let opened = whom.iter().map(|to| (*to, self.reference.closed(*to, who, from)));
+        let opened: BTreeMap<usize, BTreeSet<u64>> =
+            opened.filter(|(_, opened)| !opened.is_empty()).collect();
+        if !opened.is_empty() {
+            self.reference.say(who, "discloseV2", self.replay.now, BTreeSet::new());
+        }
+        for (to, opened) in opened {
+            self.reference.people.get_mut(&to).unwrap().opened.extend(opened);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::classificator::{AccountStatus, ConvType, InitMode, MessageState};
+use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, MessageState};
 use rill_proto::event::{ClientEvent, conv, message};
 use rill_proto::field::Text;
 use rill_proto::id::{AccountId, ConversationId, SectionId};
@@ -16,7 +16,7 @@ use crate::conversation::counters::{Counters, counters};
 use crate::conversation::drawer::Filed;
 use crate::conversation::rules::{
     Decision, DrawerEdge, Elsewhere, Facts, Foreign, Header, Judged, Need, News, Reach, Soft, Stop, decide,
-    dialog, profile, sync, visit,
+    dialog, effect, profile, sync, visit,
 };
 use crate::conversation::state::{
     Change, Head, Member, Message, RECENT_SLOTS_MAX, Run, Section, Slot, State,
@@ -70,6 +70,8 @@ pub(super) struct Replay {
     pub(super) locks: BTreeMap<u64, AccountId>,
     /// What lies in other conversations.
     pub(super) foreign: BTreeMap<Foreign, Elsewhere>,
+    /// Other conversations.
+    pub(super) conversations: BTreeMap<ConversationId, State>,
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
     uploads: BTreeMap<(AccountId, String), Found>,
@@ -102,6 +104,7 @@ impl Replay {
             profiles: active.into_iter().chain([closed]).collect(),
             locks: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            conversations: BTreeMap::new(),
             slots_max: 1,
             uploads: BTreeMap::new(),
             now: 1_000,
@@ -147,6 +150,11 @@ impl Replay {
 
     pub(super) fn named(&mut self, viewer: AccountId, contact: Option<AccountId>) -> Decision {
         self.carry_out(|state, facts| Ok(profile::named(state, viewer, contact, facts))).unwrap()
+    }
+
+    pub(super) fn ring(&mut self, viewer: AccountId, at: i64) -> Decision {
+        let ring = Effect::Ring { viewer, at };
+        self.carry_out(|state, facts| effect::apply(state, &ring, facts)).unwrap()
     }
 
     pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
@@ -198,6 +206,10 @@ impl Replay {
             Need::Foreign(wanted) => {
                 let found = self.foreign.get(&wanted).cloned().unwrap_or_default();
                 assert!(facts.foreign.insert(wanted, found).is_none(), "asks for what it has: {wanted:?}");
+            }
+            Need::Conversation(there) => {
+                let found = self.conversations.get(&there).cloned().unwrap_or_else(|| State::new(there));
+                assert!(facts.conversations.insert(there, found).is_none(), "asks for what it has: {there}");
             }
             Need::Outcome(..) => panic!("no rule asks for what came of an event"),
             Need::Files(caller, urls) => {
@@ -258,7 +270,9 @@ impl Replay {
     fn check(&self) {
         let mut reloaded = State::new(CONVERSATION);
         reloaded.head.clone_from(&self.rows.head);
-        reloaded.members.clone_from(&self.rows.members);
+        for (id, member) in &self.rows.members {
+            reloaded.fold(&Change::Member(*id, member.clone()));
+        }
         reloaded.runs = self.rows.runs.values().copied().collect();
         reloaded.sections.clone_from(&self.rows.sections);
         self.rows.filed.iter().for_each(|(nr, filed)| reloaded.drawer.put(*nr, *filed));
@@ -391,6 +405,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Aggregate::Conversation(_) => &NOBODY,
         };
         match effect {
+            Effect::Ring { viewer, at } => format!("itself rings for {} at {at}", name(viewer)),
             Effect::Sweep { what, .. } => format!("itself sweeps on {what:?}"),
             Effect::Joined { by, .. } => format!("{} joined by {}", name(target), name(by)),
             Effect::Dialog { with, is_dialog, .. } => {
@@ -458,6 +473,18 @@ conv_events! {
     activate Activate();
     set_writing SetWriting();
     end_writing EndWriting();
+    archive Archive(show_message_nr: i64 = show_message_nr);
+    unarchive Unarchive();
+    delete_conv Delete();
+    mute Mute();
+    mute_until MuteUntil(snooze_interval: i64 = snooze_interval);
+    mute_until_read MuteUntilRead();
+    unmute Unmute();
+    set_snooze SetSnooze(snooze_interval: i64 = snooze_interval);
+    set_alert_level SetAlertLevel(mk_alert_level: AlertLevel = mk_alert_level);
+    set_passive SetPassive();
+    enable_notifications EnableNotifications();
+    disable_notifications DisableNotifications();
 }
 
 macro_rules! mark_events {

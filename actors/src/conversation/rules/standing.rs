@@ -30,7 +30,7 @@ pub(super) fn member(state: &State, caller: AccountId) -> Result<(&Head, &Member
 /// As [`member`], and `no_permission` for who is no admin of a managed conversation.
 pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
-    if head.organisation_id.is_some() && !head.admins.contains(&caller) {
+    if head.settings.organisation_id.is_some() && !head.settings.admins.contains(&caller) {
         return Err(Refusal::no_permission("Only admins can change this conversation."));
     }
     Ok((head, member))
@@ -42,7 +42,7 @@ pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Membe
 /// As [`member`], and `no_permission` when only admins may write.
 pub(super) fn writer(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
-    if head.is_admin_write_only && !head.admins.contains(&caller) {
+    if head.settings.is_admin_write_only == Some(true) && !head.settings.admins.contains(&caller) {
         return Err(Refusal::no_permission("Only admins can write in this conversation."));
     }
     Ok((head, member))

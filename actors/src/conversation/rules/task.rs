@@ -62,7 +62,7 @@ pub(super) fn set_done(
         return draft.finish(event.from_message_nr);
     }
     draft.turn(message.message_nr, MessageState::Done)?;
-    if draft.head.has_done_notifications {
+    if draft.head.settings.has_done_notifications {
         let told = body::TaskCompleted {
             task_message_nr: message.message_nr,
             sysmsg_text: "{author} completed a task.".to_owned(),
@@ -254,7 +254,7 @@ mod tests {
     fn where_it_is_told_the_completion_is_a_message_behind_the_revision() {
         let mut replay = Replay::with(&[BOB]);
         replay.put_up(ALICE, "add_todo");
-        replay.state.head.as_mut().unwrap().has_done_notifications = true;
+        replay.state.head.as_mut().unwrap().settings.has_done_notifications = true;
         let decision = replay.judge_only(BOB, on("set_done", 2)).unwrap();
         assert_eq!(lines(&decision.answer), ["conv Update", "message 2 flow 3", "message 4"]);
         let others = ["conv Update", "message 2 flow 3", "message 4", "activity bob"];

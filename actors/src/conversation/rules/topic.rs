@@ -42,20 +42,12 @@ fn state_topic(draft: &mut Draft<'_>, topic: &str) -> Judged<u64> {
 
 /// The body with another topic in it; `None` where topics are not merged.
 fn restated(kind: MessageKind, text: &str, topic: &str) -> Option<String> {
-    match kind {
-        MessageKind::Create => {
-            let mut create: body::Create = body::read(text)?;
-            topic.clone_into(&mut create.topic);
-            Some(body::text(&create))
-        }
-        MessageKind::Topic => Some(body::text(&body::Topic { topic: topic.to_owned() })),
-        MessageKind::Text
-        | MessageKind::Add
-        | MessageKind::Kick
-        | MessageKind::Leave
-        | MessageKind::Signin
-        | MessageKind::TaskCompleted => None,
+    if kind == MessageKind::Create {
+        let mut create: body::Create = body::read(text)?;
+        topic.clone_into(&mut create.topic);
+        return Some(body::text(&create));
     }
+    (kind == MessageKind::Topic).then(|| body::text(&body::Topic { topic: topic.to_owned() }))
 }
 
 #[cfg(test)]
@@ -130,8 +122,8 @@ mod tests {
         assert_eq!(replay.ask(JIL, set_topic("x")), Err(Refusal::not_member()));
         assert_eq!(replay.ask(BOB, set_topic("x")), Err(Refusal::has_left()));
         let head = replay.state.head.as_mut().unwrap();
-        head.organisation_id = Some(OrganisationId(Uuid::from_u128(7)));
-        head.admins = vec![ALICE];
+        head.settings.organisation_id = Some(OrganisationId(Uuid::from_u128(7)));
+        head.settings.admins = vec![ALICE];
         for event in [set_topic("x"), add(&[DON]), remove(&[ALICE])] {
             let refused = replay.ask(CHARLIE, event).unwrap_err();
             assert_eq!(refused, Refusal::no_permission("Only admins can change this conversation."));

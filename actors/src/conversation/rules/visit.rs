@@ -31,6 +31,12 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     let Ok((head, member)) = standing::viewer(state, viewer) else {
         return Ok(Vec::new());
     };
+    if member.is_deleted {
+        // A client that has it is told that it is gone, and one that does not have it nothing.
+        let is_news = horizon > 0 && member.stamp > horizon;
+        let gone = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+        return Ok(is_news.then_some(News::Header(gone)).into_iter().collect());
+    }
     let top = member.top(head);
     let missed = missed(state, top, horizon);
     if horizon == 0 || member.init_stamp > horizon || missed.len() > CATCH_UP_SLOTS_MAX {
@@ -41,15 +47,16 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
                 header.is_reset = was_removed;
             }
         }
+        news.extend(gone_sections(state, member, horizon));
         return Ok(news);
     }
     let mut news = Vec::new();
     let is_present = member.is_present();
-    if is_present {
-        let changed =
-            state.members.iter().filter(|(id, other)| **id != viewer && other.profile_stamp > horizon);
-        news.extend(changed.map(|(id, _)| News::Contact(*id)));
-    }
+    // Who has left is told of those who had come by then: among them are people whom he has not met before his horizon.
+    let is_known =
+        |other: &Member| member.frozen.as_ref().is_none_or(|frozen| other.had_come_by(frozen.message_nr));
+    let changed = state.members.iter().filter(|(_, other)| other.profile_stamp > horizon && is_known(other));
+    news.extend(changed.filter(|(id, _)| **id != viewer).map(|(id, _)| News::Contact(*id)));
     let facts_changed = head.facts_stamp > horizon && (is_present || member.stamp > horizon);
     if facts_changed || member.stamp > horizon || !missed.is_empty() {
         let keys = if facts_changed { Keys::Full } else { Keys::Update };
@@ -130,7 +137,7 @@ struct Window {
 
 fn window(flow: &Flow<'_>, head: &Head, member: &Member, counters: &Counters) -> Judged<Window> {
     let top = member.top(head);
-    let read = member.read_message_nr;
+    let read = counters.read;
     let before = flow.below(member, read + 1, top, INIT_BEFORE)?;
     let after = flow.above(member, read, top, INIT_AFTER)?;
     let has_older = before.len() == INIT_BEFORE;
@@ -177,9 +184,23 @@ pub(super) fn sections(state: &State, horizon: Stamp) -> impl Iterator<Item = Ne
     changed.into_iter().map(|(id, _)| News::Section(*id))
 }
 
+/// The sections that a client of the viewer's may hold although they are gone, when it starts afresh: those that went after
+/// its horizon, and whatever went while he was away.
+fn gone_sections(state: &State, member: &Member, horizon: Stamp) -> impl Iterator<Item = News> {
+    let may_hold = member.is_present() && (horizon > 0 || !member.spans.is_empty());
+    let gone = state
+        .sections
+        .iter()
+        .filter(move |(_, section)| may_hold && section.is_deleted && section.stamp > horizon);
+    gone.map(|(id, _)| News::Section(*id))
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::CATCH_UP_SLOTS_MAX;
+    use crate::conversation::rules::News;
     use crate::conversation::rules::replay::*;
 
     #[test]
@@ -249,6 +270,34 @@ mod tests {
         replay.post(ALICE, "one too many");
         let form = lines(&replay.catch_up(BOB, horizon));
         assert_eq!(form[..2], ["contact alice", "conv Init(Full) fw 5 bw 1"]);
+    }
+
+    #[test]
+    fn who_starts_afresh_is_told_which_sections_are_gone() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        let section_id = replay.add_section("Later");
+        let horizon = replay.stamp;
+        let gone = |news: &[News]| news.iter().any(|it| matches!(it, News::Section(id) if *id == section_id));
+        replay.ask(BOB, leave()).unwrap();
+        replay.ask(ALICE, event("section:task:delete", json!({ "section_id": section_id }))).unwrap();
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        assert!(gone(&replay.catch_up(BOB, 0)), "he held it when he left");
+        assert!(!gone(&replay.catch_up(CHARLIE, 0)), "a client without any needs no word");
+        for _ in 0..=CATCH_UP_SLOTS_MAX {
+            replay.post(ALICE, "more");
+        }
+        assert!(gone(&replay.catch_up(CHARLIE, horizon)), "he held it when he went away");
+    }
+
+    #[test]
+    fn who_left_meanwhile_is_told_who_came_before_that() {
+        let mut replay = Replay::with(&[BOB]);
+        let horizon = replay.stamp;
+        replay.ask(ALICE, add(&[CHARLIE])).unwrap();
+        replay.ask(BOB, leave()).unwrap();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        let missed = ["contact charlie", "conv Full", "message 1 flow 2", "message 3"];
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), missed);
     }
 
     #[test]

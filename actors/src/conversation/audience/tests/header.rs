@@ -80,10 +80,13 @@ fn facts_follow_the_head_and_the_members() {
     let organisation_id = OrganisationId(Uuid::from_u128(0x0F));
     state.fold(&Change::Head(Head {
         topic: "Trip".to_owned(),
-        mk_conv_type: ConvType::List,
-        is_disclose: true,
-        organisation_id: Some(organisation_id),
-        admins: vec![ALICE],
+        settings: Settings {
+            mk_conv_type: ConvType::List,
+            is_disclose: Some(true),
+            organisation_id: Some(organisation_id),
+            admins: vec![ALICE],
+            ..Settings::default()
+        },
         ..head()
     }));
     let mut guest = member("guest@example.org", 3);
@@ -133,11 +136,11 @@ fn labels_names_those_that_the_owner_sets_himself() {
 }
 
 #[test]
-fn a_timed_snooze_mutes_until_it_is_over() {
+fn a_timed_snooze_mutes_until_its_alarm_has_rung() {
     let mut state = conversation();
     let snoozed = |snooze_time| Member { snooze_time, ..member("Bob Brown", 1) };
     state.fold(&Change::Member(BOB, snoozed(7)));
     assert!(view(&state, BOB, UPDATE).unwrap().is_muted);
-    state.fold(&Change::Member(BOB, snoozed(6)));
+    state.fold(&Change::Member(BOB, snoozed(0)));
     assert!(!view(&state, BOB, UPDATE).unwrap().is_muted);
 }

@@ -83,6 +83,10 @@ fn activity_is_of_others_and_for_present_members() {
     );
     let record = told(&state, BOB, &News::Activity(ALICE)).unwrap();
     assert_eq!((&record["is_writing"], &record["read_message_nr"]), (&json!(false), &json!(6)));
+    let mut unread = conversation();
+    unread.members.get_mut(&ALICE).unwrap().shown_read_nr = Some(9);
+    let record = told(&unread, BOB, &News::Activity(ALICE)).unwrap();
+    assert_eq!(record["read_message_nr"], 9, "what the others knew before she moved it back");
     assert_eq!(told(&state, BOB, &News::Activity(BOB)), None, "not one's own");
     assert_eq!(told(&state, CHARLIE, &News::Activity(BOB)), None, "not for an ex-member");
 }
