@@ -15,12 +15,14 @@ use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
 
+pub mod avatar;
 pub mod board;
 pub mod contact;
 mod facts;
 pub mod fetch;
 mod introduction;
 pub mod label;
+pub mod listing;
 pub mod login;
 pub mod memberships;
 pub mod notice;

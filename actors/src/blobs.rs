@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -35,11 +36,25 @@ pub trait Blobs: Send + Sync + 'static {
     /// The place cannot be read.
     fn collect(&self, referred: &HashSet<Digest>) -> io::Result<usize>;
 
+    /// Nothing is dropped for as long as the answer lives: what rows name now is being copied.
+    fn hold(&self) -> Hold;
+
     /// Every digest of which there are bytes.
     ///
     /// # Errors
     /// The place cannot be read.
     fn all(&self) -> io::Result<Vec<Digest>>;
+}
+
+/// Keeps a place from dropping anything, until it is dropped itself.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(Arc<()>);
+
+impl Hold {
+    /// Whether somebody has a copy of this one.
+    fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 /// Bytes on their way in. Dropping it leaves nothing behind.

@@ -19,6 +19,7 @@ pub mod counters;
 pub mod drawer;
 mod facts;
 pub mod fanout;
+pub mod glance;
 pub mod open;
 mod owner;
 pub mod repeat;

@@ -4,7 +4,7 @@
 //! nothing.
 
 use actix::Message;
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -105,6 +105,15 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`].
         version: Stamp,
     },
+    /// To a conversation: a label that a member may have put on it is called otherwise, or is gone.
+    Labelled {
+        /// The member.
+        viewer: AccountId,
+        /// The label.
+        label_id: LabelId,
+        /// Its name; `None` when it is gone.
+        name: Option<String>,
+    },
     /// To an account: another one has it in its contact list.
     Watched {
         /// The owner of the list.
@@ -133,12 +142,47 @@ pub enum Effect {
         /// The letter.
         letter: Letter,
     },
+    /// To an account: what becomes of an address that is, or was to be, another one of somebody's.
+    Alias {
+        /// What.
+        news: Aliasing,
+    },
     /// To an account: a device of one of its sessions is another session's now.
     Detached {
         /// The name of the session's token.
         token: Uuid,
         /// The name of the device.
         device: Uuid,
+    },
+}
+
+/// What an account and the account of another address of its tell each other.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aliasing {
+    /// To the address: it is the owner's.
+    Taken {
+        /// Whose.
+        owner: AccountId,
+        /// The address, for an account that does not exist yet.
+        email: String,
+    },
+    /// To the address: it is not its owner's any more.
+    GivenUp {
+        /// Who gave it up.
+        owner: AccountId,
+    },
+    /// To the address: it and its owner's first one have changed places.
+    Readdressed {
+        /// The owner.
+        owner: AccountId,
+        /// What it is now.
+        email: String,
+    },
+    /// To the owner: the address had become somebody else's.
+    Lost {
+        /// The account of the address.
+        account_id: AccountId,
     },
 }
 
@@ -150,6 +194,8 @@ pub enum Spreading {
     Profile,
     /// It calls somebody, or (`None`) several, by another name.
     Name(Option<AccountId>),
+    /// One of its labels has another name, or is gone.
+    Label(LabelId),
 }
 
 /// A place in the order in which an account tells others: conversations first.

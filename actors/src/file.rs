@@ -17,12 +17,14 @@ pub mod body;
 pub mod fetch;
 mod gather;
 mod kind;
+mod named;
 mod picture;
 #[cfg(test)]
 mod tests;
 
 pub use gather::{Served, find, gather};
 pub use kind::{is_shown_inline, kind_of};
+pub use named::digests;
 pub use picture::{HEAD_BYTES, inspect};
 
 /// How many files one message may have: more than anybody looks through, and a message's row stays small.

@@ -87,9 +87,8 @@ fn has_several_owners(event: &ClientEvent) -> bool {
             | my_section::Event::TaskRename(_)
             | my_section::Event::TaskSetPosition(_) => false,
         },
-        ClientEvent::Task(_) => true,
+        ClientEvent::Label(_) | ClientEvent::Task(_) => true,
         ClientEvent::Conv(_)
-        | ClientEvent::Label(_)
         | ClientEvent::Message(_)
         | ClientEvent::MyMessage(_)
         | ClientEvent::Organisation(_)

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -78,6 +78,8 @@ pub enum RowKey {
     Upload(Uuid),
     /// How much an account's files take in a conversation.
     Stored(ConversationId),
+    /// A label that an account made, or what it set of one that every account has.
+    Label(LabelId),
 }
 
 /// A key that at most one row in the whole store may hold.

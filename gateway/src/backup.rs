@@ -10,10 +10,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use rill_actors::store::embedded::{BackupError, Embedded, OpenError, RestoreError, restore};
+use rill_actors::blobs::{Blobs, Folder};
+use rill_actors::store::embedded::{BackupError, Copied, Embedded, OpenError, RestoreError, restore};
 
 /// The socket's name in the data folder.
 const CONTROL: &str = "control";
+
+/// How an answer begins when the copy is made; what should be known of it follows.
+const DONE: &str = "ok";
 
 /// The longest request: the longest path that the system knows.
 const REQUEST_BYTES_MAX: u64 = 4_096;
@@ -45,11 +49,15 @@ pub(crate) enum CopyError {
     },
 }
 
-/// `rill backup`: makes a copy of the store in a file.
-pub(crate) fn back_up(data: &Path, to: &Path) -> Result<(), CopyError> {
+/// `rill backup`: makes a copy of the store and its files in a file. Answers with what whoever keeps it should know.
+pub(crate) fn back_up(data: &Path, to: &Path) -> Result<Option<String>, CopyError> {
     let to = std::path::absolute(to).map_err(|source| CopyError::Path { path: to.to_owned(), source })?;
     match open_there(data) {
-        Ok(store) => Ok(store.backup(&to)?),
+        Ok(store) => {
+            let unusable = |source| OpenError::Unusable { path: data.to_owned(), source };
+            let blobs = Folder::open(data).map_err(unusable)?;
+            Ok(note(store.backup(&to, &blobs)?))
+        }
         Err(OpenError::InUse { .. }) => {
             ask(data, &to).map_err(|reason| CopyError::Server { data: data.to_owned(), reason })
         }
@@ -65,7 +73,14 @@ fn open_there(data: &Path) -> Result<Arc<Embedded>, OpenError> {
     }
 }
 
-fn ask(data: &Path, to: &Path) -> Result<(), String> {
+/// What a copy lacks.
+fn note(copied: Copied) -> Option<String> {
+    (copied.missing > 0).then(|| {
+        format!("the copy lacks {} files that messages name: their bytes are not there", copied.missing)
+    })
+}
+
+fn ask(data: &Path, to: &Path) -> Result<Option<String>, String> {
     let say = |error: std::io::Error| error.to_string();
     let mut stream = UnixStream::connect(data.join(CONTROL)).map_err(say)?;
     let path = to.to_str().filter(|path| !path.contains('\n')).ok_or("the file's name is no plain text")?;
@@ -73,9 +88,11 @@ fn ask(data: &Path, to: &Path) -> Result<(), String> {
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).map_err(say)?;
     match answer.trim_end() {
-        "ok" => Ok(()),
         "" => Err("it ended before it answered".to_owned()),
-        reason => Err(reason.to_owned()),
+        answer => match answer.strip_prefix(DONE) {
+            Some(note) => Ok(Some(note.trim().to_owned()).filter(|note| !note.is_empty())),
+            None => Err(answer.to_owned()),
+        },
     }
 }
 
@@ -85,7 +102,7 @@ pub(crate) fn bring_back(from: &Path, data: &Path) -> Result<(), RestoreError> {
 }
 
 /// Answers `rill backup` for as long as the process runs.
-pub(crate) fn listen(data: &Path, store: &Arc<Embedded>) -> std::io::Result<()> {
+pub(crate) fn listen(data: &Path, store: &Arc<Embedded>, blobs: Arc<dyn Blobs>) -> std::io::Result<()> {
     let path = data.join(CONTROL);
     // Left over from a process that was killed: the store's lock says that there is none any more.
     match std::fs::remove_file(&path) {
@@ -98,7 +115,7 @@ pub(crate) fn listen(data: &Path, store: &Arc<Embedded>) -> std::io::Result<()> 
     std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         // One after the other: a second copy at the same time would only slow the first down.
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&stream, &store) {
+            if let Err(error) = answer(&stream, &store, &*blobs) {
                 tracing::warn!(%error, "a backup request ended early");
             }
         }
@@ -106,20 +123,20 @@ pub(crate) fn listen(data: &Path, store: &Arc<Embedded>) -> std::io::Result<()> 
     Ok(())
 }
 
-fn answer(stream: &UnixStream, store: &Weak<Embedded>) -> std::io::Result<()> {
+fn answer(stream: &UnixStream, store: &Weak<Embedded>, blobs: &dyn Blobs) -> std::io::Result<()> {
     use std::io::Read;
     let mut request = String::new();
     BufReader::new(stream.take(REQUEST_BYTES_MAX)).read_line(&mut request)?;
     let outcome = match (request.trim_end_matches('\n').strip_prefix("backup "), store.upgrade()) {
-        (Some(path), Some(store)) => store.backup(Path::new(path)).map_err(|error| error.to_string()),
+        (Some(path), Some(store)) => store.backup(Path::new(path), blobs).map_err(|error| error.to_string()),
         (Some(_), None) => Err("the server is about to stop".to_owned()),
         (None, _) => Err("unknown request".to_owned()),
     };
     let mut stream = stream;
     match outcome {
-        Ok(()) => {
-            tracing::info!("a backup was made");
-            writeln!(stream, "ok")
+        Ok(copied) => {
+            tracing::info!(files = copied.files, missing = copied.missing, "a backup was made");
+            writeln!(stream, "{DONE} {}", note(copied).unwrap_or_default())
         }
         Err(reason) => writeln!(stream, "{}", reason.replace('\n', " ")),
     }

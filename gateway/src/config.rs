@@ -82,6 +82,8 @@ settings! {
     "RILL_STORAGE_QUOTA_BYTES" storage_quota_bytes: u64 = STORAGE_QUOTA_BYTES;
     /// How many bytes a file may have [default: 1073741824]
     "RILL_FILE_BYTES_MAX" file_bytes_max: u64 = 1024 * 1024 * 1024;
+    /// Milliseconds between two looks for the bytes of files that nobody has any more [default: 21600000]
+    "RILL_FILE_COLLECT_MS" file_collect_ms: u64 = 6 * 60 * 60 * 1000;
     /// Networks that files may be fetched from beside the public internet, comma-separated, as in 10.1.2.0/24 [default: none]
     "RILL_FETCH_NETWORKS" fetch_networks: Networks = Networks::default();
     /// Milliseconds after which a conversation that nobody touches leaves memory [default: 60000]
@@ -208,6 +210,9 @@ impl Config {
         }
         if self.sys_user.contains(':') {
             return invalid("sys_user", "a colon cannot be part of it (HTTP Basic)");
+        }
+        if self.file_collect_ms == 0 {
+            return invalid("file_collect_ms", "must be above 0");
         }
         if self.connections_max == 0 {
             return invalid("connections_max", "at least one is needed");

@@ -26,12 +26,13 @@ use crate::refuse::Refused;
 use crate::worker::{HttpSession, Worker};
 
 pub(crate) mod account;
+pub(crate) mod avatar;
 mod contact;
 pub(crate) mod conversation;
 pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod file;
-mod label;
+pub(crate) mod label;
 pub(crate) mod legacy;
 pub(crate) mod letter;
 pub(crate) mod message;

@@ -14,6 +14,7 @@ use crate::serve::ServeError;
 
 mod backup;
 mod chat;
+mod collect;
 mod config;
 mod credentials;
 mod fetch;
@@ -52,7 +53,7 @@ enum Command {
     Serve(Box<Flags>),
     /// Chat in the terminal
     Chat(chat::ChatArgs),
-    /// Make a consistent copy of the store in a file, while a server uses it or not
+    /// Make a consistent copy of the store and its files in one file, while a server uses it or not
     Backup {
         /// The file
         file: PathBuf,
@@ -60,7 +61,7 @@ enum Command {
         #[arg(long, env = "RILL_DATA", default_value = DATA)]
         data: PathBuf,
     },
-    /// Make a store from a copy
+    /// Make a store and its files from a copy
     Restore {
         /// The file
         file: PathBuf,
@@ -78,7 +79,10 @@ fn main() -> ExitCode {
         None => run(serve),
         Some(Command::Serve(flags)) => run(*flags),
         Some(Command::Chat(args)) => done(chat::run(args)),
-        Some(Command::Backup { file, data }) => done(backup::back_up(&data, &file)),
+        Some(Command::Backup { file, data }) => done(backup::back_up(&data, &file).map(|note| {
+            // The copy is made; whoever closed the stream does not want to know.
+            let _ = note.map(|note| writeln!(std::io::stderr(), "rill: {note}"));
+        })),
         Some(Command::Restore { file, data }) => done(backup::bring_back(&file, &data)),
         Some(Command::Version) => {
             // Whoever closed the stream does not want to know.

@@ -17,10 +17,12 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::letter::routes(config);
     http::event::routes(config);
     http::conversation::routes(config);
+    http::label::routes(config);
     http::legacy::routes(config);
     http::search::routes(config);
     http::file::routes(config);
     http::upload::routes(config);
+    http::avatar::routes(config);
     http::sys::routes(config);
     config.default_service(web::to(unknown));
 }

@@ -32,7 +32,7 @@ use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
 use crate::worker::{Shared, Stage, Worker};
-use crate::{backup, routes};
+use crate::{backup, collect, routes};
 
 /// Connections that the kernel holds while the workers are busy: what arrives in a second when ten thousand clients come
 /// back after a restart, within what kernels allow.
@@ -99,8 +99,10 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let blobs = Arc::new(Folder::open(&config.data).map_err(unusable)?);
     let listener = listen(socket, &config.listen)?;
     config.listen = reached_at(config.listen, &listener)?;
-    backup::listen(&config.data, &store)
+    backup::listen(&config.data, &store, Arc::clone(&blobs) as _)
         .map_err(|source| ServeError::Control { data: config.data.clone(), source })?;
+    collect::start(&store, Arc::clone(&blobs) as _, Duration::from_millis(config.file_collect_ms))
+        .map_err(ServeError::System)?;
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     let outside = outside(&config, &hasher, blobs)?;
     actix_rt::System::new().block_on(run(config, Arc::clone(&store), outside, listener, hasher))?;

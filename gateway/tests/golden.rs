@@ -12,6 +12,8 @@ mod adapters;
 mod cast;
 #[path = "golden/names.rs"]
 mod names;
+#[path = "golden/permissions.rs"]
+mod permissions;
 #[path = "golden/table.rs"]
 mod table;
 #[path = "golden/told.rs"]

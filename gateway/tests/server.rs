@@ -11,6 +11,10 @@
 
 #[path = "server/alarm.rs"]
 mod alarm;
+#[path = "server/aliases.rs"]
+mod aliases;
+#[path = "server/avatars.rs"]
+mod avatars;
 #[path = "server/backup.rs"]
 mod backup;
 #[path = "server/boards.rs"]
@@ -31,6 +35,8 @@ mod letter;
 mod mail;
 #[path = "server/malformed.rs"]
 mod malformed;
+#[path = "server/older.rs"]
+mod older;
 #[path = "server/once.rs"]
 mod once;
 #[path = "server/order.rs"]

@@ -319,6 +319,7 @@ fn known(status: AccountStatus) -> contact::Shared<'static> {
         organisation_id: None,
         status_emoji: None,
         status_message: None,
+        avatar_urls: None,
     }
 }
 
@@ -386,6 +387,7 @@ fn contact_of_oneself_and_of_a_stranger() {
         phone_nr: None,
         status_emoji: None,
         status_message: Some("away"),
+        avatar_urls: Some("{}"),
         client_flags: &BTreeSet::from(["show_onboarding".to_owned()]),
         client_settings: None,
         mk_email_interval: EmailInterval::Hourly,
@@ -412,7 +414,7 @@ fn contact_of_oneself_and_of_a_stranger() {
             "fleep_address": "alice", "fleep_autogen": "alice", "mk_account_status": "active",
             "organisation_id": null, "dialog_id": null, "is_hidden_for_add": true,
             "client_flags": ["show_onboarding"], "mk_email_interval": "hourly", "sleep_interval": 1,
-            "mk_push_new_message": "first", "status_message": "away", "is_newsletter_disabled": true,
+            "mk_push_new_message": "first", "status_message": "away", "avatar_urls": "{}", "is_newsletter_disabled": true,
             "connected_email": "", "activated_time": 1_500_000_000, "trial_end_time": 0, "has_password": true,
             "is_automute_enabled": true, "is_premium": false, "storage_quota_bytes": 10_737_418_240_u64,
             "storage_used_bytes": 0, "export_progress": "1", "export_files": [],

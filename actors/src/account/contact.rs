@@ -13,6 +13,7 @@ use rill_proto::record::{self, contact};
 use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
+use crate::account::settings::Alias;
 use crate::account::state::Head;
 use crate::store::Stamp;
 
@@ -124,6 +125,7 @@ impl Known {
     /// From what everybody may know.
     #[must_use]
     pub fn new(account_id: AccountId, profile: &Profile) -> Self {
+        let avatar_urls = profile.avatar.map(|avatar| avatar.urls(account_id));
         let open = record::open(&contact::Shared {
             account_id,
             email: &profile.email,
@@ -132,6 +134,7 @@ impl Known {
             organisation_id: profile.organisation_id,
             status_emoji: profile.status_emoji.as_deref(),
             status_message: profile.status_message.as_deref(),
+            avatar_urls: avatar_urls.as_deref(),
         });
         Self {
             account_id,
@@ -181,6 +184,10 @@ impl Known {
 #[must_use]
 pub fn own(account_id: AccountId, head: &Head, (used, quota): (u64, u64)) -> Bytes {
     let Head { profile, registration, settings, .. } = head;
+    let avatar_urls = profile.avatar.map(|avatar| avatar.urls(account_id));
+    let ids =
+        |aliases: &Vec<Alias>| -> Vec<AccountId> { aliases.iter().map(|alias| alias.account_id).collect() };
+    let alias_account_ids = head.aliases.as_ref().map(ids);
     record::complete(&contact::Own {
         account_id,
         display_name: &profile.display_name,
@@ -194,6 +201,7 @@ pub fn own(account_id: AccountId, head: &Head, (used, quota): (u64, u64)) -> Byt
         phone_nr: profile.phone_nr.as_deref(),
         status_emoji: profile.status_emoji.as_deref(),
         status_message: profile.status_message.as_deref(),
+        avatar_urls: avatar_urls.as_deref(),
         client_flags: &settings.client_flags,
         client_settings: settings.client_settings.as_deref(),
         mk_email_interval: settings.mk_email_interval,
@@ -207,7 +215,7 @@ pub fn own(account_id: AccountId, head: &Head, (used, quota): (u64, u64)) -> Byt
         is_premium: false,
         is_full_privacy: settings.is_full_privacy,
         is_newsletter_disabled: settings.is_newsletter_disabled,
-        alias_account_ids: None,
+        alias_account_ids: alias_account_ids.as_deref(),
         storage_quota_bytes: quota,
         storage_used_bytes: used,
         export_progress: "1",
@@ -219,6 +227,7 @@ pub fn own(account_id: AccountId, head: &Head, (used, quota): (u64, u64)) -> Byt
 /// The record of somebody whom the viewer does not know and did not find by an e-mail address.
 #[must_use]
 pub fn stranger(account_id: AccountId, profile: &Profile) -> Bytes {
+    let avatar_urls = profile.avatar.map(|avatar| avatar.urls(account_id));
     record::complete(&contact::Stranger {
         account_id,
         display_name: &profile.display_name,
@@ -226,7 +235,7 @@ pub fn stranger(account_id: AccountId, profile: &Profile) -> Bytes {
         mk_account_status: profile.status,
         organisation_id: profile.organisation_id,
         is_in_org: profile.organisation_id.is_some(),
-        avatar_urls: None,
+        avatar_urls: avatar_urls.as_deref(),
     })
     .into()
 }
@@ -253,6 +262,9 @@ mod tests {
             phone_nr: Some("+1".to_owned()),
             status_emoji: None,
             status_message: None,
+            alias_of: None,
+            is_private: false,
+            avatar: None,
         }
     }
 

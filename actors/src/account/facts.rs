@@ -9,7 +9,7 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::board::record::Texts;
-use super::login::account_of;
+use super::login::person_of;
 use super::profile::Profile;
 use super::rules::{CheckedPassword, DeviceHolder, Facts, Need};
 use super::state::Head;
@@ -69,7 +69,7 @@ pub(super) async fn fetch(asking: Asking, need: Need) -> Result<Fact, NoFact> {
         Need::Accounts(emails) => {
             let mut found = Vec::with_capacity(emails.len());
             for email in emails {
-                let account_id = account_of(node, &email).await?;
+                let account_id = person_of(node, &email).await?;
                 found.push((email, account_id));
             }
             Ok(Fact::Accounts(found))

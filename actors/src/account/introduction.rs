@@ -10,7 +10,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 
 use super::contact::{self, Known};
-use super::login::account_of;
+use super::login::person_of;
 use super::owner::Work;
 use super::rules::{Decision, registration};
 use super::state::{Change, Head};
@@ -28,7 +28,7 @@ impl Account {
     /// Finds the account of an address and asks it to show itself.
     pub(super) fn look_up(&mut self, submit: Submit, email: String, ctx: &mut Context<Self>) {
         let node = Arc::clone(&self.desk.node);
-        let found = async move { (account_of(&node, &email).await, email) };
+        let found = async move { (person_of(&node, &email).await, email) };
         ctx.wait(found.into_actor(self).map(|(found, email), owner, ctx| match found {
             Ok(id) => owner.ask(id, Introduce { submit, found: Found::ByEmail(email) }, ctx),
             Err(fault) => owner.meet(&fault, Work::Submit(submit)),

@@ -1,13 +1,82 @@
-//! The system labels that every account has (protocol.md §4.9, conversations.md §11).
+//! The labels of an account: those that every account has, and those that its owner made (protocol.md §3.10, §4.9,
+//! conversations.md §11).
 //!
-//! Their ids are derived from the account's, so nobody needs to store or to ask for them. Not here: labels that the owner
-//! makes, and which conversations a label lists.
+//! The ids of the former are derived from the account's, so that nobody needs to store or to ask for them. A label that is
+//! removed stays as a row for clients that do not know it yet. Not here: which conversations a label lists (`listing`), and
+//! what may be changed of one (`rules::label`).
 
+use std::collections::BTreeMap;
+
+use actix::Message;
 use bytes::Bytes;
 use rill_proto::classificator::{LabelStatus, LabelSubtype, LabelType};
 use rill_proto::id::{AccountId, LabelId};
 use rill_proto::record::{self, label};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::login::OrderReply;
+use crate::conversation::rows::decode;
+use crate::store::{Aggregate, RowKey, Stamp, Store, StoreFault};
+
+/// The labels of an account, those excepted that every account has and that it left as they are.
+pub type Labels = BTreeMap<LabelId, Label>;
+
+/// A label that its owner made; or, of one that every account has, how he set it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Label {
+    /// Trimmed, not empty.
+    pub name: String,
+    /// Its place among the account's labels.
+    pub index: i32,
+    /// Shown on the left pane.
+    pub is_on_left_pane: bool,
+    /// Its conversations are listed under Recent.
+    pub is_in_recent: bool,
+    /// Its conversations are listed under Muted.
+    pub is_in_muted: bool,
+    /// It is gone.
+    #[serde(default)]
+    pub is_removed: bool,
+    /// When it last changed.
+    pub stamp: Stamp,
+}
+
+/// Makes and changes labels, all or none. Told their ids and records when it is durable, in the order of the wishes.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct StoreLabels {
+    /// What is wanted.
+    pub wishes: Vec<Wish>,
+    /// Told what came of it.
+    pub reply: OrderReply<Vec<(LabelId, Bytes)>>,
+}
+
+/// What somebody wants of his labels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// The label of this name, which is made where there is none.
+    Named(String),
+    /// Another one, or the named one otherwise.
+    Change(Wanted),
+}
+
+/// How a label is wanted; what is missing stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// Which one; a new one is made otherwise.
+    pub label_id: Option<LabelId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its place; -1 removes it.
+    pub index: Option<i64>,
+    /// Shown on the left pane.
+    pub is_on_left_pane: Option<bool>,
+    /// Its conversations are listed under Recent.
+    pub is_in_recent: Option<bool>,
+    /// Its conversations are listed under Muted.
+    pub is_in_muted: Option<bool>,
+}
 
 /// A label that every account has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,13 +99,6 @@ pub enum SystemLabel {
     Archived,
 }
 
-/// Where the conversations of a label are shown.
-struct Places {
-    is_on_left_pane: bool,
-    is_in_recent: bool,
-    is_in_muted: bool,
-}
-
 impl SystemLabel {
     /// In the order in which clients show them.
     pub const ALL: [Self; 8] = [
@@ -54,6 +116,12 @@ impl SystemLabel {
     #[must_use]
     pub fn id(self, account_id: AccountId) -> LabelId {
         LabelId(Uuid::new_v5(&account_id.0, self.seed()))
+    }
+
+    /// The one that an id names, if it is one of these.
+    #[must_use]
+    pub fn of(account_id: AccountId, label_id: LabelId) -> Option<Self> {
+        Self::ALL.into_iter().find(|label| label.id(account_id) == label_id)
     }
 
     /// Its name.
@@ -77,25 +145,17 @@ impl SystemLabel {
         matches!(self, Self::Starred | Self::Spam)
     }
 
-    /// Its `label` record.
+    /// As it is before its owner sets anything of it.
     #[must_use]
-    pub fn record(self, account_id: AccountId) -> Bytes {
-        let places = self.places();
-        record::complete(&label::Label {
-            label_id: self.id(account_id),
-            label: Some(self.name()),
-            index: self as i32 + 1,
-            mk_label_type: LabelType::System,
-            mk_label_subtype: self.subtype(),
-            mk_label_status: LabelStatus::Active,
-            is_on_left_pane: places.is_on_left_pane,
-            is_in_recent: places.is_in_recent,
-            is_in_muted: places.is_in_muted,
-            team_id: None,
-            sync_cursor: None,
-            sync_inbox_time: None,
-        })
-        .into()
+    pub fn unset(self) -> Label {
+        let (is_on_left_pane, is_in_recent, is_in_muted) = match self {
+            Self::Starred | Self::Spam | Self::Archived => (true, false, false),
+            Self::Recent => (true, true, false),
+            Self::Muted => (true, false, true),
+            Self::Unread | Self::OneToOne | Self::Email => (false, true, true),
+        };
+        let (name, index) = (self.name().to_owned(), self as i32 + 1);
+        Label { name, index, is_on_left_pane, is_in_recent, is_in_muted, is_removed: false, stamp: 0 }
     }
 
     /// `label:` and the subtype's word.
@@ -124,26 +184,78 @@ impl SystemLabel {
             Self::Archived => LabelSubtype::Archived,
         }
     }
+}
 
-    fn places(self) -> Places {
-        let (is_on_left_pane, is_in_recent, is_in_muted) = match self {
-            Self::Starred | Self::Spam | Self::Archived => (true, false, false),
-            Self::Recent => (true, true, false),
-            Self::Muted => (true, false, true),
-            Self::Unread | Self::OneToOne | Self::Email => (false, true, true),
-        };
-        Places { is_on_left_pane, is_in_recent, is_in_muted }
+/// A label of an account as it is; `None` when the account has no such label, or has it no longer.
+#[must_use]
+pub fn active(labels: &Labels, account_id: AccountId, label_id: LabelId) -> Option<Label> {
+    match (labels.get(&label_id), SystemLabel::of(account_id, label_id)) {
+        (Some(label), _) => Some(label.clone()).filter(|label| !label.is_removed),
+        (None, system) => system.map(SystemLabel::unset),
     }
 }
 
-/// The names of those labels that their owner sets himself, among his labels on a conversation.
+/// The `label` record of an account's label, removed or not; with the cursor, where it is the answer to a sync.
 #[must_use]
-pub fn settable_names(account_id: AccountId, label_ids: &[LabelId]) -> Vec<String> {
-    let settable = SystemLabel::ALL.into_iter().filter(|label| label.is_settable());
-    settable
-        .filter(|label| label_ids.contains(&label.id(account_id)))
-        .map(|label| label.name().to_owned())
-        .collect()
+pub fn record(account_id: AccountId, label_id: LabelId, label: &Label, sync_cursor: Option<&str>) -> Bytes {
+    let system = SystemLabel::of(account_id, label_id);
+    record::complete(&label::Label {
+        label_id,
+        label: (!label.is_removed).then_some(&label.name),
+        index: label.index,
+        mk_label_type: if system.is_some() { LabelType::System } else { LabelType::User },
+        mk_label_subtype: system.map_or(LabelSubtype::User, SystemLabel::subtype),
+        mk_label_status: if label.is_removed { LabelStatus::Removed } else { LabelStatus::Active },
+        is_on_left_pane: label.is_on_left_pane,
+        is_in_recent: label.is_in_recent,
+        is_in_muted: label.is_in_muted,
+        team_id: None,
+        sync_cursor,
+        sync_inbox_time: sync_cursor.map(|_| 0),
+    })
+    .into()
+}
+
+/// The records that a client with a horizon lacks; with none it has nothing, and is not told of what is gone.
+#[must_use]
+pub fn records_since(labels: &Labels, account_id: AccountId, horizon: Stamp) -> Vec<Bytes> {
+    let system = SystemLabel::ALL.into_iter().filter(|_| horizon == 0).map(|label| label.id(account_id));
+    let made = labels.iter().filter(|(_, label)| label.stamp > horizon && (horizon > 0 || !label.is_removed));
+    let made = made.map(|(id, _)| *id).filter(|id| horizon > 0 || SystemLabel::of(account_id, *id).is_none());
+    let shown = system.chain(made).filter_map(|id| {
+        let set = labels.get(&id).cloned();
+        let label = set.or_else(|| SystemLabel::of(account_id, id).map(SystemLabel::unset))?;
+        Some(record(account_id, id, &label, None))
+    });
+    shown.collect()
+}
+
+/// What a conversation must know of a label that its member puts on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settable {
+    /// Its name.
+    pub name: String,
+    /// Its record.
+    pub record: Bytes,
+}
+
+/// A label that an account may put on conversations, as it is stored; `None` when there is none.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn settable(
+    store: &dyn Store,
+    account_id: AccountId,
+    label_id: LabelId,
+) -> Result<Option<Settable>, StoreFault> {
+    let system = SystemLabel::of(account_id, label_id);
+    if system.is_some_and(|label| !label.is_settable()) {
+        return Ok(None);
+    }
+    let row = store.row(Aggregate::Account(account_id), RowKey::Label(label_id)).await?;
+    let stored: Option<Label> = row.map(|row| decode(&row)).transpose()?;
+    let label = stored.or_else(|| system.map(SystemLabel::unset)).filter(|label| !label.is_removed);
+    Ok(label.map(|label| Settable { record: record(account_id, label_id, &label, None), name: label.name }))
 }
 
 #[cfg(test)]
@@ -175,7 +287,8 @@ mod tests {
         ];
         for ((label, row), index) in SystemLabel::ALL.into_iter().zip(table).zip(1..) {
             let (name, subtype, is_on_left_pane, is_in_recent, is_in_muted) = row;
-            let record: serde_json::Value = serde_json::from_slice(&label.record(ALICE)).unwrap();
+            let bytes = record(ALICE, label.id(ALICE), &label.unset(), None);
+            let record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
             let expected = serde_json::json!({
                 "mk_rec_type": "label", "label_id": label.id(ALICE), "label": name, "index": index,
                 "mk_label_type": "system_label", "mk_label_subtype": subtype, "mk_label_status": "active",
@@ -184,5 +297,35 @@ mod tests {
             assert_eq!(record, expected);
             assert_eq!(label.seed(), format!("label:{subtype}").as_bytes());
         }
+    }
+
+    #[test]
+    fn who_has_nothing_is_told_of_what_there_is_and_who_has_something_of_what_changed() {
+        let made = |name: &str, is_removed, stamp| Label {
+            name: name.to_owned(),
+            is_removed,
+            stamp,
+            ..SystemLabel::OneToOne.unset()
+        };
+        let id = |nr| LabelId(Uuid::from_u128(nr));
+        let mut labels = Labels::new();
+        labels.insert(id(1), made("Work", false, 5));
+        labels.insert(id(2), made("Old", true, 7));
+        let starred = Label { index: 99, stamp: 8, ..SystemLabel::Starred.unset() };
+        labels.insert(SystemLabel::Starred.id(ALICE), starred);
+        let told = |horizon| -> Vec<(String, i64)> {
+            let records = records_since(&labels, ALICE, horizon);
+            let read = |bytes: &Bytes| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+            let records = records.iter().map(read);
+            let name = |record: &serde_json::Value| record["label"].as_str().unwrap_or("(gone)").to_owned();
+            records.map(|record| (name(&record), record["index"].as_i64().unwrap())).collect()
+        };
+        assert_eq!(told(0).len(), 9);
+        assert_eq!(told(0)[0], ("starred".to_owned(), 99));
+        assert_eq!(told(0)[8], ("Work".to_owned(), 5));
+        let mut since = told(5);
+        since.sort();
+        assert_eq!(since, [("(gone)".to_owned(), 5), ("starred".to_owned(), 99)]);
+        assert!(told(8).is_empty());
     }
 }

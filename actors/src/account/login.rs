@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::account::state::Head;
+use crate::conversation::rows::decode;
 use crate::node::Node;
 use crate::store::{Aggregate, RowKey, StoreFault, UniqueKey};
 
@@ -106,6 +107,36 @@ pub async fn account_of(node: &Arc<Node>, email: &str) -> Result<AccountId, Stor
     Ok(AccountId(held.unwrap_or_else(|| node.derived_id("account", email.as_bytes()))))
 }
 
+/// Whose an e-mail address is, or would be: that of an alias is its owner's.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn person_of(node: &Arc<Node>, email: &str) -> Result<AccountId, StoreFault> {
+    let account_id = account_of(node, email).await?;
+    let owner = head_of(node, account_id).await?.and_then(|head| head.profile.alias_of);
+    Ok(owner.unwrap_or(account_id))
+}
+
+/// An account's own facts, as they are stored.
+async fn head_of(node: &Arc<Node>, account_id: AccountId) -> Result<Option<Head>, StoreFault> {
+    let row = node.store.row(Aggregate::Account(account_id), RowKey::Head).await?;
+    row.map(|row| decode(&row)).transpose()
+}
+
+/// Whether these accounts have all become aliases.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn are_aliases(node: &Arc<Node>, account_ids: &[AccountId]) -> Result<bool, StoreFault> {
+    for account_id in account_ids {
+        let head = head_of(node, *account_id).await?;
+        if head.is_none_or(|head| head.profile.status != AccountStatus::Alias) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What is needed to check a password: by e-mail address, or by Fleep address where there is no `@`.
 ///
 /// # Errors
@@ -120,9 +151,13 @@ pub async fn credentials(node: &Arc<Node>, name: &str) -> Result<Option<Credenti
             None => return Ok(None),
         }
     };
-    let row = node.store.row(Aggregate::Account(account_id), RowKey::Head).await?;
-    let head = row.and_then(|row| serde_json::from_slice::<Head>(&row).ok());
-    Ok(head.map(|head| Credentials {
+    let mut found = head_of(node, account_id).await?.map(|head| (account_id, head));
+    // An alias logs in as its owner, when he says so as well.
+    if let Some(owner) = found.as_ref().and_then(|(_, head)| head.profile.alias_of) {
+        let is_listed = |head: &Head| head.aliases().iter().any(|alias| alias.account_id == account_id);
+        found = head_of(node, owner).await?.filter(is_listed).map(|head| (owner, head));
+    }
+    Ok(found.map(|(account_id, head)| Credentials {
         account_id,
         status: head.profile.status,
         password_hash: head.password_hash,

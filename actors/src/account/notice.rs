@@ -7,6 +7,7 @@ use rill_proto::id::AccountId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::account::settings::Alias;
 use crate::store::Stamp;
 
 /// Codes that a person can type: six digits.
@@ -27,8 +28,8 @@ pub enum Purpose {
     Reset,
     /// To close the account.
     Close,
-    /// To make an address one of the account's own: the account that is known by it.
-    Alias(AccountId),
+    /// To make an address one of the account's own.
+    Alias(Alias),
 }
 
 /// With what somebody registers; what is missing is asked for later.

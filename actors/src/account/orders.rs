@@ -4,8 +4,9 @@ use actix::Context;
 use rill_proto::refusal::Refusal;
 
 use super::Account;
+use super::label::StoreLabels;
 use super::login::{AskOwnContact, CloseSession, Login, OpenSession, OrderReply, ticket_name, token_name};
-use super::rules::registration;
+use super::rules::{label, registration};
 use super::upload::{self, AskRoom, KeepUploads};
 use crate::journal::{Departure, Reply};
 
@@ -35,6 +36,16 @@ impl Account {
         let (issued, facts) = self.facts();
         match upload::keep(&self.state, order.brought, &facts) {
             Ok(decision) => self.change(&decision, told(order.reply, Ok(())), issued, ctx),
+            Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
+        }
+    }
+
+    pub(super) fn store_labels(&mut self, order: StoreLabels, ctx: &mut Context<Self>) {
+        let (issued, facts) = self.facts();
+        match label::store(&self.state, &order.wishes, &facts) {
+            Ok((decision, labels)) => {
+                self.change(&decision, told(order.reply, Ok(labels)), issued, ctx);
+            }
             Err(refusal) => self.desk.journal.pass(Departure::reply(told(order.reply, Err(refusal)))),
         }
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::board::record::NO_TEXTS;
 use super::contact;
 use super::fetch::Fetched;
+use super::label::StoreLabels;
 use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
@@ -23,7 +24,7 @@ use super::upload::{self, AskRoom, KeepUploads};
 use super::wish::{Grant, PrepareLetter};
 use super::{AskActivity, Introduce, Rested, Sync};
 use crate::conversation::rows::{decode, encode};
-use crate::effect::{Apply, Effect};
+use crate::effect::{Aliasing, Apply, Effect};
 use crate::hub::Item;
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
@@ -61,6 +62,7 @@ pub(crate) enum Work {
     Keep(KeepUploads),
     Room(AskRoom),
     Fetched(Fetched),
+    Label(StoreLabels),
 }
 
 impl Account {
@@ -144,12 +146,13 @@ impl Account {
         self.take_in(decision);
         let step = match effect {
             Effect::Joined { conversation_id, .. } => Step::Visit(*conversation_id),
-            Effect::Stored { .. } => Step::Own,
+            Effect::Stored { .. } | Effect::Alias { news: Aliasing::Lost { .. } } => Step::Own,
             Effect::Dialog { with, .. } => Step::Show(*with),
             Effect::Shown { account_id, .. } => Step::Show(*account_id),
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
+            | Effect::Labelled { .. }
             | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Fetch(_)
@@ -157,6 +160,7 @@ impl Account {
             | Effect::Watched { .. }
             | Effect::Spread { .. }
             | Effect::Mail { .. }
+            | Effect::Alias { .. }
             | Effect::Detached { .. } => Step::Nothing,
         };
         let items = self.placements_for(decision, &self.desk.node.presence.of(self.id));
@@ -285,6 +289,7 @@ impl Owner for Account {
             Work::Keep(order) => self.keep_uploads(order, ctx),
             Work::Room(order) => self.show_room(order),
             Work::Fetched(fetched) => self.fetched(fetched, ctx),
+            Work::Label(order) => self.store_labels(order, ctx),
         }
     }
 
@@ -324,6 +329,7 @@ impl Owner for Account {
             Work::Rest(Rested) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
+            Work::Label(order) => refuse_order(order.reply),
             Work::Fetched(fetched) => {
                 self.fetching.borrow_mut().remove(&fetched.request_id);
                 self.desk.node.carry_again(fetched.entry);
@@ -366,6 +372,7 @@ impl Owner for Account {
             Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
             Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
+            Work::Label(order) => self.desk.node.to_account(self.id, order).map_err(drop),
             Work::Fetched(fetched) => {
                 self.desk.node.carry(fetched.entry);
                 Ok(())
@@ -418,6 +425,7 @@ takes! {
     KeepUploads as Keep,
     AskRoom as Room,
     Fetched as Fetched,
+    StoreLabels as Label,
 }
 
 impl Handler<Apply> for Account {

@@ -2,8 +2,10 @@
 //! and records need no other owner; a change travels to them as an effect.
 
 use rill_proto::classificator::AccountStatus;
-use rill_proto::id::OrganisationId;
+use rill_proto::id::{AccountId, OrganisationId};
 use serde::{Deserialize, Serialize};
+
+use super::avatar::Avatar;
 
 /// Public facts of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,6 +33,15 @@ pub struct Profile {
     /// What it says of itself, in words.
     #[serde(default)]
     pub status_message: Option<String>,
+    /// Whose address it is, as long as it is an alias.
+    #[serde(default)]
+    pub alias_of: Option<AccountId>,
+    /// Neither its pen and read marks are shown, nor those of others to it.
+    #[serde(default)]
+    pub is_private: bool,
+    /// Its picture; `None` when it never had one.
+    #[serde(default)]
+    pub avatar: Option<Avatar>,
 }
 
 impl Profile {
@@ -47,6 +58,9 @@ impl Profile {
             phone_nr: None,
             status_emoji: None,
             status_message: None,
+            alias_of: None,
+            is_private: false,
+            avatar: None,
         }
     }
 }

@@ -30,6 +30,8 @@ pub fn rows(changes: &[Change]) -> (Vec<(RowKey, Bytes)>, Vec<RowKey>) {
             Change::Upload(id, Some(upload)) => put.push((RowKey::Upload(*id), encode(upload))),
             Change::Stored(id, stored) => put.push((RowKey::Stored(*id), encode(stored))),
             Change::Upload(id, None) => remove.push(RowKey::Upload(*id)),
+            Change::Label(id, Some(label)) => put.push((RowKey::Label(*id), encode(label))),
+            Change::Label(id, None) => remove.push(RowKey::Label(*id)),
         }
     }
     (put, remove)
@@ -53,6 +55,7 @@ pub fn load(id: AccountId, loaded: &Loaded) -> Result<State, StoreFault> {
             RowKey::Upload(id) => Change::Upload(*id, Some(decode(bytes)?)),
             RowKey::Section(id) => Change::MySection(SectionId(*id), Some(decode(bytes)?)),
             RowKey::Task(id) => Change::Task(*id, Some(decode(bytes)?)),
+            RowKey::Label(id) => Change::Label(*id, Some(decode(bytes)?)),
             RowKey::Member(_)
             | RowKey::Run(_)
             | RowKey::Slot(_)

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::event::{self, ClientEvent, account, contact};
 use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::board::record::{Texts, Told};
+use super::listing::Listing;
 use super::profile::Profile;
 use super::state::{Change, Membership, State};
 use super::{fetch, upload};
@@ -24,10 +25,12 @@ use crate::file::Found;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Stamp, UniqueKey};
 
+pub mod alias;
 mod board;
 #[cfg(test)]
 mod board_replay;
 mod canned;
+pub mod label;
 pub mod letters;
 mod my_message;
 mod my_section;
@@ -256,6 +259,8 @@ pub enum News {
     Own,
     /// Somebody's `contact` record, as the own list has him.
     Contact(AccountId, Box<Profile>),
+    /// A label's record.
+    Label(LabelId),
 }
 
 /// What the account's owner must do about an event.
@@ -271,6 +276,8 @@ pub enum Task {
     OpenDialog(AccountId, Option<DialogType>, Option<Decision>),
     /// These conversations are asked for their part.
     Gather(Vec<ConversationId>, InitMode),
+    /// A page of a label's conversations, each of which is asked for its part in turn.
+    List(Listing),
     /// These accounts are asked when they were last active.
     AskActivity(Vec<AccountId>),
 }
@@ -286,11 +293,16 @@ pub fn decide(state: &State, event: &ClientEvent, facts: &Facts) -> Judged<Task>
     match event {
         ClientEvent::Account(event) => decide_account(state, event, facts),
         ClientEvent::Contact(event) => decide_contact(state, event, facts),
-        ClientEvent::MyMessage(event) => my_message::decide(state, event, facts).map(Task::Decided),
+        ClientEvent::MyMessage(event) => {
+            let decision = my_message::decide(state, event, facts)?;
+            Ok(Task::Decided(upload::counted(state, decision, facts)))
+        }
         ClientEvent::MySection(event) => Ok(Task::Decided(my_section::decide(&state.board, event, facts)?)),
         ClientEvent::Task(event) => Ok(Task::Decided(task::decide(&state.board, event, facts)?)),
+        ClientEvent::Label(event::label::Event::SyncConversations(event)) => {
+            Ok(Task::List(label::list(state, event)?))
+        }
         ClientEvent::Conv(_)
-        | ClientEvent::Label(_)
         | ClientEvent::Message(_)
         | ClientEvent::Organisation(_)
         | ClientEvent::Section(_)
@@ -438,6 +450,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Shown { account_id, version } => Ok(people::shown(state, *account_id, *version, facts)),
         Effect::Spread { news, after } => Ok(spread::go_on(state, *news, *after, facts)),
         Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
+        Effect::Alias { news } => alias::hear(state, news, facts),
         Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts)),
         Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
             let said = task::Assigned {
@@ -455,9 +468,11 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         // Its owner sees to a file that is to be fetched; a letter is the post's.
         Effect::Fetch(_) | Effect::Mail { .. } => Ok(Decision::default()),
         // These are for conversations.
-        Effect::Profile { .. } | Effect::Named { .. } | Effect::Sweep { .. } | Effect::Ring { .. } => {
-            Ok(Decision::default())
-        }
+        Effect::Profile { .. }
+        | Effect::Named { .. }
+        | Effect::Labelled { .. }
+        | Effect::Sweep { .. }
+        | Effect::Ring { .. } => Ok(Decision::default()),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use rill_proto::classificator::{DeviceType, EmailInterval, PushNewMessage};
+use rill_proto::id::AccountId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -62,6 +63,15 @@ impl Default for Settings {
             is_newsletter_disabled: None,
         }
     }
+}
+
+/// Another address of an account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alias {
+    /// The account that is known by it.
+    pub account_id: AccountId,
+    /// Lower case.
+    pub email: String,
 }
 
 /// Switches for which there are no events; `None` leaves one as it is.

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::id::{AccountId, ConversationId, MessageId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, SectionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::board::{self, Board};
 use crate::account::contact::{ContactBook, ContactRow};
+use crate::account::label::Label;
 use crate::account::notice::Notice;
 use crate::account::profile::Profile;
-use crate::account::settings::{Device, Registration, Settings};
-use crate::file::Upload;
+use crate::account::settings::{Alias, Device, Registration, Settings};
+use crate::file::{Content, Upload};
 use crate::store::Stamp;
 
 /// The account's own facts; one row.
@@ -19,6 +20,12 @@ use crate::store::Stamp;
 pub struct Head {
     /// What everybody may know.
     pub profile: Profile,
+    /// The bytes of its picture.
+    #[serde(default)]
+    pub avatar: Option<Box<Content>>,
+    /// Its other addresses; `None` until there was one.
+    #[serde(default)]
+    pub aliases: Option<Vec<Alias>>,
     /// As argon2 writes it; `None` when it has no password.
     #[serde(default)]
     pub password_hash: Option<String>,
@@ -40,12 +47,20 @@ impl Head {
     pub fn of(profile: Profile, stamp: Stamp) -> Self {
         Self {
             profile,
+            avatar: None,
+            aliases: None,
             password_hash: None,
             registration: Registration::default(),
             settings: Settings::default(),
             activity_time: 0,
             stamp,
         }
+    }
+
+    /// Its other addresses.
+    #[must_use]
+    pub fn aliases(&self) -> &[Alias] {
+        self.aliases.as_deref().unwrap_or_default()
     }
 }
 
@@ -108,6 +123,8 @@ pub enum Change {
     Upload(Uuid, Option<Upload>),
     /// How much its files take in a conversation.
     Stored(ConversationId, Stored),
+    /// A label.
+    Label(LabelId, Option<Label>),
 }
 
 /// Everything that an active account holds in memory.
@@ -133,6 +150,8 @@ pub struct State {
     pub uploads: BTreeMap<Uuid, Upload>,
     /// How much its files take, by conversation.
     pub stored: BTreeMap<ConversationId, Stored>,
+    /// Labels that it made, and what it set of those that every account has.
+    pub labels: BTreeMap<LabelId, Label>,
 }
 
 impl State {
@@ -150,6 +169,7 @@ impl State {
             notices: BTreeMap::new(),
             uploads: BTreeMap::new(),
             stored: BTreeMap::new(),
+            labels: BTreeMap::new(),
         }
     }
 
@@ -189,6 +209,12 @@ impl State {
             }
             Change::Upload(id, None) => {
                 self.uploads.remove(id);
+            }
+            Change::Label(id, Some(label)) => {
+                self.labels.insert(*id, label.clone());
+            }
+            Change::Label(id, None) => {
+                self.labels.remove(id);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Carrying out an account's events: look whether it is a repeat, gather facts, decide, fold, append, and let go what is
 //! durable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -8,11 +9,13 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::board::record::Texts;
 use super::contact::Known;
 use super::facts::{Asking, Fact, NoFact, fetch, know};
+use super::label;
+use super::listing::{self, Listing};
 use super::owner::Work;
 use super::rules::{self, Decision, Facts, Judged, Need, News, Stop, Task};
 use super::telling::Durable;
@@ -34,6 +37,7 @@ use crate::watermark::Issued;
 struct Gathering {
     node: Arc<Node>,
     submit: Submit,
+    identifier: Value,
 }
 
 impl std::fmt::Debug for Gathering {
@@ -46,9 +50,41 @@ impl Part for Gathering {}
 
 impl Drop for Gathering {
     fn drop(&mut self) {
-        let identifier = json!({ "account_id": self.submit.lane.account_id() });
         self.node.metrics.events_done.add(1);
-        self.node.inboxes.put(self.submit.answer(Ok(&identifier)));
+        self.node.inboxes.put(self.submit.answer(Ok(&self.identifier)));
+    }
+}
+
+/// Asks conversations for their parts of an answer one after the other, so that the parts come in that order: each is asked
+/// when the one before has done its part.
+struct Turn {
+    gathering: Arc<Gathering>,
+    mode: InitMode,
+    left: VecDeque<ConversationId>,
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Turn").field(&self.gathering).finish()
+    }
+}
+
+impl Part for Turn {}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(id) = self.left.pop_front() else { return };
+        let next = Self {
+            gathering: Arc::clone(&self.gathering),
+            mode: self.mode,
+            left: std::mem::take(&mut self.left),
+        };
+        let Gathering { node, submit, .. } = &*self.gathering;
+        let (lane, frame) = (submit.lane.clone(), submit.frame);
+        let peek = Peek { lane, frame, mode: self.mode, token: Arc::new(next) };
+        if node.to_conversation(id, peek).is_err() {
+            tracing::debug!(conversation_id = %id, "too busy for its part of an answer");
+        }
     }
 }
 
@@ -170,6 +206,7 @@ impl Account {
                 self.equip(&submit.lane);
                 self.gather(submit, ids, mode);
             }
+            Task::List(listing) => self.list(submit, listing, ctx),
             Task::AskActivity(ids) => self.ask_activity(submit, ids, ctx),
             Task::OpenDialog(other, mk_conv_type, unhidden) => {
                 if let Some(decision) = unhidden {
@@ -211,7 +248,8 @@ impl Account {
     /// Asks conversations for their parts of one answer.
     fn gather(&self, submit: Submit, ids: Vec<ConversationId>, mode: InitMode) {
         let (lane, frame) = (submit.lane.clone(), submit.frame);
-        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit });
+        let identifier = json!({ "account_id": self.id });
+        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit, identifier });
         for id in ids {
             let peek = Peek { lane: lane.clone(), frame, mode, token: Arc::clone(&gathering) as _ };
             if self.desk.node.to_conversation(id, peek).is_err() {
@@ -220,11 +258,43 @@ impl Account {
         }
     }
 
+    /// Finds a page of a label's conversations, which are then asked to show themselves in their order.
+    fn list(&mut self, submit: Submit, listing: Listing, ctx: &mut Context<Self>) {
+        let node = Arc::clone(&self.desk.node);
+        let (viewer, among) = (self.id, self.state.memberships.keys().copied().collect());
+        let found = async move {
+            let page = listing::page(&*node.store, viewer, among, &listing).await?;
+            Ok::<_, StoreFault>((listing, page))
+        };
+        ctx.wait(found.into_actor(self).map(|found, owner, _| match found {
+            Ok((listing, page)) => owner.show_list(submit, &listing, page),
+            Err(fault) => owner.meet(&fault, Work::Submit(submit)),
+        }));
+    }
+
+    fn show_list(&mut self, submit: Submit, listing: &Listing, page: listing::Page) {
+        let label_id = listing.label_id;
+        let label = label::record(self.id, label_id, &listing.label, Some(&page.cursor()));
+        let items = vec![Item::Part(submit.lane.clone(), submit.frame, vec![Piece::Shared(label)])];
+        let (node, mode, left) = (Arc::clone(&self.desk.node), listing.mode, page.ids.into());
+        let reply = Reply::Order(Box::new(move |ok| {
+            if ok {
+                let identifier = json!({ "label_id": label_id });
+                let gathering = Arc::new(Gathering { node, submit, identifier });
+                drop(Turn { gathering, mode, left });
+            } else {
+                node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
+            }
+        }));
+        self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
+    }
+
     /// Asks accounts for their parts of one answer.
     fn ask_activity(&mut self, submit: Submit, ids: Vec<AccountId>, ctx: &mut Context<Self>) {
         let (lane, frame) = (submit.lane.clone(), submit.frame);
         let through = Arc::new(self.state.memberships.keys().copied().collect());
-        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit });
+        let identifier = json!({ "account_id": self.id });
+        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit, identifier });
         for id in ids {
             let is_listed = id == self.id || self.state.contacts.row(id).is_some();
             let (lane, through) = (lane.clone(), Arc::clone(&through));
@@ -328,6 +398,10 @@ impl Account {
         let piece = |news: &News| match news {
             News::Own => self.own_contact().map(|own| Piece::Shared(own.record)),
             News::Contact(id, profile) => Some(Piece::Contact(Arc::new(Known::new(*id, profile)))),
+            News::Label(id) => {
+                let label = self.state.labels.get(id);
+                label.map(|label| Piece::Shared(label::record(self.id, *id, label, None)))
+            }
         };
         news.iter().filter_map(piece).collect()
     }

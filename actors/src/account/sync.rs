@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::board::record::{self, NO_TEXTS, Records, Texts, Told};
 use super::facts::read_texts;
-use super::label::SystemLabel;
+use super::label;
 use super::owner::Work;
 use super::{Account, Sync, upload};
 use crate::conversation::rows::decode;
@@ -133,9 +133,8 @@ impl Account {
         if upload::own_stamp(&self.state) > horizon {
             own.extend(self.own_contact().map(|own| Piece::Shared(own.record)));
         }
-        if horizon == 0 {
-            own.extend(SystemLabel::ALL.iter().map(|label| Piece::Shared(label.record(self.id))));
-        }
+        let labels = label::records_since(&self.state.labels, self.id, horizon);
+        own.extend(labels.into_iter().map(Piece::Shared));
         let uploads = self.state.uploads.iter().filter(|(_, upload)| upload.stamp > horizon);
         own.extend(uploads.filter_map(|(id, upload)| upload.record(*id)).map(Piece::Shared));
         let sections = self.state.board.sections_since(horizon).into_iter().map(Told::section);

@@ -4,14 +4,16 @@
 //! on as those of every file that the account sees. A row lasts a week, so that an url can be used more than once.
 //! Pure. Not here: the bytes (`blobs`), and what an url names (`file`).
 
+use std::collections::BTreeMap;
+
 use actix::Message;
-use rill_proto::id::ConversationId;
+use rill_proto::id::{ConversationId, MessageId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::login::OrderReply;
-use super::rules::{Decision, Facts};
-use super::state::{Change, State, Stored};
+use super::rules::{Decision, Facts, News};
+use super::state::{Change, Head, State, Stored};
 use crate::file::{Content, Upload};
 use crate::store::Stamp;
 
@@ -57,10 +59,28 @@ pub fn waiting(state: &State) -> u64 {
     waiting.filter_map(|upload| upload.content.as_ref()).map(|content| content.size).sum()
 }
 
-/// How many bytes the files take that the account sees.
+/// How many bytes the files take that the account sees: in its conversations and on its own board.
 #[must_use]
 pub fn used(state: &State) -> u64 {
-    state.stored.values().map(|stored| stored.bytes).sum()
+    state.stored.values().map(|stored| stored.bytes).sum::<u64>() + state.board.bytes()
+}
+
+/// An event on the own board that changes how much the files there take is one on the own record as well.
+#[must_use]
+pub fn counted(state: &State, mut decision: Decision, facts: &Facts) -> Decision {
+    let mut after: BTreeMap<MessageId, u64> = BTreeMap::new();
+    for change in &decision.changes {
+        if let Change::Task(id, task) = change {
+            after.insert(*id, task.as_ref().map_or(0, |task| task.bytes));
+        }
+    }
+    let before: u64 = after.keys().filter_map(|id| state.board.task(*id)).map(|task| task.bytes).sum();
+    if let Some(head) = state.head.clone().filter(|_| before != after.values().sum::<u64>()) {
+        decision.changes.push(Change::Head(Head { stamp: facts.stamp, ..head }));
+        decision.answer.push(News::Own);
+        decision.news.push(News::Own);
+    }
+    decision
 }
 
 /// When the own record last changed.

@@ -16,9 +16,10 @@ use super::owner::Work;
 use super::rules::letters::{self, Prepare};
 pub use super::rules::letters::{Answer, Confirmation, Prepared};
 use super::rules::registration::{self, Entry};
-use super::rules::{Decision, Facts, Judged, Stop, settings};
+use super::rules::{Decision, Facts, Judged, Stop, alias, settings};
 use super::settings::Switches;
 use super::state::State;
+use crate::file::Content;
 use crate::journal::{Departure, Reply};
 use crate::store::Stamp;
 use crate::watermark::Issued;
@@ -68,6 +69,16 @@ pub enum Wish {
     },
     /// To set switches that have no event.
     Switch(Switches),
+    /// To have another address, in lower case: its mailbox is asked.
+    AddAlias(String),
+    /// To have an address of which the letter is in hand, by its secret.
+    ConfirmAlias(Uuid),
+    /// To have an address no more.
+    RemoveAlias(String),
+    /// To be known by this one of its addresses first.
+    Prefer(String),
+    /// To have this picture, or none.
+    SetAvatar(Option<Content>),
     /// To be known by a Fleep address: lower case, 6 to 30 characters; claimed for good.
     TakeAddress(String),
     /// To close the account: with the letter in his hand, or at once.
@@ -108,6 +119,11 @@ impl Wish {
                 Ok(letters::set_password(state, *secret, password_hash, facts)?)
             }
             Self::Switch(wanted) => settings::switch(state, *wanted, facts),
+            Self::AddAlias(email) => alias::add(state, email, facts),
+            Self::ConfirmAlias(secret) => alias::confirm(state, *secret, facts),
+            Self::RemoveAlias(email) => alias::remove(state, email, facts),
+            Self::Prefer(email) => alias::prefer(state, email, facts),
+            Self::SetAvatar(content) => settings::set_avatar(state, content.as_ref(), facts),
             Self::TakeAddress(address) => registration::take_address(state, address, facts),
             Self::Close { secret: Some(secret) } => Ok(letters::close(state, *secret, facts)?),
             Self::Close { secret: None } => Ok(registration::close(state, facts)?),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Blobs, Incoming, Kept, Opened};
+use super::{Blobs, Hold, Incoming, Kept, Opened};
 use crate::file::{Digest, HEAD_BYTES};
 
 /// Below the data folder.
@@ -36,6 +36,8 @@ struct Place {
     root: PathBuf,
     /// Keeping and dropping a blob are one thing at a time. Holds what nobody referred to at the last collection.
     suspects: Mutex<HashSet<Digest>>,
+    /// Given out to those for whose time nothing is dropped.
+    hold: Hold,
 }
 
 impl Folder {
@@ -57,7 +59,8 @@ impl Folder {
         fs::create_dir_all(&incoming)?;
         sync(&root)?;
         sync(data)?;
-        Ok(Self { place: Arc::new(Place { root, suspects: Mutex::default() }), kept_for })
+        let place = Place { root, suspects: Mutex::default(), hold: Hold::default() };
+        Ok(Self { place: Arc::new(place), kept_for })
     }
 }
 
@@ -131,6 +134,9 @@ impl Blobs for Folder {
         let (mut suspects, mut dropped) = (HashSet::new(), 0);
         for sha256 in self.place.all()?.into_iter().filter(|sha256| !referred.contains(sha256)) {
             let known = self.place.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.place.hold.is_shared() {
+                return Ok(dropped);
+            }
             let path = self.place.path(sha256);
             let age = now.duration_since(fs::metadata(&path)?.modified()?).unwrap_or_default();
             if known.contains(&sha256) && age >= self.kept_for {
@@ -142,6 +148,12 @@ impl Blobs for Folder {
         }
         *self.place.suspects.lock().unwrap_or_else(PoisonError::into_inner) = suspects;
         Ok(dropped)
+    }
+
+    fn hold(&self) -> Hold {
+        // Whoever drops something holds this: it has been dropped before, or it stays.
+        let _dropping = self.place.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        self.place.hold.clone()
     }
 
     fn all(&self) -> io::Result<Vec<Digest>> {
@@ -277,6 +289,12 @@ mod tests {
         assert_eq!(eager.collect(&referred).unwrap(), 1);
         assert_eq!(eager.all().unwrap(), [one.sha256]);
         assert!(eager.open(other.sha256).unwrap().is_none());
+        bring(&eager, &[b"other"]);
+        let hold = eager.hold();
+        (0..3).for_each(|_| assert_eq!(eager.collect(&referred).unwrap(), 0, "a copy is being made"));
+        drop(hold);
+        assert_eq!(eager.collect(&referred).unwrap(), 0);
+        assert_eq!(eager.collect(&referred).unwrap(), 1);
         let patient = Folder::open(data.path()).unwrap();
         for _ in 0..3 {
             assert_eq!(patient.collect(&HashSet::new()).unwrap(), 0);

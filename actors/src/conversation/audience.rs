@@ -17,7 +17,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::account::contact::Known;
-use crate::account::label::{SystemLabel, settable_names};
+use crate::account::label::SystemLabel;
 use crate::conversation::counters::Counters;
 use crate::conversation::open;
 use crate::conversation::rules::{DrawerEdge, Header, Keys, News, Shown, board, dialog};
@@ -183,6 +183,7 @@ fn encode(
         }
         News::Section(section_id) => Piece::Shared(section_bytes(state, *section_id, None)?),
         News::Tasks { section_id, rest } => Piece::Shared(section_bytes(state, *section_id, *rest)?),
+        News::Label(record) => Piece::Shared(record.clone()),
         News::Lock { message_nr, holder } => {
             let record = lock::Lock { conversation_id, message_nr: *message_nr, lock_account_id: *holder };
             Piece::Shared(record::complete(&record).into())
@@ -214,14 +215,18 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
         return false;
     };
     match news {
-        News::Header(_) | News::Drawer(_) => true,
+        News::Header(_) | News::Drawer(_) | News::Label(_) => true,
         News::Message { message, flow } => {
             let is_shared = is_shared(message.state);
             may_see_message(head, member, message.message_nr, is_shared, *flow)
         }
         News::Withdrawn { message, .. } => member.is_present() && !open::is_open(member, message),
         News::File(shown) => may_see_message(head, member, shown.message_nr, shown.is_shared, shown.flow),
-        News::Activity(account_id) => member.is_present() && *account_id != viewer,
+        News::Activity(account_id) => {
+            let other = state.members.get(account_id);
+            let is_private = member.profile.is_private || other.is_some_and(|other| other.profile.is_private);
+            member.is_present() && *account_id != viewer && !is_private
+        }
         News::Contact(account_id) => *account_id != viewer,
         News::Section(_) | News::Tasks { .. } | News::Pins { .. } => member.is_present(),
         News::Lock { message_nr, .. } => member.is_present() && state.shows(member, *message_nr),
@@ -245,6 +250,7 @@ pub fn files_of(news: &News) -> impl Iterator<Item = News> + '_ {
         | News::Drawer(_)
         | News::Activity(_)
         | News::Contact(_)
+        | News::Label(_)
         | News::Section(_)
         | News::Tasks { .. }
         | News::Pins { .. }
@@ -432,7 +438,7 @@ fn view_naming(
         is_automute: false,
         snooze_interval: member.snooze_interval,
         snooze_time: member.snooze_time,
-        full: full(member, &counters, viewer, header.keys, named),
+        full: full(member, &counters, header.keys, named),
         label_ids,
         teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
         hide_message_nr: member.hide_message_nr,
@@ -447,23 +453,16 @@ fn view_naming(
     })
 }
 
-fn full(
-    member: &Member,
-    counters: &Counters,
-    viewer: AccountId,
-    keys: Keys,
-    named: Option<&Arc<[Named]>>,
-) -> Option<Box<Full>> {
+fn full(member: &Member, counters: &Counters, keys: Keys, named: Option<&Arc<[Named]>>) -> Option<Box<Full>> {
     let init = match keys {
         Keys::Update => return None,
         Keys::Full => None,
         Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
     };
-    let labels = settable_names(viewer, &member.label_ids);
     Some(Box::new(Full {
         can_post: counters.can_post,
         named: named.cloned(),
-        labels: (!labels.is_empty()).then_some(labels),
+        labels: member.label_names.clone(),
         init,
     }))
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rill_proto::event::{ClientEvent, conv};
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, LabelId};
 use uuid::Uuid;
 
 use super::rows::{decode, load};
 use super::rules::{Elsewhere, Facts, Foreign, Need, Stretch};
 use super::state::{Slot, State};
 use crate::account::fresh_id;
+use crate::account::label::{self, Settable};
 use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
 use crate::file::{self, Found};
@@ -28,6 +29,7 @@ pub(super) enum Fact {
     Conversation(Box<State>),
     Outcome(Option<Outcome>),
     Files(Vec<(String, Option<Found>)>),
+    Labels(Vec<(LabelId, Option<Settable>)>),
 }
 
 /// Fetches a fact of a conversation.
@@ -64,6 +66,13 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
             Need::Outcome(account_id, request_id) => {
                 let row = store.holder(UniqueKey::Request(account_id, request_id.0)).await?;
                 Ok(Fact::Outcome(row.map(|row| decode(&row)).transpose()?))
+            }
+            Need::Labels(caller, wanted) => {
+                let mut found = Vec::with_capacity(wanted.len());
+                for label_id in wanted {
+                    found.push((label_id, label::settable(&*store, caller, label_id).await?));
+                }
+                Ok(Fact::Labels(found))
             }
             Need::Files(caller, urls) => Ok(Fact::Files(file::gather(store, caller, urls).await?)),
         }
@@ -103,6 +112,7 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Conversation(there) => drop(facts.conversations.insert(there.conversation_id, *there)),
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
+        Fact::Labels(found) => facts.labels.extend(found),
     }
 }
 

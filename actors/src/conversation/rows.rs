@@ -70,7 +70,8 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Watcher(_)
             | RowKey::Notice(_)
             | RowKey::Upload(_)
-            | RowKey::Stored(_) => continue,
+            | RowKey::Stored(_)
+            | RowKey::Label(_) => continue,
         };
         state.fold(&change);
     }

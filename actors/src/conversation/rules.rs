@@ -5,14 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use bytes::Bytes;
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId, MessageId, RequestId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, RequestId, SectionId};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::account::label::Settable;
 use crate::account::profile::Profile;
 use crate::conversation::state::{Change, Member, Message, Slot, State};
 use crate::effect::Effect;
@@ -37,6 +39,7 @@ mod files;
 mod flag;
 mod flow;
 mod fork;
+mod label;
 mod marks;
 mod membership;
 mod mention;
@@ -121,6 +124,8 @@ pub enum Need {
     Outcome(AccountId, RequestId),
     /// What urls name for an account: its uploads, and files of other conversations.
     Files(AccountId, Vec<String>),
+    /// Labels that an account may put on conversations.
+    Labels(AccountId, Vec<LabelId>),
 }
 
 /// A message of another conversation in the eyes of an account.
@@ -189,6 +194,8 @@ pub struct Facts {
     pub conversations: BTreeMap<ConversationId, State>,
     /// Files that were looked up by their urls; `None` for an url that names none.
     pub files: HashMap<String, Option<Found>>,
+    /// The caller's labels that were looked up; `None` where he has none of that id, or may not set it.
+    pub labels: HashMap<LabelId, Option<Settable>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -299,6 +306,8 @@ pub enum News {
     Activity(AccountId),
     /// A member's `contact` record.
     Contact(AccountId),
+    /// A label that the viewer put on it.
+    Label(Bytes),
     /// A section of the board.
     Section(SectionId),
     /// A section, in the answer that brings a part of its tasks.

@@ -58,6 +58,8 @@ pub struct Head {
     pub last_message_time: i64,
     /// Post time of the newest inbox message, unix seconds; 0 when there is none.
     pub last_inbox_time: i64,
+    /// The newest inbox message; 0 when there is none.
+    pub inbox_message_nr: u64,
     /// When a fact of the full header (key set F) last changed.
     pub facts_stamp: Stamp,
     /// When anything of the conversation last changed.
@@ -185,6 +187,9 @@ pub struct Member {
     /// His labels on this conversation.
     #[serde(default)]
     pub label_ids: Vec<LabelId>,
+    /// What they are called, in the same order; absent until he first sets some.
+    #[serde(default)]
+    pub label_names: Option<Vec<String>>,
     /// When his client last had to start afresh: joined, rejoined, disclosed to, removed.
     pub init_stamp: Stamp,
     /// When that which the other members see of him (join, read mark) last changed.

@@ -26,7 +26,7 @@ use super::{
     Store, StoreFault, StoreFuture, UniqueKey,
 };
 
-pub use self::backup::{BackupError, RestoreError, restore};
+pub use self::backup::{BackupError, Copied, RestoreError, restore};
 
 mod admission;
 mod backup;

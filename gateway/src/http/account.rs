@@ -1,4 +1,4 @@
-//! `account/login`, `logout`, `close` and `sync` (protocol.md §1.2, §1.6).
+//! `account/login`, `logout`, `close` and `sync` (protocol.md §1.2, §1.6), and `submit/stats`, of which nothing is kept.
 
 use std::rc::Rc;
 
@@ -29,6 +29,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(post("/api/account/logout", logout));
     config.service(post("/api/account/close", close));
     config.service(post("/api/account/sync", sync));
+    config.service(post("/api/submit/stats", take_stats));
 }
 
 #[derive(Deserialize)]
@@ -107,6 +108,12 @@ async fn logout(call: Call) -> Result<HttpResponse, Refused> {
 async fn close(call: Call) -> Result<HttpResponse, Refused> {
     let login = call.admit_by_body().await?;
     grant(&call.worker, login.account_id, Wish::Close { secret: None }).await?;
+    Ok(answer("{}"))
+}
+
+/// What a client counts of itself is taken, so that it goes on, and is kept nowhere.
+async fn take_stats(call: Call) -> Result<HttpResponse, Refused> {
+    call.admit_by_body().await?;
     Ok(answer("{}"))
 }
 

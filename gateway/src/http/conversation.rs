@@ -134,11 +134,7 @@ fn membership<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Ref
 
 fn own_view<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refused> {
     if let Some(names) = given.texts("labels")? {
-        steps.push(
-            given
-                .event("conv:set_labels")
-                .blank(Blank::Labels(names.into_iter().map(str::to_owned).collect())),
-        );
+        steps.push(labelled(given, &names));
     }
     if given.has("mk_alert_level") {
         steps.push(alerts(given)?);
@@ -160,6 +156,18 @@ fn own_view<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refus
         Some(_) => steps.push(given.event("conv:archive").takes_as("hide_message_nr", "show_message_nr")),
     }
     Ok(())
+}
+
+/// `conversation/label` and `conversation/update_labels`: older forms of storing labels, of which one may come alone.
+pub(super) fn labels(given: &Given) -> Planned<'_> {
+    let one = given.text("label")?.map(|name| vec![name]);
+    let names = given.texts("labels")?.or(one).unwrap_or_default();
+    Ok(labelled(given, &names).into())
+}
+
+fn labelled<'a>(given: &'a Given, names: &[&str]) -> Step<'a> {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    given.event("conv:set_labels").blank(Blank::Labels(names))
 }
 
 /// How the caller is alerted: two of the levels have events of their own.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use actix_web::{HttpResponse, web};
-use rill_actors::account::login::{account_of, free_addresses};
+use rill_actors::account::login::{account_of, free_addresses, person_of};
 use rill_actors::account::notice::{self, Applicant};
 use rill_actors::account::wish::{Answer, Confirmation, Grant, PrepareLetter, Wish};
 use rill_proto::id::AccountId;
@@ -16,6 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::account::open;
+use super::legacy::Legacy;
 use super::registration::{self, Registration};
 use super::{Call, json as answer, order};
 use crate::refuse::Refused;
@@ -32,6 +33,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(post("/api/account/confirm/v2", confirm));
     config.service(post("/api/account/reset_password", reset_password));
     config.service(post("/api/account/confirm_password", confirm_password));
+    config.service(post("/api/alias/confirm", confirm_alias));
 }
 
 /// What an account is asked to do, once it has done it.
@@ -197,9 +199,27 @@ async fn reset_password(call: Call) -> Result<HttpResponse, Refused> {
     call.count(Kind::Resets)?;
     let params: Addressed = call.params()?;
     let email = registration::email(&params.email.unwrap_or_default())?;
-    let account_id = account_of(&call.worker.shared.node, &email).await?;
+    let account_id = person_of(&call.worker.shared.node, &email).await?;
     grant(&call.worker, account_id, Wish::Reset).await?;
     Ok(answer("{}"))
+}
+
+/// Makes an address another one of the account's whose letter it is. The mailbox need not be logged in; the account's own
+/// client is answered with what it has now.
+async fn confirm_alias(call: Call) -> Result<HttpResponse, Refused> {
+    call.count(Kind::Tries)?;
+    let given = call.given()?;
+    let (account_id, secret) = link(given.text("notification_id")?.unwrap_or_default())?;
+    grant(&call.worker, account_id, Wish::ConfirmAlias(secret)).await?;
+    let legacy = Legacy::admit(&call, &given).await.ok();
+    let stream = match legacy.filter(|legacy| legacy.login.account_id == account_id) {
+        Some(legacy) => match legacy.aliases().await {
+            Ok(stream) => stream,
+            Err(stopped) => return stopped.into_response(),
+        },
+        None => Vec::new(),
+    };
+    Ok(answer(json!({ "failed": null, "stream": stream }).to_string()))
 }
 
 async fn confirm_password(call: Call) -> Result<HttpResponse, Refused> {

@@ -22,6 +22,7 @@ use super::range::{Wanted, wanted};
 use super::{whose, worker_of};
 use crate::refuse::Refused;
 use crate::routes::only;
+use crate::worker::Worker;
 
 /// How long a browser may keep a file without asking again: a day, since a file that is deleted should be forgotten.
 const KEPT_S: u32 = 24 * 60 * 60;
@@ -43,16 +44,25 @@ async fn read(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let node = &worker.shared.node;
     let reference = Reference::parse(request.path()).ok_or_else(Refused::no_file)?;
     let served = find(&*node.store, reader, reference).await?.ok_or_else(Refused::no_file)?;
-    let (blobs, sha256) = (std::sync::Arc::clone(&node.blobs), served.content.sha256);
+    serve(&worker, &request, &served).await
+}
+
+/// Answers with the bytes of a file that the caller may have.
+pub(super) async fn serve(
+    worker: &Worker,
+    request: &HttpRequest,
+    served: &Served,
+) -> Result<HttpResponse, Refused> {
+    let (blobs, sha256) = (std::sync::Arc::clone(&worker.shared.node.blobs), served.content.sha256);
     let opened = web::block(move || blobs.open(sha256)).await;
     let opened = opened.map_err(|error| Refused::fault("a file's bytes cannot be opened", error))?;
     let opened = opened.map_err(|error| Refused::fault("a file's bytes cannot be opened", error))?;
     let opened = opened.ok_or_else(|| Refused::fault("a file's bytes are missing", sha256))?;
-    Ok(respond(&request, &served, opened))
+    Ok(respond(request, served, opened))
 }
 
 /// The answer to a request for bytes that its caller may have.
-pub(super) fn respond(request: &HttpRequest, served: &Served, opened: Box<dyn Opened>) -> HttpResponse {
+fn respond(request: &HttpRequest, served: &Served, opened: Box<dyn Opened>) -> HttpResponse {
     let etag = format!("\"{}\"", served.content.sha256);
     let said = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let is_known = said(header::IF_NONE_MATCH)

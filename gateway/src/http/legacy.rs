@@ -5,6 +5,7 @@
 //! more than a row of the table (they are with their families).
 
 use actix_web::web;
+use rill_actors::account::wish::Wish;
 use rill_proto::classificator::DeviceType;
 use serde_json::{Map, Value};
 
@@ -51,6 +52,8 @@ const CALLS: &[Row] = &[
     row("conversation/disclose/{id}", conversation::disclose),
     row("conversation/disclose_all/{id}", conversation::disclose),
     row("conversation/autojoin", conversation::autojoin),
+    row("conversation/label/{id}", conversation::labels),
+    row("conversation/update_labels/{id}", conversation::labels),
     row("conversation/hide/{id}", |given| Ok(given.event("conv:archive").blank(Blank::Shown).into())),
     row("conversation/unhide/{id}", |given| Ok(given.event("conv:unarchive").into())),
     row("conversation/mark_read/{id}", conversation::mark_read),
@@ -82,6 +85,11 @@ const CALLS: &[Row] = &[
     row("account/set_flag", settings::set_flag),
     row("account/sync_conversations", settings::sync_conversations),
     row("fleep_address/add", settings::add_address),
+    row("avatar/delete", settings::drop_avatar),
+    row("account/configure_primary_email", settings::configure_primary_email),
+    row("alias/add", |given| settings::aliases(given, Wish::AddAlias)),
+    row("alias/remove", |given| settings::aliases(given, Wish::RemoveAlias)),
+    row("alias/sync", settings::sync_aliases),
     row("account/lookup", contact::lookup),
     row("account/dialog", |given| Ok(on_contact(given, "contact:get_dialog").into())),
     row("contact/describe", contact::describe),

@@ -139,6 +139,7 @@ async fn list(call: Call) -> Result<HttpResponse, Refused> {
         Ok(shown) => {
             let mut conversations: Vec<Value> =
                 shown.stream.into_iter().filter(|record| record["mk_rec_type"] == "conv").collect();
+            conversations.retain(|conv| conv["is_deleted"] != true);
             // Each conversation answers for itself, in no order.
             conversations
                 .sort_by_key(|conv| ids.iter().position(|id| conv["conversation_id"] == *id.as_str()));

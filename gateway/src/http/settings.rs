@@ -37,6 +37,7 @@ pub(super) fn configure(given: &Given) -> Planned<'_> {
     };
     wishes.extend((switches != Switches::default()).then_some(Wish::Switch(switches)));
     wishes.extend(address(given)?);
+    wishes.extend(primary(given)?);
     Ok(Plan { wishes, ..steps.into() }.answered(Form::Own))
 }
 
@@ -49,6 +50,39 @@ pub(super) fn add_address(given: &Given) -> Planned<'_> {
 fn address(given: &Given) -> Result<Option<Wish>, Refused> {
     let address = registration::optional_address(given.text("fleep_address")?)?;
     Ok(address.map(Wish::TakeAddress))
+}
+
+/// `avatar/delete`.
+pub(super) fn drop_avatar(_: &Given) -> Planned<'_> {
+    Ok(Plan { wishes: vec![Wish::SetAvatar(None)], ..Vec::new().into() }.answered(Form::Own))
+}
+
+/// `account/configure_primary_email`: one of the account's addresses becomes the first.
+pub(super) fn configure_primary_email(given: &Given) -> Planned<'_> {
+    let wish = primary(given)?.ok_or_else(|| Refused::bad_request("primary_email is missing."))?;
+    Ok(Plan { wishes: vec![wish], ..Vec::new().into() }.answered(Form::Own))
+}
+
+fn primary(given: &Given) -> Result<Option<Wish>, Refused> {
+    let email = given.text("primary_email")?.map(registration::email).transpose()?;
+    Ok(email.map(Wish::Prefer))
+}
+
+/// `alias/add` and `remove`: the addresses of a `To:` line, one after the other.
+pub(super) fn aliases(given: &Given, wish: fn(String) -> Wish) -> Planned<'_> {
+    let emails = given.emails("emails")?;
+    if emails.is_empty() {
+        return Err(Refused::bad_request("emails: at least one address is needed."));
+    }
+    let emails: Vec<String> =
+        emails.iter().map(|email| registration::email(email)).collect::<Result<_, _>>()?;
+    let wishes = emails.into_iter().map(wish).collect();
+    Ok(Plan { wishes, ..Vec::new().into() }.answered(Form::Aliases))
+}
+
+/// `alias/sync`: the own addresses, and the own record.
+pub(super) fn sync_aliases(_: &Given) -> Planned<'_> {
+    Ok(Plan::from(Vec::new()).answered(Form::Aliases))
 }
 
 /// `account/configure_email_interval`.

@@ -107,28 +107,51 @@ impl Drop for Turn {
 }
 
 /// An upload that is admitted.
-struct Upload {
-    worker: Rc<Worker>,
-    account_id: AccountId,
+pub(super) struct Upload {
+    /// The worker that takes it in.
+    pub(super) worker: Rc<Worker>,
+    /// Whose it is.
+    pub(super) account_id: AccountId,
     /// How many more bytes it may bring.
     room: u64,
+    /// How many bytes a file may have.
+    file_max: u64,
     _turn: Turn,
 }
 
-async fn put(request: HttpRequest, mut payload: web::Payload) -> Result<HttpResponse, Refused> {
-    let upload = Upload::admit(&request).await?;
+async fn put(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refused> {
+    let upload = Upload::admit(&request, u64::MAX).await?;
+    let brought = by_put(&upload, &request, payload).await?;
+    upload.answer(vec![brought]).await
+}
+
+/// Takes a raw body in.
+pub(super) async fn by_put(
+    upload: &Upload,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+) -> Result<Brought, Refused> {
     let said = request.headers().get(CONTENT_DISPOSITION).map(ContentDisposition::from_raw);
     let name = said.and_then(Result::ok).as_ref().and_then(file_name).unwrap_or_default();
     let mut receiving = upload.receive()?;
     while let Some(bytes) = within(next(&mut payload)).await? {
         receiving.take(bytes.map_err(unreadable)?).await?;
     }
-    let kept = receiving.keep().await?;
-    upload.answer(vec![brought(&name, kept)]).await
+    Ok(brought(&name, receiving.keep().await?))
 }
 
 async fn post(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refused> {
-    let mut upload = Upload::admit(&request).await?;
+    let mut upload = Upload::admit(&request, u64::MAX).await?;
+    let brought = by_form(&mut upload, &request, payload).await?;
+    upload.answer(brought).await
+}
+
+/// Takes the files of a form in; at least one.
+pub(super) async fn by_form(
+    upload: &mut Upload,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Vec<Brought>, Refused> {
     let mut form = Multipart::new(request.headers(), payload);
     let mut files = Vec::new();
     while let Some(field) = within(next(&mut form)).await? {
@@ -158,7 +181,7 @@ async fn post(request: HttpRequest, payload: web::Payload) -> Result<HttpRespons
     if files.is_empty() {
         return Err(Refused::bad_request("There is no file in this form."));
     }
-    upload.answer(files).await
+    Ok(files)
 }
 
 fn unreadable<E>(_: E) -> Refused {
@@ -187,8 +210,8 @@ fn brought(name: &str, kept: Kept) -> Brought {
 }
 
 impl Upload {
-    /// Checks who asks, and whether there is room for what he says that he brings.
-    async fn admit(request: &HttpRequest) -> Result<Self, Refused> {
+    /// Checks who asks, and whether there is room for what he says that he brings: files of so many bytes at most.
+    pub(super) async fn admit(request: &HttpRequest, file_max: u64) -> Result<Self, Refused> {
         let worker = worker_of(request)?;
         let query = web::Query::<Query>::from_query(request.query_string());
         let ticket = query.map(|query| query.into_inner().ticket).unwrap_or_default();
@@ -198,7 +221,8 @@ impl Upload {
         let room = order(|reply| node.to_account(account_id, AskRoom { reply })).await?;
         let length =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let upload = Self { room, account_id, _turn: turn, worker: Rc::clone(&worker) };
+        let file_max = file_max.min(worker.shared.config.file_bytes_max);
+        let upload = Self { room, file_max, account_id, _turn: turn, worker: Rc::clone(&worker) };
         if length.is_some_and(|length: u64| length > room) {
             return Err(Refused::quota_full());
         }
@@ -208,8 +232,8 @@ impl Upload {
     /// Begins to take a file in.
     fn receive(&self) -> Result<Receiving, Refused> {
         let blobs = Arc::clone(&self.worker.shared.node.blobs);
-        let file_max = self.worker.shared.config.file_bytes_max;
-        Ok(Receiving { blobs, incoming: None, waiting: Vec::new(), size: 0, room: self.room, file_max })
+        let (room, file_max) = (self.room, self.file_max);
+        Ok(Receiving { blobs, incoming: None, waiting: Vec::new(), size: 0, room, file_max })
     }
 
     /// Makes the uploads durable and says where they are.
@@ -220,7 +244,8 @@ impl Upload {
         Ok(answer(json!({ "files": told }).to_string()))
     }
 
-    fn told(&self, file: &Brought) -> Value {
+    /// What is answered of a file.
+    pub(super) fn told(&self, file: &Brought) -> Value {
         let Content { sha256, size, file_type, picture } = &file.content;
         let mut told = json!({
             // The same bytes are the same file to whoever looks for one that he has sent already.

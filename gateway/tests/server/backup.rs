@@ -32,6 +32,11 @@ fn a_backup_of_a_quiet_server_restores_to_the_same_sync() {
     }
     let edit = serde_json::json!({"conversation_id": room, "message_nr": 5, "message": "edited"});
     session.request("message:edit", edit).unwrap().done().unwrap();
+    let bytes = vec![7; 700_000];
+    let uploaded = ann.upload("seven.bin", &bytes).unwrap().json["files"][0]["upload_url"].clone();
+    let sent = serde_json::json!({"conversation_id": room, "message": "look", "attachment_urls": [uploaded]});
+    let sent = session.request("message:add_plain", sent).unwrap();
+    let file_url = sent.stream.iter().find_map(|record| record.get("file_url")).unwrap().as_str().unwrap();
     let (file, data) = (world.path("copy"), world.path("restored"));
     assert_done(&rill("backup", &file, world.server.data_dir()));
     assert_done(&rill("restore", &file, &data));
@@ -46,9 +51,11 @@ fn a_backup_of_a_quiet_server_restores_to_the_same_sync() {
         assert_eq!(here.picture().difference(there.picture()), Vec::<String>::new());
         assert_eq!(there.picture().verify(), Vec::new());
     }
+    let read = bea.at(&restored.url()).get(file_url, &[]).unwrap();
+    assert!(read.bytes == bytes, "the files are in the copy");
     // And it goes on from there.
     let mut there = ann.at(&restored.url()).connect(0).unwrap();
-    assert_eq!(post(&mut there, &room, "on the copy"), 61);
+    assert_eq!(post(&mut there, &room, "on the copy"), 62);
     assert!(restored.terminate().unwrap().success());
     assert_eq!(restored.error_lines().unwrap(), Vec::<String>::new());
     world.assert_no_errors();

@@ -249,3 +249,39 @@ fn what_was_answered_survives_a_kill() {
     assert_like_a_fresh_sync(&mut session);
     world.assert_no_errors();
 }
+
+#[test]
+fn bytes_that_nobody_has_any_more_are_dropped_and_no_others() {
+    let world = World::start(&["--file-collect-ms", "20"]);
+    let (ann, data) = (world.person("Ann"), world.server.data_dir());
+    let mut session = ann.connect(0).unwrap();
+    let room = create(&mut session, "Files", &[]);
+    let mut send = |bytes: &[u8]| {
+        let uploaded = url(&uploaded(&ann, "a.txt", bytes));
+        let sent = json!({"conversation_id": room, "message": "x", "attachment_urls": [uploaded]});
+        let sent = session.request("message:add_plain", sent).unwrap();
+        let identifier = sent.request["identifier"].clone();
+        (identifier["message_nr"].clone(), sent.stream[2]["file_url"].as_str().unwrap().to_owned())
+    };
+    let (_, stays) = send(b"stays");
+    let waits = url(&uploaded(&ann, "b.txt", b"waits to be attached"));
+    // The row of an upload names its bytes for a week, so this one never had one.
+    let nobodys = data.join("files/ab").join(format!("ab{}", "0".repeat(62)));
+    std::fs::create_dir_all(nobodys.parent().unwrap()).unwrap();
+    std::fs::write(&nobodys, "nobody's").unwrap();
+    let young = nobodys.with_file_name(format!("ab{}", "1".repeat(62)));
+    std::fs::write(&young, "nobody's, but new").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 60 * 60);
+    for shelf in std::fs::read_dir(data.join("files")).unwrap() {
+        for blob in std::fs::read_dir(shelf.unwrap().path()).unwrap().map(|blob| blob.unwrap().path()) {
+            if blob != young {
+                std::fs::File::options().append(true).open(blob).unwrap().set_modified(long_ago).unwrap();
+            }
+        }
+    }
+    await_fact("end of what nobody has", FACT_WAIT, || !nobodys.exists());
+    assert!(young.exists(), "somebody may be about to name it");
+    assert_eq!(ann.get(&stays, &[]).unwrap().body, "stays");
+    assert_eq!(ann.get(&waits, &[]).unwrap().body, "waits to be attached");
+    world.assert_no_errors();
+}

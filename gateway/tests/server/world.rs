@@ -160,11 +160,22 @@ pub(crate) fn compared_with_a_fresh_sync(session: &mut dyn Session) -> Result<Ve
     let mut fresh = session.user().connect(0)?;
     Picture::complete(&mut fresh)?;
     session.settle()?;
-    let mut lines = session.picture().difference(fresh.picture());
-    lines.retain(|line| !is_news_of_joining(session.picture(), line));
-    lines.extend(session.picture().verify().iter().map(|violation| format!("lived through: {violation}")));
-    lines.extend(fresh.picture().verify().iter().map(|violation| format!("fresh: {violation}")));
-    Ok(lines)
+    Ok(differences(session.picture(), fresh.picture()))
+}
+
+/// What distinguishes the picture of a client that is no session from a fresh sync of its account.
+pub(crate) fn differences_to_a_fresh_sync(user: &User, picture: &Picture) -> Result<Vec<String>, Failure> {
+    let mut fresh = user.connect(0)?;
+    Picture::complete(&mut fresh)?;
+    Ok(differences(picture, fresh.picture()))
+}
+
+fn differences(lived: &Picture, fresh: &Picture) -> Vec<String> {
+    let mut lines = lived.difference(fresh);
+    lines.retain(|line| !is_news_of_joining(lived, line));
+    lines.extend(lived.verify().iter().map(|violation| format!("lived through: {violation}")));
+    lines.extend(fresh.verify().iter().map(|violation| format!("fresh: {violation}")));
+    lines
 }
 
 /// That somebody was added is told to those who are there, and not repeated to who comes later (conversations.md §8).

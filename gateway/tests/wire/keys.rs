@@ -115,4 +115,5 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("managed", "is_managed"),
     ("admins", "admins"),
     ("muted", "is_muted"),
+    ("labels", "labels"),
 ];

@@ -17,7 +17,7 @@ events! {
         limit: Limit<30>,
     } => {
         by: Account, identifier: "label_id",
-        answer: "contact? conv(N)? message? section? activity? file? label",
+        answer: "label contact? conv(N)? message? section? activity? file?",
         refused: "430 not_found: no such label",
     }
 }

@@ -14,7 +14,7 @@ events! {
         message: Text<1024> = "",
         attachment_urls: Option<Vec<String>>,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: a file; 400 invalid_call: no name, no content; 431 business_logic: the name is taken",
     }
 
@@ -23,7 +23,7 @@ events! {
         message: Text<307_200> = "",
         attachment_urls: Option<Vec<String>>,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: a file; 400 invalid_call: no content; 431 business_logic: the board is full",
     }
 
@@ -39,7 +39,7 @@ events! {
     "delete" Delete {
         message_id: MessageId,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: no such message",
     }
 
@@ -49,7 +49,7 @@ events! {
         message: Text<307_200>,
         attachment_urls: Option<Vec<String>>,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: no such message, a file; 400 invalid_call: a canned response, a deleted task, no content",
     }
 
@@ -58,7 +58,7 @@ events! {
         message_id: MessageId,
         attachment_urls: Option<Vec<String>>,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: no such message, a file; 400 invalid_call: a canned response, a deleted task",
     }
 
@@ -78,7 +78,7 @@ events! {
         message_id: MessageId,
         attachment_urls: Option<Vec<String>>,
     } => {
-        by: Account, identifier: "message_id", answer: "my_message file?", others: "own sessions: the same",
+        by: Account, identifier: "message_id", answer: "contact? my_message file?", others: "own sessions: the same",
         refused: "430 not_found: no such message, a file; 400 invalid_call: no name, no content, no canned response; 431 business_logic: the name is taken",
     }
 

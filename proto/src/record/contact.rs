@@ -33,6 +33,9 @@ pub struct Shared<'a> {
     /// What it says of itself, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_message: Option<&'a str>,
+    /// JSON text of the sizes of its picture; missing when it never had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_urls: Option<&'a str>,
 }
 
 /// What completes a [`Shared`] for one viewer.
@@ -118,6 +121,9 @@ pub struct Own<'a> {
     /// What it says of itself, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_message: Option<&'a str>,
+    /// JSON text of the sizes of its picture; missing when it never had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_urls: Option<&'a str>,
     /// Flags that its clients set (protocol.md §4.11).
     pub client_flags: &'a BTreeSet<String>,
     /// JSON text of its clients.

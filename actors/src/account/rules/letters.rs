@@ -26,7 +26,7 @@ const HOUR_S: i64 = 60 * 60;
 const INVITATION_PAUSE_S: i64 = 24 * HOUR_S;
 
 /// The letter that cannot be answered any more, or never could.
-fn expired() -> Refusal {
+pub(super) fn expired() -> Refusal {
     Refusal::no_permission("Notification expired.")
 }
 
@@ -34,7 +34,7 @@ fn expired() -> Refusal {
 ///
 /// # Errors
 /// 431 when there were too many within the hour; `too_many` says so.
-fn write(
+pub(super) fn write(
     state: &State,
     to: &str,
     purpose: Purpose,
@@ -73,7 +73,7 @@ fn send(decision: &mut Decision, state: &State, to: &str, about: About, facts: &
 }
 
 /// The open letter of a secret.
-fn open<'a>(state: &'a State, secret: Uuid, facts: &Facts) -> Result<&'a Notice, Refusal> {
+pub(super) fn open<'a>(state: &'a State, secret: Uuid, facts: &Facts) -> Result<&'a Notice, Refusal> {
     let notice = state.notices.get(&notice::name(secret)).ok_or_else(expired)?;
     if notice.is_used {
         return Err(Refusal::no_permission("Link has already been used."));
@@ -85,7 +85,7 @@ fn open<'a>(state: &'a State, secret: Uuid, facts: &Facts) -> Result<&'a Notice,
 }
 
 /// The letter has done its work.
-fn used(decision: &mut Decision, notice: &Notice, secret: Uuid) {
+pub(super) fn used(decision: &mut Decision, notice: &Notice, secret: Uuid) {
     let notice = Notice { is_used: true, ..notice.clone() };
     decision.changes.push(Change::Notice(notice::name(secret), Some(notice)));
 }

@@ -289,6 +289,7 @@ mod tests {
 
     use crate::account::board::record::Told;
     use crate::account::rules::board_replay::*;
+    use crate::account::upload;
     use crate::effect::Assignment;
 
     #[test]
@@ -407,7 +408,8 @@ mod tests {
         let urls = [replay.upload("a.txt", 100), replay.upload("b.txt", 20)];
         let task = replay.task_with("", &urls);
         assert!(replay.state.uploads.values().all(|upload| upload.is_attached));
-        assert_eq!(replay.state.board.bytes(), 120);
+        assert_eq!((replay.state.board.bytes(), upload::used(&replay.state)), (120, 120));
+        assert_eq!(upload::own_stamp(&replay.state), replay.stamp, "the own record says so");
         let records = replay.records(&[Told::Task(task)]);
         assert_eq!((records.len(), &records[1]["mk_rec_type"]), (3, &Value::from("file")));
         assert!(records[0]["message"].as_str().unwrap().contains(">b.txt</file>"));

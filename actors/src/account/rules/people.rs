@@ -94,7 +94,7 @@ impl<'a> Pen<'a> {
 }
 
 /// A row that has changed, and what tells its contact that it is there, where he does not know yet.
-fn watched(
+pub(super) fn watched(
     state: &State,
     account_id: AccountId,
     row: ContactRow,

@@ -217,6 +217,7 @@ pub(in crate::account) fn lines(news: &[News]) -> Vec<&str> {
     let line = |news: &'_ News| match news {
         News::Own => "own",
         News::Contact(id, _) => name(*id),
+        News::Label(_) => "label",
     };
     news.iter().map(line).collect()
 }
@@ -240,7 +241,9 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Spread { .. } => format!("{target} spread"),
             Effect::Mail { letter } => format!("mail to {}", letter.to),
             Effect::Detached { .. } => format!("{target} detached"),
+            Effect::Alias { .. } => format!("{target} alias"),
             Effect::Fetch(wanted) => format!("{target} fetches {}", wanted.name),
+            Effect::Labelled { label_id, .. } => format!("{target} labelled {}", label_id.0),
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }

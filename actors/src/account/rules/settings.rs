@@ -6,9 +6,11 @@ use rill_proto::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use super::{Decision, Facts, Judged, News, spread};
+use crate::account::avatar::Avatar;
 use crate::account::settings::{Device, Switches};
 use crate::account::state::{Change, Head, State};
 use crate::effect::Effect;
+use crate::file::Content;
 use crate::store::{Aggregate, UniqueKey};
 
 /// How many flags an account may have: several times what all known clients together set. They are all in the own record.
@@ -79,8 +81,31 @@ pub(in crate::account) fn switch(state: &State, wanted: Switches, facts: &Facts)
     change(state, facts, |head| {
         let settings = &mut head.settings;
         settings.is_full_privacy = wanted.is_full_privacy.or(settings.is_full_privacy);
+        head.profile.is_private = settings.is_full_privacy == Some(true);
         settings.is_newsletter_disabled = wanted.is_newsletter_disabled.or(settings.is_newsletter_disabled);
         settings.is_automute_enabled = wanted.is_automute_enabled.unwrap_or(settings.is_automute_enabled);
+    })
+}
+
+/// Sets the account's picture, or takes it away.
+///
+/// # Errors
+/// 431 for what is no picture.
+pub(in crate::account) fn set_avatar(
+    state: &State,
+    content: Option<&Content>,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let shown = match content {
+        Some(content) => {
+            let picture = content.picture.ok_or_else(|| Refusal::no_permission("This is no picture."))?;
+            Some(Avatar::of(state.account_id, content, picture))
+        }
+        None => None,
+    };
+    change(state, facts, |head| {
+        head.avatar = content.cloned().map(Box::new);
+        head.profile.avatar = shown.or(head.profile.avatar.map(|_| Avatar::Gone));
     })
 }
 
@@ -210,6 +235,7 @@ mod tests {
     use crate::account::rules::DeviceHolder;
     use crate::account::rules::replay::*;
     use crate::account::state::Membership;
+    use crate::file::{Digest, Picture};
 
     fn ask(replay: &mut Replay, event: Event) -> Result<Decision, Refusal> {
         replay.ask(rill_proto::event::ClientEvent::Account(event))
@@ -268,14 +294,36 @@ mod tests {
         let mut replay = Replay::alice();
         let privately = Switches { is_full_privacy: Some(true), ..Switches::default() };
         let decision = replay.judge(|state, facts| switch(state, privately, facts)).unwrap();
-        assert_eq!((lines(&decision.news), decision.effects.len()), (vec!["own"], 0));
+        assert_eq!(lines(&decision.news), ["own"]);
         replay.carry_out(&decision);
+        assert!(replay.head().profile.is_private, "conversations are to hear of it");
         let loudly = Switches { is_automute_enabled: Some(false), ..Switches::default() };
         let decision = replay.judge(|state, facts| switch(state, loudly, facts)).unwrap();
         replay.carry_out(&decision);
         let settings = &replay.head().settings;
         assert_eq!((settings.is_full_privacy, settings.is_automute_enabled), (Some(true), false));
         assert_eq!(settings.is_newsletter_disabled, None);
+    }
+
+    #[test]
+    fn a_picture_is_shown_to_watchers_and_one_that_is_gone_is_said_to_be() {
+        let mut replay = Replay::alice();
+        replay.apply(&Effect::Watched { by: BOB, version: 1, email: None });
+        let picture = Picture { width: 400, height: 300, is_animated: false, orientation: None };
+        let mut content =
+            Content { sha256: Digest([1; 32]), size: 9, file_type: "image/png".into(), picture: None };
+        let set = |replay: &mut Replay, content: Option<&Content>| {
+            let decision = replay.judge(|state, facts| set_avatar(state, content, facts))?;
+            replay.carry_out(&decision);
+            Ok::<_, Refusal>(decision)
+        };
+        assert_eq!(set(&mut replay, Some(&content)).unwrap_err().error_message, "This is no picture.");
+        assert!(set(&mut replay, None).unwrap().changes.is_empty(), "there never was one");
+        content.picture = Some(picture);
+        assert_eq!(effects(&set(&mut replay, Some(&content)).unwrap()), ["bob shown alice 2"]);
+        assert!(set(&mut replay, Some(&content)).unwrap().changes.is_empty());
+        set(&mut replay, None).unwrap();
+        assert_eq!((replay.head().profile.avatar, &replay.head().avatar), (Some(Avatar::Gone), &None));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use std::ops::Bound;
 
-use rill_proto::id::AccountId;
+use rill_proto::id::{AccountId, LabelId};
 
 use super::{Decision, Facts};
+use crate::account::label::Labels;
 use crate::account::profile::Profile;
 use crate::account::state::State;
 use crate::effect::{Effect, Spot, Spreading};
@@ -17,25 +18,40 @@ const SPREAD_MAX: usize = 1_000;
 
 /// Tells everybody of a profile.
 pub fn profile(state: &State, profile: &Profile, facts: &Facts) -> Vec<(Aggregate, Effect)> {
-    portion(state, profile, Spreading::Profile, None, facts)
+    portion(state, &state.labels, profile, Spreading::Profile, None, facts)
 }
 
 /// Tells the own conversations that somebody, or several, are called by another name.
 pub(super) fn name(state: &State, contact: Option<AccountId>, facts: &Facts) -> Vec<(Aggregate, Effect)> {
-    state
-        .head
-        .as_ref()
-        .map_or_else(Vec::new, |head| portion(state, &head.profile, Spreading::Name(contact), None, facts))
+    state.head.as_ref().map_or_else(Vec::new, |head| {
+        portion(state, &state.labels, &head.profile, Spreading::Name(contact), None, facts)
+    })
+}
+
+/// Tells the own conversations what has become of a label.
+pub(super) fn label(
+    state: &State,
+    labels: &Labels,
+    label_id: LabelId,
+    facts: &Facts,
+) -> Vec<(Aggregate, Effect)> {
+    state.head.as_ref().map_or_else(Vec::new, |head| {
+        portion(state, labels, &head.profile, Spreading::Label(label_id), None, facts)
+    })
 }
 
 /// The next portion of what began earlier.
 pub(super) fn go_on(state: &State, news: Spreading, after: Spot, facts: &Facts) -> Decision {
-    let effects = state.head.as_ref().map(|head| portion(state, &head.profile, news, Some(after), facts));
+    let effects = state
+        .head
+        .as_ref()
+        .map(|head| portion(state, &state.labels, &head.profile, news, Some(after), facts));
     Decision { effects: effects.unwrap_or_default(), ..Decision::default() }
 }
 
 fn portion(
     state: &State,
+    labels: &Labels,
     profile: &Profile,
     news: Spreading,
     after: Option<Spot>,
@@ -46,7 +62,7 @@ fn portion(
     let has_more = spots.next().is_some();
     let account_id = state.account_id;
     let mut effects: Vec<_> =
-        told.iter().map(|spot| told_to(account_id, *spot, profile, news, facts)).collect();
+        told.iter().map(|spot| told_to((account_id, labels), *spot, profile, news, facts)).collect();
     if let Some(after) = told.last().copied().filter(|_| has_more) {
         effects.push((Aggregate::Account(account_id), Effect::Spread { news, after }));
     }
@@ -54,7 +70,7 @@ fn portion(
 }
 
 fn told_to(
-    account_id: AccountId,
+    (account_id, labels): (AccountId, &Labels),
     spot: Spot,
     profile: &Profile,
     news: Spreading,
@@ -68,7 +84,12 @@ fn told_to(
             let named = Effect::Named { viewer: account_id, contact, version: facts.stamp };
             (Aggregate::Conversation(id), named)
         }
-        (Spot::Watcher(id), Spreading::Profile | Spreading::Name(_)) => {
+        (Spot::Conversation(id), Spreading::Label(label_id)) => {
+            let active = labels.get(&label_id).filter(|label| !label.is_removed);
+            let name = active.map(|label| label.name.clone());
+            (Aggregate::Conversation(id), Effect::Labelled { viewer: account_id, label_id, name })
+        }
+        (Spot::Watcher(id), Spreading::Profile | Spreading::Name(_) | Spreading::Label(_)) => {
             (Aggregate::Account(id), Effect::Shown { account_id, version: profile.version })
         }
     }
@@ -82,7 +103,7 @@ fn spots(state: &State, news: Spreading, after: Option<Spot>) -> impl Iterator<I
         Some(Spot::Watcher(_)) => None,
     };
     let watchers = match (news, after) {
-        (Spreading::Name(_), _) => None,
+        (Spreading::Name(_) | Spreading::Label(_), _) => None,
         (Spreading::Profile, Some(Spot::Watcher(id))) => Some(Bound::Excluded(id)),
         (Spreading::Profile, None | Some(Spot::Conversation(_))) => Some(Bound::Unbounded),
     };

@@ -141,6 +141,11 @@ pub(super) fn notify(state: &State, caller: AccountId, is_on: bool, facts: &Fact
     draft.finish(None)
 }
 
+/// Mutes without an end.
+pub(super) fn mute(member: &mut Member) {
+    put(member, (AlertLevel::Never, NEVER, 0));
+}
+
 /// What was set for a time is over.
 pub(super) fn rest(member: &mut Member) {
     put(member, resting(member.standing == Standing::Passive));

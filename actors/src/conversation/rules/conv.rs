@@ -7,8 +7,8 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, marks, membership,
-    presence, setting, shelf, sync, topic,
+    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, label, marks,
+    membership, presence, setting, shelf, sync, topic,
 };
 use crate::conversation::state::State;
 
@@ -34,6 +34,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
+        Event::SetLabels(event) => label::set(state, caller, event, facts),
         Event::Autojoin(_) => autojoin::join(state, caller, facts),
         Event::Fork(event) => fork::fork(state, caller, event, facts),
         Event::Disclose(event) => disclosure::conversation(state, caller, event, facts),
@@ -67,7 +68,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         | Event::KickMembers(_)
         | Event::RemoveAdmins(_)
         | Event::RemoveTeam(_)
-        | Event::SetLabels(_)
         | Event::SetManaged(_)
         | Event::SetUnmanaged(_) => Err(Refusal::not_supported(event.urn()).into()),
     }

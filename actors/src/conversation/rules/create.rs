@@ -116,6 +116,7 @@ fn head(creator_id: AccountId, plan: &Plan, facts: &Facts) -> Head {
         last_inbox_nr: 0,
         last_message_time: 0,
         last_inbox_time: 0,
+        inbox_message_nr: 0,
         facts_stamp: facts.stamp,
         stamp: facts.stamp,
     }

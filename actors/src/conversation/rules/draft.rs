@@ -61,6 +61,8 @@ pub(super) struct Draft<'a> {
     /// The messages that this decision tells of, and the revision's slot of each.
     told: Vec<(u64, Option<u64>)>,
     facts_changed: bool,
+    /// What the full header says to the caller alone changed.
+    own_facts_changed: bool,
 }
 
 /// What is said in a new message.
@@ -96,6 +98,7 @@ impl<'a> Draft<'a> {
             aside: Vec::new(),
             told: Vec::new(),
             facts_changed: false,
+            own_facts_changed: false,
         }
     }
 
@@ -145,6 +148,12 @@ impl<'a> Draft<'a> {
         self.head.facts_stamp = self.facts.stamp;
     }
 
+    /// What the full header says to the caller alone changed; he gets the key set F, now and when he comes back.
+    pub(super) fn change_own_facts(&mut self) {
+        self.own_facts_changed = true;
+        self.head.facts_stamp = self.facts.stamp;
+    }
+
     /// Posts a message by the caller and moves his marks to it. A person's text takes an inbox number.
     ///
     /// # Errors
@@ -162,6 +171,7 @@ impl<'a> Draft<'a> {
         if is_inbox {
             self.head.last_inbox_nr += 1;
             self.head.last_inbox_time = self.facts.now;
+            self.head.inbox_message_nr = nr;
             self.runs.extend(self.state.run_for(self.head.last_inbox_nr, nr));
             self.bring_back();
         }
@@ -393,7 +403,8 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Stop::Needs`](super::Stop::Needs) when a slot of the forward sync is not in memory.
     pub(super) fn finish(self, from_message_nr: Option<i64>) -> Judged<Decision> {
-        let keys = if self.facts_changed { Keys::Full } else { Keys::Update };
+        let is_full = self.facts_changed || self.own_facts_changed;
+        let keys = if is_full { Keys::Full } else { Keys::Update };
         let mut records: Vec<News> = self.contacts.iter().map(|id| News::Contact(*id)).collect();
         records.extend(self.sections_told.iter().map(|id| News::Section(*id)));
         let mut answer = records.clone();

@@ -2,7 +2,7 @@
 
 use rill_proto::id::AccountId;
 
-use crate::conversation::rules::{Decision, Facts, Judged, alert, profile, section};
+use crate::conversation::rules::{Decision, Facts, Judged, alert, label, profile, section};
 use crate::conversation::state::State;
 use crate::effect::Effect;
 
@@ -19,6 +19,9 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Sweep { section_id, what, until, by } => {
             section::go_on(state, *by, *section_id, *what, *until, facts)
         }
+        Effect::Labelled { viewer, label_id, name } => {
+            label::labelled(state, *viewer, *label_id, name.as_deref(), facts)
+        }
         Effect::Ring { viewer, at } => alert::ring(state, *viewer, *at, facts),
         Effect::Joined { .. }
         | Effect::Dialog { .. }
@@ -28,6 +31,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Shown { .. }
         | Effect::Spread { .. }
         | Effect::Mail { .. }
+        | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
@@ -41,7 +45,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         Effect::Profile { account_id, .. } => Some(*account_id),
         Effect::Named { viewer, .. } => Some(*viewer),
         Effect::Sweep { by, .. } => Some(*by),
-        Effect::Ring { viewer, .. } => Some(*viewer),
+        Effect::Ring { viewer, .. } | Effect::Labelled { viewer, .. } => Some(*viewer),
         Effect::Joined { .. }
         | Effect::Dialog { .. }
         | Effect::Assigned { .. }
@@ -50,6 +54,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Shown { .. }
         | Effect::Spread { .. }
         | Effect::Mail { .. }
+        | Effect::Alias { .. }
         | Effect::Detached { .. }
         | Effect::Stored { .. }
         | Effect::Fetch(_) => None,

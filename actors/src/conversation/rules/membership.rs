@@ -172,6 +172,7 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         snooze_interval: 0,
         snooze_time: 0,
         label_ids: Vec::new(),
+        label_names: None,
         init_stamp: 0,
         shown_stamp: 0,
         profile_stamp: 0,

@@ -6,7 +6,7 @@ use rill_proto::id::AccountId;
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, presence,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, disclosure, membership, presence,
 };
 use crate::conversation::state::{Change, Head, Member, MessageKind, State};
 
@@ -32,6 +32,9 @@ pub fn profile_changed(
     let member = Member { profile: profile.clone(), profile_stamp: facts.stamp, ..member.clone() };
     let is_closed = !membership::is_open(profile);
     let has_registered = before == AccountStatus::New && profile.status == AccountStatus::Active;
+    if let Some(owner) = profile.alias_of.filter(|_| member.is_present()) {
+        return moved(state, (account_id, member), owner, facts);
+    }
     if !member.is_present() || !(is_closed || has_registered) {
         return Ok(shown(state, head, account_id, member, facts));
     }
@@ -48,11 +51,45 @@ pub fn profile_changed(
     draft.finish(None)
 }
 
+/// A member's address is another account's now (accounts.md §3.3): that one takes his place, sees what he saw and has read
+/// what he had read; he says so, and leaves.
+fn moved(
+    state: &State,
+    (account_id, member): (AccountId, Member),
+    owner: AccountId,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let Some(head) = &state.head else { return Ok(presence::nothing(state)) };
+    let is_in = state.members.get(&owner).is_some_and(Member::is_present);
+    let known = facts.profiles(&[owner])?;
+    let profile = known.into_iter().find_map(|(_, profile)| profile.cloned());
+    let mut draft = Draft::new(state, head.clone(), account_id, facts);
+    draft.put_member(account_id, member.clone());
+    draft.contacts = vec![account_id];
+    if let Some(profile) = profile.filter(|_| !is_in) {
+        let message = body::text(&body::Members { members: vec![owner] });
+        let nr = draft.post(MessageKind::Add, Post { message, ..Post::default() })?;
+        membership::enter(&mut draft, owner, &profile, nr, facts.now)?;
+        let given = disclosure::giver(&draft);
+        let heir = draft.change(owner)?;
+        disclosure::open(heir, given);
+        heir.read_message_nr = member.read_message_nr;
+        heir.read_inbox_nr = member.read_inbox_nr;
+        draft.contacts.push(owner);
+        draft.joined = vec![owner];
+    }
+    membership::depart(draft, MessageKind::Leave, String::new(), &[account_id])
+}
+
 /// Nothing but the record changed.
 fn shown(state: &State, head: &Head, account_id: AccountId, member: Member, facts: &Facts) -> Decision {
     let mut decision = presence::nothing(state);
     let mut head = Head { stamp: facts.stamp, ..head.clone() };
     decision.news.push((Reach::Others, News::Contact(account_id)));
+    let was_private = state.members.get(&account_id).is_some_and(|before| before.profile.is_private);
+    if was_private && !member.profile.is_private && member.is_present() {
+        decision.news.push((Reach::Others, News::Activity(account_id)));
+    }
     if head.topic.is_empty() && member.is_present() {
         head.facts_stamp = facts.stamp;
         let header = Header { keys: Keys::Full, fw: None, bw: None, is_reset: false };
@@ -87,8 +124,9 @@ mod tests {
     use rill_proto::classificator::AccountStatus;
 
     use crate::account::profile::Profile;
-    use crate::conversation::rules::Reach;
+    use crate::conversation::audience::may_see;
     use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{News, Reach};
     use crate::conversation::state::MessageKind;
 
     fn renamed(replay: &Replay, version: u64) -> Profile {
@@ -140,6 +178,55 @@ mod tests {
         assert_eq!(replay.present(), [ALICE]);
         let decision = replay.profile_changed(CHARLIE, &closed(renamed(&replay, 2)));
         assert_eq!(told(&decision, Reach::Others), ["contact charlie"]);
+    }
+
+    #[test]
+    fn who_becomes_an_alias_makes_room_for_the_one_whose_address_he_is() {
+        let mut replay = Replay::nothing();
+        replay.profiles.insert(BOB, profile_of("bob", AccountStatus::New));
+        replay.ask(ALICE, create("Harvest", &[BOB])).unwrap();
+        replay.post(ALICE, "one");
+        replay.post(ALICE, "two");
+        let alias = |replay: &Replay, version| Profile {
+            status: AccountStatus::Alias,
+            alias_of: Some(CHARLIE),
+            ..renamed(replay, version)
+        };
+        let new = alias(&replay, 2);
+        let horizon = replay.stamp;
+        replay.slots_max = 2;
+        let decision = replay.profile_changed(BOB, &new);
+        assert_eq!(replay.present(), [ALICE, CHARLIE]);
+        assert_eq!((replay.message(4).kind, replay.message(5).kind), (MessageKind::Add, MessageKind::Leave));
+        assert_eq!(replay.counters(CHARLIE).unread, 2, "what the alias had not read");
+        let seen = lines(&replay.catch_up(CHARLIE, horizon));
+        assert!(seen.contains(&"message 2".to_owned()) && seen.contains(&"message 5".to_owned()), "{seen:?}");
+        assert!(
+            effects(&decision).iter().any(|effect| effect.starts_with("charlie joined")),
+            "{:?}",
+            effects(&decision)
+        );
+
+        replay.ask(ALICE, add(&[BOB])).unwrap();
+        let new = alias(&replay, 3);
+        replay.profile_changed(BOB, &new);
+        assert_eq!(replay.present(), [ALICE, CHARLIE], "who is in already stays as he is");
+    }
+
+    #[test]
+    fn who_keeps_to_himself_shows_no_read_marks_and_sees_none() {
+        let mut replay = Replay::with(&[BOB]);
+        replay.ask(ALICE, set_topic("Harvest")).unwrap();
+        let private =
+            |replay: &Replay, version, is_private| Profile { is_private, ..renamed(replay, version) };
+        let new = private(&replay, 2, true);
+        assert_eq!(told(&replay.profile_changed(BOB, &new), Reach::Others), ["contact bob"]);
+        let (of_bob, of_alice) = (News::Activity(BOB), News::Activity(ALICE));
+        assert!(!may_see(&replay.state, ALICE, &of_bob) && !may_see(&replay.state, BOB, &of_alice));
+        let new = private(&replay, 3, false);
+        let told = told(&replay.profile_changed(BOB, &new), Reach::Others);
+        assert_eq!(told, ["contact bob", "activity bob"], "what was kept is shown again");
+        assert!(may_see(&replay.state, ALICE, &of_bob) && may_see(&replay.state, BOB, &of_alice));
     }
 
     #[test]

@@ -315,6 +315,7 @@ impl Client {
                 | News::Drawer(_)
                 | News::Activity(_)
                 | News::Contact(_)
+                | News::Label(_)
                 | News::Section(_)
                 | News::Tasks { .. }
                 | News::Pins { .. }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rill_proto::classificator::{AccountStatus, AlertLevel, ConvType, InitMode, MessageState};
-use rill_proto::event::{ClientEvent, conv, message};
-use rill_proto::field::Text;
-use rill_proto::id::{AccountId, ConversationId, SectionId};
+use rill_proto::classificator::{AccountStatus, ConvType, InitMode, MessageState};
+use rill_proto::event::ClientEvent;
+use rill_proto::id::{AccountId, ConversationId, LabelId, SectionId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::account::label::Settable;
 use crate::account::profile::Profile;
 use crate::conversation::board::Place;
 use crate::conversation::counters::{Counters, counters};
@@ -26,8 +26,10 @@ use crate::file::{Content, Digest, Found, Reference};
 use crate::store::{Aggregate, Stamp};
 
 mod boards;
+mod events;
 
 pub(super) use boards::*;
+pub(super) use events::*;
 
 /// More rounds of fetching than any rule of these tests may take.
 const ROUNDS_MAX: usize = 200;
@@ -75,6 +77,7 @@ pub(super) struct Replay {
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
     uploads: BTreeMap<(AccountId, String), Found>,
+    labels: BTreeMap<(AccountId, LabelId), Settable>,
     pub(super) now: i64,
     pub(super) stamp: Stamp,
 }
@@ -90,6 +93,9 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         phone_nr: None,
         status_emoji: None,
         status_message: None,
+        alias_of: None,
+        is_private: false,
+        avatar: None,
     }
 }
 
@@ -107,6 +113,7 @@ impl Replay {
             conversations: BTreeMap::new(),
             slots_max: 1,
             uploads: BTreeMap::new(),
+            labels: BTreeMap::new(),
             now: 1_000,
             stamp: 1_000_000,
         }
@@ -150,6 +157,17 @@ impl Replay {
 
     pub(super) fn named(&mut self, viewer: AccountId, contact: Option<AccountId>) -> Decision {
         self.carry_out(|state, facts| Ok(profile::named(state, viewer, contact, facts))).unwrap()
+    }
+
+    /// Gives somebody a label.
+    pub(super) fn label(&mut self, owner: AccountId, label_id: LabelId, name: &str) {
+        let settable = Settable { name: name.to_owned(), record: name.to_owned().into() };
+        self.labels.insert((owner, label_id), settable);
+    }
+
+    pub(super) fn labelled(&mut self, viewer: AccountId, label_id: LabelId, name: Option<&str>) -> Decision {
+        let labelled = Effect::Labelled { viewer, label_id, name: name.map(str::to_owned) };
+        self.carry_out(|state, facts| effect::apply(state, &labelled, facts)).unwrap()
     }
 
     pub(super) fn ring(&mut self, viewer: AccountId, at: i64) -> Decision {
@@ -215,6 +233,10 @@ impl Replay {
             Need::Files(caller, urls) => {
                 let found = |url: &String| self.uploads.get(&(caller, url.clone())).cloned();
                 facts.files.extend(urls.iter().map(|url| (url.clone(), found(url))));
+            }
+            Need::Labels(caller, wanted) => {
+                let found = |id: &LabelId| self.labels.get(&(caller, *id)).cloned();
+                facts.labels.extend(wanted.iter().map(|id| (*id, found(id))));
             }
             Need::Profiles(wanted) => {
                 facts.profiles.extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
@@ -378,6 +400,7 @@ pub(super) fn line(news: &News) -> String {
         News::Activity(id) => format!("activity {}", name(id)),
         News::Contact(id) => format!("contact {}", name(id)),
         News::Withdrawn { message, flow } => format!("withdrawn {} flow {flow}", message.message_nr),
+        News::Label(_) => "label".to_owned(),
         News::Section(_) => "section".to_owned(),
         News::Tasks { rest, .. } => format!("tasks{}", if rest.is_some() { " …" } else { "" }),
         News::Pins { rest } => format!("pins{}", if rest.is_some() { " …" } else { "" }),
@@ -418,169 +441,15 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
             Effect::Profile { .. }
+            | Effect::Labelled { .. }
             | Effect::Named { .. }
             | Effect::Watched { .. }
             | Effect::Shown { .. }
             | Effect::Spread { .. }
             | Effect::Mail { .. }
+            | Effect::Alias { .. }
             | Effect::Detached { .. } => panic!("a conversation says nothing of profiles"),
         }
     });
     short.collect()
-}
-
-pub(super) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
-    Text::new(text).unwrap()
-}
-
-pub(super) fn create(topic: &str, others: &[AccountId]) -> ClientEvent {
-    ClientEvent::Conv(conv::Event::Create(founding(topic, others)))
-}
-
-pub(super) fn founding(topic: &str, others: &[AccountId]) -> conv::Create {
-    conv::Create {
-        topic: text(topic),
-        account_ids: Some(others.to_vec()),
-        team_ids: None,
-        is_autojoin: false,
-        is_disclose: false,
-        is_invite: false,
-        is_list: false,
-        is_managed: false,
-        mk_conv_type: ConvType::Default,
-        is_business: false,
-    }
-}
-
-macro_rules! conv_events {
-    ($($make:ident $event:ident ($($param:ident: $type:ty = $value:expr),*);)+) => {$(
-        pub(super) fn $make($($param: $type),*) -> ClientEvent {
-            ClientEvent::Conv(conv::Event::$event(conv::$event {
-                conversation_id: CONVERSATION, $($param: $value),*
-            }))
-        }
-    )+};
-}
-
-conv_events! {
-    remove RemoveMembers(account_ids: &[AccountId] = account_ids.to_vec());
-    leave Leave();
-    set_topic SetTopic(topic: &str = text(topic));
-    get Get();
-    sync_initial SyncInitial();
-    sync_forward SyncForward(fw_message_nr: i64 = fw_message_nr);
-    sync_backward SyncBackward(bw_message_nr: i64 = bw_message_nr);
-    activate Activate();
-    set_writing SetWriting();
-    end_writing EndWriting();
-    archive Archive(show_message_nr: i64 = show_message_nr);
-    unarchive Unarchive();
-    delete_conv Delete();
-    mute Mute();
-    mute_until MuteUntil(snooze_interval: i64 = snooze_interval);
-    mute_until_read MuteUntilRead();
-    unmute Unmute();
-    set_snooze SetSnooze(snooze_interval: i64 = snooze_interval);
-    set_alert_level SetAlertLevel(mk_alert_level: AlertLevel = mk_alert_level);
-    set_passive SetPassive();
-    enable_notifications EnableNotifications();
-    disable_notifications DisableNotifications();
-}
-
-macro_rules! mark_events {
-    ($($make:ident $noun:ident $module:ident $event:ident $nr:ident;)+) => {$(
-        pub(super) fn $make($nr: i64, old: Option<i64>, from: Option<i64>) -> ClientEvent {
-            ClientEvent::$noun($module::Event::$event($module::$event {
-                conversation_id: CONVERSATION,
-                $nr,
-                old_message_nr: old,
-                from_message_nr: from,
-            }))
-        }
-    )+};
-}
-
-mark_events! {
-    conv_mark_read Conv conv MarkRead show_message_nr;
-    conv_mark_unread Conv conv MarkUnread inbox_message_nr;
-    set_read Conv conv SetReadMessageNr message_nr;
-    mark_read Message message MarkRead message_nr;
-    mark_unread Message message MarkUnread message_nr;
-}
-
-macro_rules! message_events {
-    ($($make:ident $event:ident;)+) => {$(
-        pub(super) fn $make(message_nr: i64) -> ClientEvent {
-            ClientEvent::Message(message::Event::$event(message::$event {
-                conversation_id: CONVERSATION, message_nr
-            }))
-        }
-    )+};
-}
-
-message_events! {
-    set_editing SetEditing;
-    end_editing EndEditing;
-    load_context LoadContext;
-    load_next LoadNext;
-    load_previous LoadPrevious;
-}
-
-pub(super) fn add(account_ids: &[AccountId]) -> ClientEvent {
-    ClientEvent::Conv(conv::Event::AddMembers(conv::AddMembers {
-        conversation_id: CONVERSATION,
-        account_ids: account_ids.to_vec(),
-        is_business: None,
-    }))
-}
-
-pub(super) fn plain(body: &str) -> message::AddPlain {
-    message::AddPlain {
-        conversation_id: CONVERSATION,
-        message: text(body),
-        subject: None,
-        attachment_urls: None,
-        from_message_nr: None,
-        reply_to_message_nr: None,
-    }
-}
-
-pub(super) fn add_plain(body: &str) -> ClientEvent {
-    posting(plain(body))
-}
-
-pub(super) fn posting(event: message::AddPlain) -> ClientEvent {
-    ClientEvent::Message(message::Event::AddPlain(event))
-}
-
-pub(super) fn edit(message_nr: i64, body: &str) -> ClientEvent {
-    editing(message::Edit {
-        conversation_id: CONVERSATION,
-        message_nr,
-        message: text(body),
-        subject: None,
-        attachment_urls: None,
-        from_message_nr: None,
-    })
-}
-
-pub(super) fn editing(event: message::Edit) -> ClientEvent {
-    ClientEvent::Message(message::Event::Edit(event))
-}
-
-pub(super) fn edit_body(message_nr: i64, body: &str) -> ClientEvent {
-    ClientEvent::Message(message::Event::EditBody(message::EditBody {
-        conversation_id: CONVERSATION,
-        message_nr,
-        message: text(body),
-        from_message_nr: None,
-    }))
-}
-
-pub(super) fn delete(message_nr: i64) -> ClientEvent {
-    ClientEvent::Message(message::Event::Delete(message::Delete {
-        conversation_id: CONVERSATION,
-        message_nr,
-        from_message_nr: None,
-    }))
 }

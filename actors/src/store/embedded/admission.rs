@@ -170,7 +170,8 @@ pub(super) fn space_of(key: RowKey) -> Space {
         | RowKey::Place(_)
         | RowKey::Filed(_)
         | RowKey::Upload(_)
-        | RowKey::Stored(_) => Space::Rows,
+        | RowKey::Stored(_)
+        | RowKey::Label(_) => Space::Rows,
     }
 }
 

@@ -7,7 +7,7 @@
 //! byte order is the order that [`RowKey`] promises.
 
 use bytes::Bytes;
-use rill_proto::id::{AccountId, ConversationId, MessageId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId};
 use uuid::Uuid;
 
 use crate::store::{Aggregate, EffectId, OutboxEntry, RowKey, Stamp, StoreFault, UniqueKey};
@@ -107,6 +107,7 @@ pub(super) fn row(owner: Aggregate, row: RowKey) -> Vec<u8> {
         RowKey::Filed(number) => put(20, &number.to_be_bytes()),
         RowKey::Upload(id) => put(21, id.as_bytes()),
         RowKey::Stored(ConversationId(id)) => put(22, id.as_bytes()),
+        RowKey::Label(LabelId(id)) => put(30, id.as_bytes()),
     }
     key
 }
@@ -132,6 +133,7 @@ pub(super) fn parse_row(key: &[u8]) -> Result<RowKey, StoreFault> {
             20 => split_u64(rest).map(|(number, rest)| (RowKey::Filed(number), rest))?,
             21 => split_uuid(rest).map(|(id, rest)| (RowKey::Upload(id), rest))?,
             22 => split_uuid(rest).map(|(id, rest)| (RowKey::Stored(ConversationId(id)), rest))?,
+            30 => split_uuid(rest).map(|(id, rest)| (RowKey::Label(LabelId(id)), rest))?,
             _ => return None,
         };
         rest.is_empty().then_some(row)

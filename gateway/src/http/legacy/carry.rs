@@ -4,15 +4,16 @@
 //! Not here: which events they are.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
-use rill_actors::account::login::{AskOwnContact, Login};
+use rill_actors::account::login::{AskOwnContact, Login, are_aliases};
 use rill_actors::hub::Item;
 use rill_actors::piece::Piece;
 use rill_proto::envelope::Submission;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{ConversationId, RequestId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::record::{self, request};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -50,6 +51,11 @@ const PINS_MAX: i64 = 100;
 /// conversations show.
 const PAGES_MAX: usize = 110;
 
+/// How often, and how many times, is looked whether an address knows whose it is: that takes an append, and is news as soon
+/// as it is so.
+const HEARD_LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const HEARD_LOOKS_MAX: usize = 200;
+
 /// What `event/store` answers.
 #[derive(Deserialize)]
 struct Answer {
@@ -79,7 +85,8 @@ struct Identifier {
 
 /// An older call on its way.
 pub(crate) struct Legacy<'a> {
-    call: &'a Call,
+    /// The call.
+    pub(crate) call: &'a Call,
     /// Who asks.
     pub(crate) login: Login,
     /// What makes a retry safe; the caller need not give one.
@@ -181,6 +188,7 @@ impl<'a> Legacy<'a> {
         match form {
             Form::Conversation => self.show(&mut outcome, behind).await?,
             Form::Own => outcome.stream = vec![self.own().await?],
+            Form::Aliases => outcome.stream = self.aliases().await?,
             Form::Stream | Form::Contact | Form::Contacts(_) | Form::Ids(_) => {}
         }
         self.echo(&outcome);
@@ -198,6 +206,25 @@ impl<'a> Legacy<'a> {
             outcome.extend(self.aside(urn, params.clone()).await?);
         }
         Ok(())
+    }
+
+    /// The records of the caller's other addresses, and his own. An address that has only just become one of them may not
+    /// have heard of it.
+    pub(crate) async fn aliases(&self) -> Result<Vec<Value>, Stopped> {
+        let own = self.own().await?;
+        let ids: Vec<AccountId> =
+            serde_json::from_value(own["alias_account_ids"].clone()).unwrap_or_default();
+        let node = &self.call.worker.shared.node;
+        for _ in 0..HEARD_LOOKS_MAX {
+            if are_aliases(node, &ids).await.map_err(Refused::from)? {
+                break;
+            }
+            tokio::time::sleep(HEARD_LOOK_INTERVAL).await;
+        }
+        let get = |id: &AccountId| ("contact:get", json!({ "account_id": id }));
+        let mut stream = self.aside_all(ids.iter().map(get).collect()).await?;
+        stream.push(own);
+        Ok(stream)
     }
 
     /// The caller's own record as it is now.
@@ -414,6 +441,10 @@ fn body(form: Form, outcome: Outcome, client_req_id: Option<RequestId>) -> Value
             body.insert("stream".to_owned(), stream.into());
         }
         Form::Stream => drop(body.insert("stream".to_owned(), stream.into())),
+        Form::Aliases => {
+            body.insert("failed".to_owned(), Value::Null);
+            body.insert("stream".to_owned(), stream.into());
+        }
         Form::Own => {
             body = last_contact(&stream);
             body.insert("stream".to_owned(), stream.into());

@@ -33,6 +33,8 @@ pub(crate) enum Form {
     Stream,
     /// The caller's own `contact` record, and the same as `{stream}`: the sources differ in which it is.
     Own,
+    /// `{failed, stream}`: those of the caller's other addresses, then his own.
+    Aliases,
     /// One `contact` record.
     Contact,
     /// `{contacts}`: those of the stream that are wanted.

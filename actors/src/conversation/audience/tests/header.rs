@@ -129,9 +129,11 @@ fn an_init_header_has_links_edges_and_the_mode() {
 fn labels_names_those_that_the_owner_sets_himself() {
     let mut state = conversation();
     let label_ids = vec![LabelId(Uuid::from_u128(0xB)), SystemLabel::Starred.id(BOB)];
-    state.fold(&Change::Member(BOB, Member { label_ids: label_ids.clone(), ..member("Bob Brown", 1) }));
+    let label_names = Some(vec!["Work".to_owned(), "starred".to_owned()]);
+    let bob = Member { label_ids: label_ids.clone(), label_names, ..member("Bob Brown", 1) };
+    state.fold(&Change::Member(BOB, bob));
     let record = told(&state, BOB, &News::Header(FULL)).unwrap();
-    assert_eq!(record["labels"], json!(["starred"]));
+    assert_eq!(record["labels"], json!(["Work", "starred"]));
     assert_eq!(record["label_ids"], json!([label_ids[0], label_ids[1], SystemLabel::OneToOne.id(BOB)]));
 }
 
