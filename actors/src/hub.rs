@@ -553,7 +553,9 @@ mod tests {
             let decision = decide(&state, CREATOR, &event, &facts).unwrap();
             decision.changes.iter().for_each(|change| state.fold(change));
             let (soft, site) = (SoftState::default(), &place.node.site);
-            let stage = Stage { state: &state, subscribers: &subscribers, soft: &soft, site, now: 1 };
+            let presence = &place.node.presence;
+            let stage =
+                Stage { state: &state, subscribers: &subscribers, presence, soft: &soft, site, now: 1 };
             let told = stage.items(CREATOR, None, &decision.news);
             items.extend(told.into_iter().filter(|_| facts.stamp > 1));
             facts.stamp += 1;
