@@ -388,6 +388,11 @@ pub struct Header {
     pub is_reset: bool,
 }
 
+impl Header {
+    /// How things stand, and nothing else.
+    pub const UPDATE: Self = Self { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+}
+
 /// The key sets U, F and N.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keys {

@@ -15,7 +15,7 @@ use crate::piece::Viewer;
 mod header;
 mod records;
 
-const UPDATE: Header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+const UPDATE: Header = Header::UPDATE;
 const FULL: Header = Header { keys: Keys::Full, ..UPDATE };
 
 const ALICE: AccountId = AccountId(Uuid::from_u128(1));
