@@ -366,6 +366,7 @@ impl Default for ConvType {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the macro that declares the words derives no default")]
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

@@ -120,7 +120,7 @@ pub(super) fn conversation(
     let begin = number(conv, "begin_message_nr").unwrap_or(0);
     let neighbours = messages.iter().filter(|(nr, message)| {
         // A board shows what was written while the viewer was away, and nothing of what lies around it.
-        !begins_a_membership(message) && !(**nr < begin && boards::was_shared(message))
+        !(begins_a_membership(message) || (**nr < begin && boards::was_shared(message)))
     });
     let neighbours = neighbours.map(|(_, message)| message);
     wanted.extend(neighbours.filter_map(|message| number(message, "prev_message_nr")));
