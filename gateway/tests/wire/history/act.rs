@@ -76,8 +76,11 @@ pub(super) enum Act {
     Back,
 }
 
-/// How often each is drawn.
-const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 27] = [
+/// What draws the particulars of a kind of deed.
+type Draw = fn(&mut Rng) -> Act;
+
+/// How often each kind is drawn.
+const WEIGHTS: [(u64, Draw); 27] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
