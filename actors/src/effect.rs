@@ -20,7 +20,7 @@ use crate::team::roster::Roster;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "effect")]
 pub enum Effect {
-    /// To an account: it is (again) a member of the conversation, or sees more of it than before.
+    /// To an account: it is (again) a member of the conversation, or sees more or less of it than before.
     Joined {
         /// The conversation.
         conversation_id: ConversationId,

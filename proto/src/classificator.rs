@@ -213,6 +213,16 @@ pub enum MessageType {
     /// Earlier messages were opened to members.
     #[serde(rename = "discloseV2")]
     DiscloseV2,
+    /// Members were removed together with their access to what they could read.
+    #[serde(rename = "kickV2")]
+    KickV2,
+    /// From now on an organisation manages the conversation.
+    Manage,
+    /// None does any more.
+    Unmanage,
+    /// An admin deleted the conversation with its content.
+    #[serde(rename = "deleteV1")]
+    DeleteV1,
     /// From now on links get previews.
     UrlPreviews,
     /// They no longer do.
@@ -226,6 +236,12 @@ pub enum MessageType {
 }
 
 impl MessageType {
+    /// Whether it alerts everybody, and takes an inbox number (conversations.md §1.3).
+    #[must_use]
+    pub fn is_inbox(self) -> bool {
+        matches!(self, Self::Text | Self::DeleteV1)
+    }
+
     /// Whether the full header says something new with it (conversations.md §5.1).
     #[must_use]
     pub fn changes_facts(self) -> bool {
@@ -350,6 +366,7 @@ impl Default for ConvType {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the macro that declares the words derives no default")]
 impl Default for AlertLevel {
     fn default() -> Self {
         Self::Default

@@ -104,6 +104,10 @@ pub struct Stored {
 }
 
 /// One new row value, or (`None`) a row that goes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a change lives as long as its decision, and there are few at a time"
+)]
 #[derive(Clone, PartialEq, Debug)]
 pub enum Change {
     /// The head.

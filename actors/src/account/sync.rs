@@ -174,7 +174,7 @@ impl Account {
         let node = Arc::clone(&self.desk.node);
         let plan = async move {
             let contacts = Self::profiles(Arc::clone(&node), changed).await?;
-            Ok::<_, StoreFault>((contacts, plan(&node, wanted).await?))
+            Ok::<_, StoreFault>((contacts, plan(&node, wanted, horizon > 0).await?))
         };
         ctx.wait(plan.into_actor(self).map(move |planned, owner, ctx| match planned {
             Ok((contacts, left)) => {
@@ -391,12 +391,16 @@ impl Account {
 type Wanted = Vec<(ConversationId, Stamp)>;
 
 /// Which conversations must be visited, the ones with the newest messages first: one that is not in memory and has not
-/// changed since the horizon has nothing to say.
-async fn plan(node: &Arc<Node>, wanted: Wanted) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
+/// changed since the horizon has nothing to say. In a catch-up those in memory come first, unread: the store would only tell their order.
+async fn plan(
+    node: &Arc<Node>,
+    wanted: Wanted,
+    is_catch_up: bool,
+) -> Result<VecDeque<(ConversationId, Stamp)>, StoreFault> {
     let mut planned = Vec::with_capacity(wanted.len());
     for (id, horizon) in wanted {
         let active = node.is_active(id);
-        if active && horizon > 0 {
+        if active && is_catch_up {
             planned.push((i64::MAX, id, horizon));
             continue;
         }

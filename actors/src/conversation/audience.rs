@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rill_proto::classificator::{AccountStatus, ConvType, InitMode, SectionSubtype};
-use rill_proto::id::{AccountId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, SectionId};
 use rill_proto::record::conv::{Facts, FilesEdge, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
 use rill_proto::record::message::is_shared;
 use rill_proto::record::{self, activity, lock, section};
@@ -54,6 +54,8 @@ pub enum Template {
         header: Header,
         /// Who is named where a topic is missing; `None` when the form has no names or there is a topic.
         named: Option<Arc<[Named]>>,
+        /// It says nothing but how things stand in this conversation: a later one that does makes it superfluous.
+        standing: Option<ConversationId>,
     },
 }
 
@@ -65,6 +67,15 @@ impl Template {
         match self {
             Self::Same(_) => None,
             Self::PerViewer { header, named, .. } => view_naming(state, viewer, *header, named.as_ref()),
+        }
+    }
+
+    /// The conversation, of a header that says nothing but how things stand there.
+    #[must_use]
+    pub fn standing(&self) -> Option<ConversationId> {
+        match self {
+            Self::Same(_) => None,
+            Self::PerViewer { standing, .. } => *standing,
         }
     }
 
@@ -123,12 +134,12 @@ fn encode(
                 shared: shared(state, site, header.keys, frozen, pins)?,
                 header: *header,
                 named: named(state, header.keys, frozen),
+                standing: (*header == Header::UPDATE).then_some(conversation_id),
             });
         }
         News::Pins { rest } => {
-            let header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
-            let shared = shared(state, site, header.keys, frozen, Some(pins(state, *rest)))?;
-            return Some(Template::PerViewer { shared, header, named: None });
+            let shared = shared(state, site, Keys::Update, frozen, Some(pins(state, *rest)))?;
+            return Some(Template::PerViewer { shared, header: Header::UPDATE, named: None, standing: None });
         }
         News::Message { message, flow } => {
             let lock = locks.get(&message.message_nr).copied();
@@ -141,8 +152,8 @@ fn encode(
         News::Drawer(edge) => {
             let mut open = shared(state, site, Keys::Update, frozen, None)?.to_vec();
             drawer_edge(state, *edge).append(&mut open);
-            let header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
-            return Some(Template::PerViewer { shared: open.into(), header, named: None });
+            let (shared, header) = (open.into(), Header::UPDATE);
+            return Some(Template::PerViewer { shared, header, named: None, standing: None });
         }
         News::File(shown) => {
             let host = Host::Conversation {
@@ -158,9 +169,7 @@ fn encode(
                 conversation_id,
                 account_id: *account_id,
                 join_message_nr: member.join_message_nr,
-                read_message_nr: member
-                    .has_read
-                    .then(|| member.shown_read_nr.unwrap_or(member.read_message_nr)),
+                read_message_nr: member.shown_read(),
                 is_writing: Some(pens.contains_key(account_id)),
                 activity_time: None,
             };

@@ -228,7 +228,8 @@ impl Stage<'_> {
             let viewer = lane.account_id();
             if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
                 let view = header.and_then(|header| header.view(self.state, viewer)).map(Arc::new);
-                fanouts.entry(lane.worker()).or_default().push(((*lane).clone(), view));
+                let told = fanouts.entry(lane.worker()).or_insert_with(|| Vec::with_capacity(lanes.len()));
+                told.push(((*lane).clone(), view));
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
                 items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));

@@ -40,6 +40,7 @@ mod flag;
 mod flow;
 mod fork;
 mod label;
+mod managed;
 mod marks;
 mod membership;
 mod mention;
@@ -387,6 +388,11 @@ pub struct Header {
     pub is_reset: bool,
 }
 
+impl Header {
+    /// How things stand, and nothing else.
+    pub const UPDATE: Self = Self { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+}
+
 /// The key sets U, F and N.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keys {
@@ -430,15 +436,18 @@ pub enum Soft {
 #[cfg(test)]
 mod tests {
     use rill_proto::event::{ClientEvent, conv};
+    use rill_proto::id::TeamId;
     use rill_proto::refusal::Refusal;
+    use uuid::Uuid;
 
     use super::replay::*;
 
     #[test]
     fn what_is_not_carried_out_yet_says_so() {
         let mut replay = Replay::with(&[BOB]);
-        let unmanage = conv::Event::SetUnmanaged(conv::SetUnmanaged { conversation_id: CONVERSATION });
-        let event = ClientEvent::Conv(unmanage);
+        let team_id = TeamId(Uuid::nil());
+        let add = conv::AddTeam { conversation_id: CONVERSATION, team_id };
+        let event = ClientEvent::Conv(conv::Event::AddTeam(add));
         let urn = event.urn();
         assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
     }

@@ -20,10 +20,12 @@ use crate::weight::Weight;
 mod boards;
 mod member;
 mod settings;
+mod span;
 
 pub use boards::{Boards, Extras};
 pub use rill_proto::classificator::MessageType as MessageKind;
 pub use settings::Settings;
+pub use span::{Managed, PERIODS_MAX, Span};
 
 /// How many of the newest slots an active conversation keeps in memory: enough for every reconnect within seconds and
 /// for the window of an initial sync, small enough that ten thousand active conversations fit.
@@ -45,6 +47,13 @@ pub struct Head {
     /// What its members have set.
     #[serde(flatten)]
     pub settings: Settings,
+    /// Stretches of the flow that were written while an organisation managed it, ascending; the last one is open as long as one
+    /// does. At most [`PERIODS_MAX`].
+    #[serde(default)]
+    pub managed: Vec<Managed>,
+    /// It was begun as a managed one, and its admins may delete it.
+    #[serde(default)]
+    pub is_deletable: bool,
     /// Teams whose members are members.
     #[serde(default)]
     pub teams: Vec<TeamId>,
@@ -78,18 +87,6 @@ pub enum Standing {
     Left,
     /// Was kicked from a managed conversation; its managed history is closed to him.
     Kicked,
-}
-
-/// A stretch of slots that a member sees, both ends inclusive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Span {
-    /// The message that brought him in, or the start of a disclosure.
-    pub begin: u64,
-    /// His leave or kick message, or the end of a disclosure.
-    pub end: u64,
-    /// It was opened to him by others, who were in then as he was not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_disclosed: bool,
 }
 
 /// At what an ex-member's view stands still.
@@ -172,6 +169,9 @@ pub struct Member {
     /// Earlier runs and disclosures. The current run begins at `begin_message_nr` and is open while he is a member.
     #[serde(default)]
     pub spans: Vec<Span>,
+    /// What was taken from him when he was kicked, ascending and apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Span>,
     /// Set while he is not a member.
     #[serde(default)]
     pub frozen: Option<Frozen>,
@@ -449,13 +449,5 @@ impl State {
         let prolongs =
             self.runs.last().is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
         (!prolongs).then_some(Run { inbox_nr, message_nr })
-    }
-}
-
-impl Span {
-    /// A membership, or what of one is meant.
-    #[must_use]
-    pub fn of_membership(begin: u64, end: u64) -> Self {
-        Self { begin, end, is_disclosed: false }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use bytes::Bytes;
+use rill_proto::id::ConversationId;
 use rill_proto::record::conv::View;
 
 use super::{CloseCode, Sink};
@@ -31,6 +32,10 @@ pub const LANE_BYTES_MAX: usize = 1 << 20;
 /// A push grows up to this size before another one is begun: large enough that framing costs nothing, small enough for
 /// every client's frame limit.
 const PUSH_BYTES_MAX: usize = 256 * 1024;
+
+/// From so many entries on a lane skips the middle: of a conversation's headers that leave together only the last is written, since it says
+/// all that those before it said. A lane that keeps up shows every step.
+const SKIPS_FROM: usize = 8;
 
 /// The progress of a sync that is not complete: only its last frame says 1 (websocket.md, "Opening").
 const PROGRESS_MAX: f32 = 0.99;
@@ -373,8 +378,32 @@ impl Queue {
             .unwrap_or(self.left + self.entries.len() as u64)
     }
 
+    /// Headers that a later one makes superfluous are not written. Nothing else is left out, and nothing changes its place.
+    fn skip_the_middle(&mut self, held: u64) {
+        let leaving = usize::try_from(held - self.left).unwrap_or(usize::MAX).min(self.entries.len());
+        if leaving < SKIPS_FROM {
+            return;
+        }
+        // A lane has news of a handful of conversations at a time.
+        let mut told: Vec<ConversationId> = Vec::new();
+        for entry in self.entries.range_mut(..leaving).rev() {
+            let Queued::Batch(batch, view @ Some(_)) = entry else {
+                continue;
+            };
+            let Some(id) = batch.iter().find_map(Template::standing) else {
+                continue;
+            };
+            if told.contains(&id) {
+                *view = None;
+            } else {
+                told.push(id);
+            }
+        }
+    }
+
     fn compose(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
         let held = self.held_from();
+        self.skip_the_middle(held);
         let mut frame = Composer { bytes, frames, start: None, records: 0, in_answer: false };
         // An HTTP response is one frame; what does not fit into it waits for the next poll.
         while self.left < held && (self.kind == Kind::Socket || frame.frames.is_empty()) {

@@ -179,11 +179,14 @@ pub(super) fn alerts(given: &Given) -> Result<Step<'_>, Refused> {
     })
 }
 
-/// `conversation/mark_read`: read to the end, and what a client in step needs of it then.
+/// `conversation/mark_read`: read to the end; and the conversation in a mode of which the client wants to begin anew.
 pub(super) fn mark_read(given: &Given) -> Planned<'_> {
-    let mode = given.text("mk_init_mode")?.unwrap_or(InitMode::Tiny.wire()).to_owned();
     let read = given.event("conv:mark_read").with("show_message_nr", END).takes(&["from_message_nr"]);
-    Ok(vec![read, in_mode(given, mode)].into())
+    Ok(match given.text("mk_init_mode")? {
+        // What it brings comes by poll as well, where it would end what a client holds.
+        Some(mode) => vec![read, in_mode(given, mode.to_owned())].into(),
+        None => read.into(),
+    })
 }
 
 /// The conversation as lists of conversations show it.

@@ -36,7 +36,7 @@ impl Rng {
     /// A number from 0 up to `bound`, which is left out.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let drawn = self.next() % bound.max(1) as u64;
-        usize::try_from(drawn).unwrap()
+        usize::try_from(drawn).expect("it is below a usize")
     }
 
     /// One of the items.

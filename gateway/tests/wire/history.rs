@@ -156,6 +156,10 @@ impl World {
         }
         person.connect()?;
         let room = &self.rooms[deed.room];
+        if matches!(deed.act, Act::Join) && room.present(deed.who()).is_some() {
+            // He would be told the whole form, which overtakes what a long poll has still to bring of the same messages.
+            return Ok(());
+        }
         let mut sections: Vec<String> = Vec::new();
         let known = person.picture()?.records("section");
         sections.extend(
@@ -181,9 +185,9 @@ impl World {
         }
         self.rooms[deed.room].done(deed.who(), deed.act, &answer.stream);
         let room = &self.rooms[deed.room];
-        let headers =
+        let mut headers =
             answer.stream.iter().filter(|it| kind(it) == "conv" && text(it, "conversation_id") == room.id);
-        headers.map(|header| self.judge(room, deed.who(), header, false)).collect()
+        headers.try_for_each(|header| self.judge(room, deed.who(), header, false))
     }
 
     /// A header that somebody was sent says what the reference does; one that was merged from all of them says all of it.

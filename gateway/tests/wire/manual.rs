@@ -127,7 +127,7 @@ fn refusals(event: &'static EventSpec) -> Vec<(u64, &'static str)> {
         By::Viewer => &[(431, "not_member")],
         By::Member => &[(431, "not_member"), (431, "has_left")],
         By::Writer | By::Manager | By::TeamManager | By::Admin | By::Employee | By::Editor => {
-            &[(431, "not_member"), (431, "has_left"), (431, "no_permission")]
+            &[(431, "not_member"), (431, "has_left"), (431, "business_logic")]
         }
         By::OrganisationAdmin => &[(403, "forbidden")],
     };

@@ -29,6 +29,9 @@ pub struct Suite {
     /// The process of the server at --url, when it runs on this machine: its processor time and memory are measured
     #[arg(long, requires = "url")]
     pid: Option<u32>,
+    /// Only the chapters whose names contain this (memory, one room, many rooms, durable, latency, storm, hot, growth, reading); may be repeated
+    #[arg(long, value_name = "WORD")]
+    only: Vec<String>,
     /// Writes the report as text to this file [default: loadtest/REPORT.md, of a full suite in a folder that has loadtest/]
     #[arg(long)]
     report: Option<PathBuf>,
@@ -43,7 +46,7 @@ impl Suite {
             let base_url = url.trim_end_matches('/').to_owned();
             Aim { name: "rill".to_owned(), base_url, pid: self.pid }
         });
-        let report = suite::Suite::new(self.place.workshop()?, size, aim)?.carry_out()?;
+        let report = suite::Suite::new(self.place.workshop()?, size, aim)?.carry_out(&self.only)?;
         self.place.keep(&report)?;
         if let Some(path) = self.report() {
             std::fs::write(path, markdown::page(&report))?;
@@ -54,7 +57,7 @@ impl Suite {
 
     fn report(&self) -> Option<&Path> {
         let usual = Path::new(REPORT);
-        let is_usual = !self.short && usual.parent().is_some_and(Path::is_dir);
+        let is_usual = !self.short && self.only.is_empty() && usual.parent().is_some_and(Path::is_dir);
         self.report.as_deref().or(is_usual.then_some(usual))
     }
 }

@@ -337,9 +337,9 @@ impl Generator {
             ));
         }
         match pending {
-            Pending::Creation { conversation, .. } => {
+            Pending::Creation { conversation, named, .. } => {
                 let id = request.identifier.conversation_id.filter(|_| is_done);
-                self.created(conversation, id);
+                self.created(place, conversation, named, id);
             }
             Pending::Activation { .. } => {}
             Pending::Loading { room, from, .. } => self.load_on(place, room, from),

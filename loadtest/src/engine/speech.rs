@@ -4,16 +4,19 @@
 
 use super::generator::Generator;
 use super::seat::Stage;
+use super::shared::Shared;
 use super::wire;
 use crate::scenario::{Kind, Pace};
 use rill_proto::limits::PEN_MS;
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
 /// Conversations that are being created at once.
 const CREATING_MAX: usize = 16;
+
+/// People whom one call may name: more are added by further calls.
+const NAMED_MAX: usize = 1_000;
 
 /// How far back a sync asks for: a page of messages above the one that is asked for.
 const SYNC_BACK: u32 = 20;
@@ -21,8 +24,12 @@ const SYNC_BACK: u32 = 20;
 /// What an answer is waited for.
 #[derive(Debug, Clone)]
 pub(super) enum Pending {
+    /// Of a conversation, or of more people in it.
     Creation {
         conversation: u32,
+        /// How many of its members, after the first one, have been named so far.
+        named: usize,
+        urn: &'static str,
         params: String,
     },
     Activation {
@@ -56,10 +63,9 @@ impl Pending {
     /// The event and its params.
     fn said(&self) -> (&'static str, &str) {
         match self {
-            Self::Creation { params, .. } => ("conv:create", params),
             Self::Activation { params } => ("conv:activate", params),
             Self::Loading { params, .. } => ("conv:sync_forward", params),
-            Self::Event { urn, params, .. } => (urn, params),
+            Self::Creation { urn, params, .. } | Self::Event { urn, params, .. } => (urn, params),
         }
     }
 }
@@ -148,23 +154,38 @@ impl Generator {
         while self.creating < CREATING_MAX
             && let Some(conversation) = self.to_create.pop_front()
         {
-            let shared = Arc::clone(&self.shared);
-            let scenario = &shared.scenario;
-            let creator = scenario.online_members(conversation as usize).next();
+            let creator = self.shared.scenario.online_members(conversation as usize).next();
             let Some(place) = creator.and_then(|session| self.place(session)) else {
                 continue;
             };
             self.creating += 1;
-            let members = (0..scenario.members).map(|at| scenario.session_of(conversation as usize, at));
-            let others = members.filter(|session| Some(*session) != creator);
-            let account_ids: Vec<Uuid> = others.map(|session| shared.accounts[session].account_id).collect();
-            let params = json!({"topic": format!("load {conversation}"), "account_ids": account_ids});
-            self.submit(place, Pending::Creation { conversation, params: params.to_string() });
+            let account_ids = self.next_named(conversation, 0);
+            let named = account_ids.len();
+            let params =
+                json!({"topic": format!("load {conversation}"), "account_ids": account_ids}).to_string();
+            self.submit(place, Pending::Creation { conversation, named, urn: "conv:create", params });
         }
     }
 
-    /// A creation has its outcome.
-    pub(super) fn created(&mut self, conversation: u32, id: Option<Uuid>) {
+    /// The members of a conversation whom the next call names: as many as it may, behind its first one and so many others.
+    fn next_named(&self, conversation: u32, named: usize) -> Vec<Uuid> {
+        let Shared { scenario, accounts, .. } = &*self.shared;
+        let creator = scenario.online_members(conversation as usize).next();
+        let members = (0..scenario.members).map(|at| scenario.session_of(conversation as usize, at));
+        let others = members.filter(|session| Some(*session) != creator).skip(named).take(NAMED_MAX);
+        others.map(|session| accounts[session].account_id).collect()
+    }
+
+    /// A creation has its outcome. Whoever could not be named yet is added.
+    pub(super) fn created(&mut self, place: usize, conversation: u32, named: usize, id: Option<Uuid>) {
+        let more =
+            id.map(|id| (id, self.next_named(conversation, named))).filter(|(_, more)| !more.is_empty());
+        if let Some((id, account_ids)) = more {
+            let named = named + account_ids.len();
+            let params = json!({"conversation_id": id, "account_ids": account_ids}).to_string();
+            return self
+                .submit(place, Pending::Creation { conversation, named, urn: "conv:add_members", params });
+        }
         self.creating -= 1;
         if let Some(id) = id {
             self.conversation_ids.insert(conversation, id);

@@ -120,7 +120,7 @@ pub(super) fn conversation(
     let begin = number(conv, "begin_message_nr").unwrap_or(0);
     let neighbours = messages.iter().filter(|(nr, message)| {
         // A board shows what was written while the viewer was away, and nothing of what lies around it.
-        !begins_a_membership(message) && !(**nr < begin && boards::was_shared(message))
+        !(begins_a_membership(message) || (**nr < begin && boards::was_shared(message)))
     });
     let neighbours = neighbours.map(|(_, message)| message);
     wanted.extend(neighbours.filter_map(|message| number(message, "prev_message_nr")));
@@ -156,8 +156,9 @@ fn unread(
     }
 }
 
-/// Before a message that brings people in, the viewer may have been away, so its predecessor need not be visible to him.
+/// Before a message that brings people in, the viewer may have been away, and what lies before one that kicks them was taken from
+/// them: its predecessor need not be visible to him.
 fn begins_a_membership(message: &Record) -> bool {
     let kind = text(message, "mk_message_type");
-    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin"
+    kind.starts_with("add") || kind.starts_with("join") || kind == "autojoin" || kind == "kickV2"
 }

@@ -23,14 +23,14 @@ const LONG_CONVERSATIONS: usize = 20;
 const FILL_ARGS: [&str; 2] = ["--idle-ms", "2000"];
 
 pub(super) fn measure(suite: &mut Suite) -> Result<(), Failure> {
+    messages(suite)?;
     if suite.aim.is_none() {
-        conversations(suite)?;
-    } else {
-        let (few, many) = suite.size.stored;
-        let note = "wants servers of its own".to_owned();
-        suite.tell(&conversations_name(few, many), None, "×", Some(Bar::AtMost(MORE)), note);
+        return conversations(suite);
     }
-    messages(suite)
+    let (few, many) = suite.size.stored;
+    let note = "wants servers of its own".to_owned();
+    suite.tell(&conversations_name(few, many), None, "×", Some(Bar::AtMost(MORE)), note);
+    Ok(())
 }
 
 fn conversations_name(few: usize, many: usize) -> String {

@@ -62,7 +62,7 @@ impl Size {
             dropped: 10_000,
             hot: (10_000, 1_000),
             stored: (1_000, 1_000_000),
-            fill_s: 420.0,
+            fill_s: 360.0,
             messages: (10.0, 10_000.0),
             growth_rate: 2_000.0,
         }

@@ -182,7 +182,7 @@ events! {
     } => {
         by: Member, identifier: "conversation_id", system: "discloseV2", answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
-        refused: "430 not_found: somebody who is no member, no such team",
+        refused: "431 business_logic: no admin of a managed conversation; 430 not_found: somebody who is no member, no such team",
     }
 
     /// Let only admins write.
@@ -314,7 +314,7 @@ events! {
         account_ids: Vec<AccountId>,
     } => {
         by: Admin, identifier: "conversation_id", answer: "conv(F)", others: "members: the same",
-        refused: "431 business_logic: oneself",
+        refused: "431 business_logic: oneself; 430 not_found: no member",
     }
 
     /// Remove members; they keep what they could read.

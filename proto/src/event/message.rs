@@ -141,7 +141,7 @@ events! {
         by: Member, identifier: "conversation_id message_nr", system: "discloseV2",
         answer: "conv(F) message? activity?",
         others: "members: the same; those disclosed to: conv(N) message activity",
-        refused: "430 not_found: no such message, no member, no such team",
+        refused: "431 business_logic: no admin of a managed conversation; 430 not_found: no such message, no member, no such team",
     }
 
     /// Replace a message's content; params that are missing or null are removed from it.

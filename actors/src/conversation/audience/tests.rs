@@ -15,7 +15,7 @@ use crate::piece::Viewer;
 mod header;
 mod records;
 
-const UPDATE: Header = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
+const UPDATE: Header = Header::UPDATE;
 const FULL: Header = Header { keys: Keys::Full, ..UPDATE };
 
 const ALICE: AccountId = AccountId(Uuid::from_u128(1));
@@ -37,6 +37,8 @@ fn head() -> Head {
         topic: String::new(),
         topic_message_nr: 1,
         settings: Settings::default(),
+        managed: vec![],
+        is_deletable: false,
         teams: vec![TeamId(Uuid::from_u128(0x7E))],
         last_message_nr: 6,
         show_message_nr: 6,
@@ -86,6 +88,7 @@ fn member(name: &str, place: u32) -> Member {
         is_deleted: false,
         no_notifications: None,
         spans: vec![],
+        revoked: vec![],
         frozen: None,
         alert_level: AlertLevel::Default,
         snooze_interval: 0,

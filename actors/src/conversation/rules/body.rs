@@ -44,6 +44,23 @@ pub(super) struct Disclosed {
     pub(super) sysmsg_text: &'static str,
 }
 
+/// `manage` and `unmanage`: whose the conversation is, or was.
+#[derive(Serialize)]
+pub(super) struct Organisation {
+    pub(super) org_name: String,
+    pub(super) organisation_id: OrganisationId,
+    pub(super) sysmsg_text: &'static str,
+}
+
+/// `kickV2` and `deleteV1`: who is out, and whose the conversation is.
+#[derive(Serialize)]
+pub(super) struct Kicked {
+    pub(super) members: Vec<AccountId>,
+    pub(super) org_name: String,
+    pub(super) organisation_id: OrganisationId,
+    pub(super) sysmsg_text: &'static str,
+}
+
 /// Whatever is only said: receivers put the author's name in.
 #[derive(Serialize)]
 pub(super) struct Said {

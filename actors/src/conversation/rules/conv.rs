@@ -7,7 +7,7 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, label, marks,
+    Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, label, managed, marks,
     membership, presence, setting, shelf, sync, topic,
 };
 use crate::conversation::state::State;
@@ -34,6 +34,14 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SyncFiles2(event) => files::sync_files_2(state, caller, event, facts),
         Event::PinSync(event) => board::sync_pins(state, caller, event, facts),
         Event::UploadExternal(event) => files::upload_external(state, caller, event, facts),
+        Event::AddAdmins(event) => managed::add_admins(state, caller, event, facts),
+        Event::RemoveAdmins(event) => managed::remove_admins(state, caller, event, facts),
+        Event::KickMembers(event) => managed::kick(state, caller, event, facts),
+        Event::SetManaged(_) => managed::set_managed(state, caller, facts),
+        Event::SetUnmanaged(_) => managed::set_unmanaged(state, caller, facts),
+        Event::EnableAdminWriteOnly(_) => managed::admin_write_only(true, state, caller, facts),
+        Event::DisableAdminWriteOnly(_) => managed::admin_write_only(false, state, caller, facts),
+        Event::ConvDeletedByAdmin(_) => managed::delete(state, caller, facts),
         Event::SetLabels(event) => label::set(state, caller, event, facts),
         Event::Autojoin(_) => autojoin::join(state, caller, facts),
         Event::Fork(event) => fork::fork(state, caller, event, facts),
@@ -60,15 +68,6 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
         Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
         Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
-        Event::AddAdmins(_)
-        | Event::AddTeam(_)
-        | Event::ConvDeletedByAdmin(_)
-        | Event::DisableAdminWriteOnly(_)
-        | Event::EnableAdminWriteOnly(_)
-        | Event::KickMembers(_)
-        | Event::RemoveAdmins(_)
-        | Event::RemoveTeam(_)
-        | Event::SetManaged(_)
-        | Event::SetUnmanaged(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::AddTeam(_) | Event::RemoveTeam(_) => Err(Refusal::not_supported(event.urn()).into()),
     }
 }

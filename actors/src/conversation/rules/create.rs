@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use crate::account::profile::Profile;
 use crate::conversation::rules::draft::{Draft, Post};
-use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, body, membership};
-use crate::conversation::state::{Head, MessageKind, Section, SectionSubtype, Settings, State};
+use crate::conversation::rules::{
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, managed, membership,
+};
+use crate::conversation::state::{Head, Managed, MessageKind, Section, SectionSubtype, Settings, State};
 use crate::weight::Weight;
 
 /// What an event wants a new conversation to be.
@@ -26,6 +28,8 @@ pub(super) struct Plan {
     pub(super) topic: String,
     pub(super) others: Vec<(AccountId, Profile)>,
     pub(super) settings: Settings,
+    /// Whose it is from the beginning.
+    pub(super) organisation: Option<managed::Organisation>,
 }
 
 /// `conv:create`.
@@ -62,16 +66,12 @@ pub(super) fn begin(state: &State, caller: AccountId, wanted: Wanted<'_>, facts:
     if !wanted.team_ids.is_empty() {
         return Err(Refusal::not_found("Team").into());
     }
-    if wanted.is_managed {
-        return Err(
-            Refusal::no_permission("Only members of an organisation have managed conversations.").into()
-        );
-    }
+    let organisation = if wanted.is_managed { Some(managed::employer(facts, caller)?) } else { None };
     let mut ids = wanted.account_ids;
     ids.retain(|id| *id != caller);
     membership::has_room(state, ids.len() + 1)?;
     let others = membership::addable(facts, &ids)?;
-    found(state, caller, Plan { topic: wanted.topic, others, settings: wanted.settings }, facts)
+    found(state, caller, Plan { topic: wanted.topic, others, settings: wanted.settings, organisation }, facts)
 }
 
 /// Begins the conversation; the caller is answered with its init form.
@@ -87,8 +87,12 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
         membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
     }
     let others: Vec<AccountId> = plan.others.iter().map(|(id, _)| *id).collect();
-    let create =
-        body::Create { members: others.clone(), topic: plan.topic, org_name: None, organisation_id: None };
+    let create = body::Create {
+        members: others.clone(),
+        topic: plan.topic,
+        org_name: plan.organisation.as_ref().map(|organisation| organisation.name.clone()),
+        organisation_id: plan.organisation.as_ref().map(|organisation| organisation.id),
+    };
     let nr = draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
     let sections = put_sections(&mut draft);
     draft.settle_dialog();
@@ -105,11 +109,17 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
 }
 
 fn head(creator_id: AccountId, plan: &Plan, facts: &Facts) -> Head {
+    let mut settings = plan.settings.clone();
+    settings.organisation_id = plan.organisation.as_ref().map(|organisation| organisation.id);
+    let is_managed = settings.organisation_id.is_some();
+    settings.admins = if is_managed { vec![creator_id] } else { Vec::new() };
     Head {
         creator_id,
         topic: plan.topic.clone(),
         topic_message_nr: 1,
-        settings: plan.settings.clone(),
+        settings,
+        managed: if is_managed { vec![Managed { begin: 1, end: None }] } else { Vec::new() },
+        is_deletable: is_managed,
         teams: Vec::new(),
         last_message_nr: 0,
         show_message_nr: 0,

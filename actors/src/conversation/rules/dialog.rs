@@ -74,6 +74,7 @@ fn begin(
         topic: String::new(),
         others: vec![(other, profile.clone())],
         settings: Settings { mk_conv_type: mk_conv_type.unwrap_or_default(), ..Settings::default() },
+        organisation: None,
     };
     let decision = create::found(state, caller, plan, facts)?;
     Ok(identified(decision, other))

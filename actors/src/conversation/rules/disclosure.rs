@@ -113,16 +113,19 @@ pub(super) fn open(member: &mut Member, given: impl IntoIterator<Item = Span>) -
         return false;
     };
     let before = member.spans_to(end);
-    let had = member.spans.clone();
+    let had = (member.spans.clone(), member.revoked.clone());
     let (mut disclosed, mut kept): (Vec<Span>, Vec<Span>) =
         member.spans.iter().copied().partition(|span| span.is_disclosed);
     let below = given.into_iter().map(|span| Span { end: span.end.min(end), is_disclosed: true, ..span });
-    disclosed.extend(below.filter(|span| span.begin <= span.end));
-    kept.extend(joined(disclosed));
+    for span in below.filter(|span| span.begin <= span.end) {
+        member.revoked = Span::without(std::mem::take(&mut member.revoked), span);
+        disclosed.push(span);
+    }
+    kept.extend(Span::joined(disclosed));
     member.spans = kept;
     let after = member.spans_to(end);
     if bounds(&after) == bounds(&before) {
-        member.spans = had;
+        (member.spans, member.revoked) = had;
         return false;
     }
     let lowest = after.first().map_or(member.join_message_nr, |span| span.begin);
@@ -133,19 +136,6 @@ pub(super) fn open(member: &mut Member, given: impl IntoIterator<Item = Span>) -
 /// What of a stretch lies at or above a number.
 fn above(span: Span, from: u64) -> Option<Span> {
     Some(Span { begin: span.begin.max(from), ..span }).filter(|span| span.begin <= span.end)
-}
-
-/// The same stretches, none touching another.
-fn joined(mut spans: Vec<Span>) -> Vec<Span> {
-    spans.sort_unstable_by_key(|span| span.begin);
-    spans.dedup_by(|next, kept| {
-        let touches = next.begin <= kept.end + 1;
-        if touches {
-            kept.end = kept.end.max(next.end);
-        }
-        touches
-    });
-    spans
 }
 
 fn bounds(spans: &[Span]) -> Vec<(u64, u64)> {

@@ -167,7 +167,8 @@ impl<'a> Draft<'a> {
     /// [`Draft::post`], of something that happened without the caller's looking: his marks stay.
     pub(super) fn announce(&mut self, kind: MessageKind, post: Post) -> u64 {
         let nr = self.head.last_message_nr + 1;
-        let is_inbox = kind == MessageKind::Text;
+        let is_inbox = kind.is_inbox();
+        let is_text = kind == MessageKind::Text;
         if is_inbox {
             self.head.last_inbox_nr += 1;
             self.head.last_inbox_time = self.facts.now;
@@ -182,7 +183,7 @@ impl<'a> Draft<'a> {
             message_id: self.state.message_id(nr),
             account_id: self.caller,
             kind,
-            state: if is_inbox { MessageState::Plain } else { MessageState::System },
+            state: if is_text { MessageState::Plain } else { MessageState::System },
             message: post.message,
             posted_time: self.facts.now,
             edited_time: None,
@@ -194,7 +195,7 @@ impl<'a> Draft<'a> {
             inbox_nr: if is_inbox { inbox_nr } else { -inbox_nr },
             subject: post.subject,
             mention_ids: post.mention_ids,
-            is_url_preview_disabled: is_inbox && self.head.settings.is_url_preview_disabled == Some(true),
+            is_url_preview_disabled: is_text && self.head.settings.is_url_preview_disabled == Some(true),
             extras: None,
             files: post.attached.files,
             stamp: self.facts.stamp,
@@ -225,6 +226,16 @@ impl<'a> Draft<'a> {
         let profile_version = member.profile.version;
         let joined = Effect::Joined { conversation_id, by: account_id, profile_version, version };
         self.effects.push((Aggregate::Account(account_id), joined));
+    }
+
+    /// Posts a system message by the caller, who may act from outside: an organisation's admin, or somebody who changed a team.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn say(&mut self, kind: MessageKind, message: String) -> Judged<u64> {
+        let post = Post { message, ..Post::default() };
+        let is_in = self.member(self.caller).is_some_and(Member::is_present);
+        if is_in { self.post(kind, post) } else { Ok(self.announce(kind, post)) }
     }
 
     /// Posts a text by the caller: those whom it mentions are noted, his pen is put down, and the decision is about it.
@@ -358,6 +369,54 @@ impl<'a> Draft<'a> {
         }
         self.put_down(account_id);
         Ok(())
+    }
+
+    /// Closes to somebody who was put out just now what was written while an organisation managed the conversation, but for
+    /// the message that says so.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn revoke(&mut self, account_id: AccountId) -> Result<(), Refusal> {
+        let before = self.head.show_message_nr - 1;
+        let periods = self.head.managed.iter();
+        let taken = periods.map(|period| Span::of_membership(period.begin, period.end.unwrap_or(before)));
+        let taken: Vec<Span> = taken.collect();
+        let member = self.change(account_id)?;
+        member.standing = Standing::Kicked;
+        member.revoked = Span::joined([std::mem::take(&mut member.revoked), taken].concat());
+        Ok(())
+    }
+
+    /// Closes to everybody who is or was a member all that was written before the message posted just now. Who had left before is
+    /// told by his account that there is less for him.
+    ///
+    /// # Errors
+    /// As [`Draft::change`].
+    pub(super) fn close_everything(&mut self) -> Result<(), Refusal> {
+        let all = Span::of_membership(1, self.head.show_message_nr - 1);
+        let stamp = self.facts.stamp;
+        for account_id in self.everybody().map(|(id, _)| id).collect::<Vec<_>>() {
+            let member = self.change(account_id)?;
+            member.standing = Standing::Kicked;
+            member.revoked = vec![all];
+            member.init_stamp = stamp;
+            let profile_version = member.profile.version;
+            if !self.state.members.get(&account_id).is_some_and(Member::is_present) {
+                let conversation_id = self.state.conversation_id;
+                let effect =
+                    Effect::Joined { conversation_id, by: account_id, profile_version, version: stamp };
+                self.effects.push((Aggregate::Account(account_id), effect));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever will be a member, in the order of joining.
+    pub(super) fn present(&self) -> Vec<AccountId> {
+        let present = self.everybody().filter(|(_, member)| member.is_present());
+        let mut present: Vec<(u32, AccountId)> = present.map(|(id, member)| (member.place, id)).collect();
+        present.sort_unstable();
+        present.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Takes an account's pen and locks away.

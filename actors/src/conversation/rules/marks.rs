@@ -157,8 +157,7 @@ fn finish_lagging(draft: Draft<'_>) -> Judged<Decision> {
     let mut answer = vec![News::Header(tiny)];
     let shown = draft.flow().seen_message(member, nr)?;
     answer.extend(shown.map(|message| News::Message { message: Box::new(message), flow: None }));
-    let update = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
-    Ok(draft.into_decision(answer, vec![News::Header(update)]))
+    Ok(draft.into_decision(answer, vec![News::Header(Header::UPDATE)]))
 }
 
 #[cfg(test)]

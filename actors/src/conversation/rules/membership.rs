@@ -167,6 +167,7 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
         is_deleted: false,
         no_notifications: None,
         spans: Vec::new(),
+        revoked: Vec::new(),
         frozen: None,
         alert_level: AlertLevel::Default,
         snooze_interval: 0,
@@ -217,7 +218,19 @@ pub(super) fn depart(
     message: String,
     gone: &[AccountId],
 ) -> Judged<Decision> {
-    let nr = draft.post(kind, Post { message, ..Post::default() })?;
+    put_out(&mut draft, kind, message, gone)?;
+    draft.finish(None)
+}
+
+/// [`depart`], as a part of what is decided. Who is out is no admin.
+pub(super) fn put_out(
+    draft: &mut Draft<'_>,
+    kind: MessageKind,
+    message: String,
+    gone: &[AccountId],
+) -> Judged<()> {
+    draft.head.settings.admins.retain(|id| !gone.contains(id));
+    let nr = draft.say(kind, message)?;
     let told = draft.flow().message(nr)?;
     for account_id in gone {
         draft.cut_off(*account_id)?;
@@ -232,7 +245,7 @@ pub(super) fn depart(
     }
     draft.change_facts();
     draft.settle_dialog();
-    draft.finish(None)
+    Ok(())
 }
 
 /// The accounts that a call names, each once and in the order given.

@@ -9,10 +9,11 @@ use rill_proto::id::AccountId;
 use serde_json::json;
 
 use crate::conversation::counters::Counters;
-use crate::conversation::rules::News;
 use crate::conversation::rules::replay::*;
-use crate::conversation::state::Message;
-use crate::store::Stamp;
+
+mod client;
+
+use client::Client;
 
 /// The ways to move a read horizon.
 #[derive(Clone, Debug)]
@@ -275,52 +276,6 @@ impl Reference {
             inbox_time: newest.time,
             last_message_time: self.line(show).unwrap().time,
             can_post: end.is_none(),
-        }
-    }
-}
-
-/// A client that catches up by [`crate::conversation::rules::visit::catch_up`] and then syncs forward to the end.
-#[derive(Default)]
-struct Client {
-    horizon: Stamp,
-    messages: BTreeMap<u64, Message>,
-    fw: u64,
-    bw: u64,
-}
-
-impl Client {
-    fn apply(&mut self, news: &[News]) {
-        for news in news {
-            match news {
-                News::Header(header) => {
-                    if let Some(bw) = header.bw {
-                        self.messages.clear();
-                        self.bw = bw;
-                    }
-                    self.fw = header.fw.unwrap_or(self.fw);
-                }
-                News::Message { message, flow } => {
-                    self.messages.insert(message.message_nr, (**message).clone());
-                    if flow.unwrap_or(message.message_nr) == self.fw + 1 {
-                        self.fw += 1;
-                    }
-                }
-                News::Withdrawn { message, flow } => {
-                    self.messages.remove(&message.message_nr);
-                    if *flow == self.fw + 1 {
-                        self.fw += 1;
-                    }
-                }
-                News::File(_)
-                | News::Drawer(_)
-                | News::Activity(_)
-                | News::Contact(_)
-                | News::Label(_)
-                | News::Section(_)
-                | News::Tasks { .. }
-                | News::Pins { .. }
-                | News::Lock { .. } => {}
-            }
         }
     }
 }

@@ -30,10 +30,28 @@ pub(super) fn member(state: &State, caller: AccountId) -> Result<(&Head, &Member
 /// As [`member`], and `no_permission` for who is no admin of a managed conversation.
 pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
-    if head.settings.organisation_id.is_some() && !head.settings.admins.contains(&caller) {
-        return Err(Refusal::no_permission("Only admins can change this conversation."));
+    if head.settings.organisation_id.is_some() { admin(head, caller, member) } else { Ok((head, member)) }
+}
+
+/// A member who is an admin of a managed conversation: its own, or one of the organisation.
+///
+/// # Errors
+/// `no_permission` for everybody else.
+pub(super) fn admin<'s>(
+    head: &'s Head,
+    caller: AccountId,
+    member: &'s Member,
+) -> Result<(&'s Head, &'s Member), Refusal> {
+    if is_admin(head, caller, member) {
+        return Ok((head, member));
     }
-    Ok((head, member))
+    Err(Refusal::no_permission("Only admins can change this conversation."))
+}
+
+fn is_admin(head: &Head, caller: AccountId, member: &Member) -> bool {
+    let organisation_id = head.settings.organisation_id;
+    let is_at_work = organisation_id.is_some() && member.profile.organisation_id == organisation_id;
+    head.settings.admins.contains(&caller) || (is_at_work && member.profile.is_org_admin == Some(true))
 }
 
 /// A present member who may post.
@@ -42,7 +60,7 @@ pub(super) fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Membe
 /// As [`member`], and `no_permission` when only admins may write.
 pub(super) fn writer(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
     let (head, member) = member(state, caller)?;
-    if head.settings.is_admin_write_only == Some(true) && !head.settings.admins.contains(&caller) {
+    if head.settings.is_admin_write_only == Some(true) && !is_admin(head, caller, member) {
         return Err(Refusal::no_permission("Only admins can write in this conversation."));
     }
     Ok((head, member))

@@ -33,6 +33,12 @@ impl Member {
         }
     }
 
+    /// The read horizon that the others know; none until he has read something.
+    #[must_use]
+    pub fn shown_read(&self) -> Option<u64> {
+        self.has_read.then(|| self.shown_read_nr.unwrap_or(self.read_message_nr))
+    }
+
     /// Whether he was a member right after a slot.
     #[must_use]
     pub fn was_present_at(&self, nr: u64) -> bool {
@@ -61,11 +67,12 @@ impl Member {
     /// Whether the flow shows him the message (conversations.md §4.3).
     #[must_use]
     pub fn sees(&self, message_nr: u64) -> bool {
-        if self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
+        let is_revoked = self.revoked.iter().any(|span| span.has(message_nr));
+        if is_revoked || self.delete_message_nr.is_some_and(|deleted| message_nr <= deleted) {
             return false;
         }
         let open = self.is_present() && message_nr >= self.begin_message_nr;
-        open || self.spans.iter().any(|span| (span.begin..=span.end).contains(&message_nr))
+        open || self.spans.iter().any(|span| span.has(message_nr))
     }
 
     /// The newest slot that reaches him: the conversation's, or that at which he stands still.
@@ -87,14 +94,10 @@ impl Member {
             .map(|span| Span { begin: span.begin.max(lowest), end: span.end.min(top), ..span })
             .filter(|span| span.begin <= span.end)
             .collect();
-        spans.sort_unstable_by_key(|span| span.begin);
-        spans.dedup_by(|next, kept| {
-            let touches = next.begin <= kept.end + 1;
-            if touches {
-                kept.end = kept.end.max(next.end);
-            }
-            touches
-        });
+        spans = Span::joined(spans);
+        for hole in &self.revoked {
+            spans = Span::without(spans, *hole);
+        }
         spans
     }
 

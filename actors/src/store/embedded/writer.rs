@@ -62,16 +62,15 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Waits for orders and takes a batch of them; `None` when the queue is closed and empty.
-    fn take(&self) -> Option<Vec<Order>> {
+    /// Waits for orders and takes a batch of them into `batch`, which is empty; false when the queue is closed and empty.
+    fn take(&self, batch: &mut Vec<Order>) -> bool {
         let mut waiting = self.lock();
         while waiting.orders.is_empty() {
             if waiting.closed {
-                return None;
+                return false;
             }
             waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        let mut batch = Vec::with_capacity(waiting.orders.len().min(BATCH_ORDERS_MAX));
         let mut bytes = 0;
         while batch.len() < BATCH_ORDERS_MAX
             && bytes < BATCH_BYTES_MAX
@@ -80,7 +79,7 @@ impl Queue {
             bytes += weight(&order);
             batch.push(order);
         }
-        Some(batch)
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -139,16 +138,19 @@ impl Shared {
 /// Writes until the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
     let mut admission = Admission::default();
-    while let Some(orders) = shared.queue.take() {
+    // Both are as large as the busiest batch needs, and are used again for each.
+    let (mut orders, mut pending) = (Vec::new(), Pending::default());
+    while shared.queue.take(&mut orders) {
         let result = shared.check().and_then(|()| {
-            calm(|| write(shared, &mut admission, &orders)).unwrap_or_else(|panic| Err(StoreFault(panic)))
+            calm(|| write(shared, &mut admission, &mut pending, &orders))
+                .unwrap_or_else(|panic| Err(StoreFault(panic)))
         });
         if let Err(fault) = &result
             && shared.failed.set(fault.clone()).is_ok()
         {
             tracing::error!(%fault, "the store failed; it refuses everything until it is opened again");
         }
-        tell(orders, result);
+        tell(&mut orders, result);
     }
 }
 
@@ -156,9 +158,9 @@ pub(super) fn run(shared: &Shared) {
 fn write(
     shared: &Shared,
     admission: &mut Admission,
+    pending: &mut Pending,
     orders: &[Order],
 ) -> Result<Vec<Result<(), AppendError>>, StoreFault> {
-    let mut pending = Pending::default();
     let mut verdicts = Vec::with_capacity(orders.len());
     let last_stamp = shared.last_stamp.load(Ordering::Relaxed);
     let mut stamp = last_stamp;
@@ -168,7 +170,7 @@ fn write(
                 let verdict = if shared.fenced.load(Ordering::Relaxed) {
                     Err(AppendError::Fenced { epoch: shared.epoch })
                 } else {
-                    admission.admit(&shared.engine, &mut pending, append)?
+                    admission.admit(&shared.engine, pending, append)?
                 };
                 if verdict.is_ok() {
                     stamp = stamp.max(append.stamp);
@@ -181,7 +183,7 @@ fn write(
             Order::Fence(..) => {}
         }
     }
-    admission.sweep(&shared.engine, &mut pending, stamp)?;
+    admission.sweep(&shared.engine, pending, stamp)?;
     if stamp > last_stamp {
         pending.put(Space::Meta, LAST_STAMP_KEY.to_vec(), keys::number(stamp));
     }
@@ -196,9 +198,9 @@ fn write(
 
 /// Calls the callbacks in the order of the appends. After a failure all of them hear of it, the refused ones too: what
 /// refused them may not be there.
-fn tell(orders: Vec<Order>, result: Result<Vec<Result<(), AppendError>>, StoreFault>) {
+fn tell(orders: &mut Vec<Order>, result: Result<Vec<Result<(), AppendError>>, StoreFault>) {
     let (mut callbacks, mut fences) = (Vec::new(), Vec::new());
-    for order in orders {
+    for order in orders.drain(..) {
         match order {
             Order::Append(_, done) => callbacks.push(done),
             Order::Fence(_, told) => fences.push(told),

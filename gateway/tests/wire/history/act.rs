@@ -62,6 +62,10 @@ pub(super) enum Act {
     SetRead(u64, Option<u64>),
     /// Puts the conversation away, or takes it back.
     Shelve(&'static str, u64),
+    /// Sets by the event whether something is so.
+    Set(&'static str, &'static str, bool),
+    /// Comes in by the link.
+    Join,
     /// Sets how he is alerted.
     Alert(&'static str),
     /// Does what moves no counter.
@@ -72,8 +76,11 @@ pub(super) enum Act {
     Back,
 }
 
-/// How often each is drawn.
-const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 25] = [
+/// What draws the particulars of a kind of deed.
+type Draw = fn(&mut Rng) -> Act;
+
+/// How often each kind is drawn.
+const WEIGHTS: [(u64, Draw); 27] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
@@ -117,6 +124,19 @@ const WEIGHTS: [(u64, fn(&mut Rng) -> Act); 25] = [
     (8, |rng| {
         Act::Alert(one(rng, &["conv:set_passive", "conv:unmute", "conv:mute", "conv:mute_until_read"]))
     }),
+    (10, |rng| {
+        let settings = [
+            ("conv:conv_enable_autojoin", "autojoin", true),
+            ("conv:conv_disable_autojoin", "autojoin", false),
+            ("conv:conv_enable_url_preview", "no previews", false),
+            ("conv:conv_disable_url_previw", "no previews", true),
+            ("conv:enable_done_notifications", "done notifications", true),
+            ("conv:disable_done_notifications", "done notifications", false),
+        ];
+        let (urn, setting, is_on) = *rng.pick(&settings);
+        Act::Set(urn, setting, is_on)
+    }),
+    (6, |_| Act::Join),
     (4, |_| Act::Away),
     (4, |_| Act::Back),
 ];
@@ -239,6 +259,8 @@ impl Scene<'_> {
             | Act::Remove(..)
             | Act::Leave
             | Act::Topic(..)
+            | Act::Set(..)
+            | Act::Join
             | Act::Shelve(..)
             | Act::Alert(_)
             | Act::Idle(..) => self.of_conv(act),
@@ -263,7 +285,7 @@ impl Scene<'_> {
 
     fn of_conv(&self, act: Act) -> Option<(String, Value)> {
         let mut params = json!({"conversation_id": self.room.id});
-        let urn = if let Act::Shelve(urn, _) | Act::Alert(urn) | Act::Idle(urn) = act {
+        let urn = if let Act::Set(urn, ..) | Act::Shelve(urn, _) | Act::Alert(urn) | Act::Idle(urn) = act {
             urn
         } else if let Act::Add(bits) = act {
             params["account_ids"] = json!(self.ids(bits));
@@ -274,6 +296,8 @@ impl Scene<'_> {
         } else if let Act::Topic(word) = act {
             params["topic"] = topic(word).into();
             "conv:set_topic"
+        } else if let Act::Join = act {
+            "conv:autojoin"
         } else {
             "conv:leave"
         };

@@ -42,13 +42,21 @@ pub(super) struct Room {
     lines: Vec<Line>,
     members: BTreeMap<usize, Member>,
     topic: &'static str,
+    /// What is set.
+    settings: BTreeSet<&'static str>,
 }
 
 impl Room {
     /// Created by the first with the others.
     pub(super) fn create(id: &str, topic: &'static str, founders: &[usize]) -> Self {
-        let mut room =
-            Self { id: id.to_owned(), last: 0, lines: Vec::new(), members: BTreeMap::new(), topic };
+        let mut room = Self {
+            id: id.to_owned(),
+            last: 0,
+            lines: Vec::new(),
+            members: BTreeMap::new(),
+            topic,
+            settings: BTreeSet::new(),
+        };
         founders.iter().for_each(|who| room.enter(*who, 1));
         room.say(founders[0], "create");
         room
@@ -160,6 +168,8 @@ impl Room {
             Act::Turn(_, state, at) => {
                 self.open_text(who, self.pick(at)).is_some_and(|line| may_turn(line, state))
             }
+            Act::Set(..) => is_in,
+            Act::Join => is_in || self.settings.contains("autojoin"),
             Act::Idle("conv:get") | Act::Shelve(..) => self.knows(who),
             Act::Idle(_) | Act::Alert(_) => is_in,
             Act::Copy { .. }
@@ -187,8 +197,26 @@ impl Room {
                 let is_deleted = self.line(nr).is_some_and(|line| line.state == "deleted");
                 self.last += u64::from(!is_deleted);
             }
-            Act::Delete(at) => self.turned(self.pick(at), "deleted"),
-            Act::Turn(_, state, at) => self.turned(self.pick(at), state),
+            Act::Delete(at) => drop(self.turned(self.pick(at), "deleted")),
+            Act::Turn(_, state, at) => {
+                let is_new = self.turned(self.pick(at), state);
+                if is_new && state == "done" && self.settings.contains("done notifications") {
+                    self.say(who, "task_completed");
+                }
+            }
+            Act::Set(_, setting, is_on) => {
+                if self.settings.contains(setting) != is_on {
+                    let _ = if is_on { self.settings.insert(setting) } else { self.settings.remove(setting) };
+                    self.say(who, "setting");
+                }
+            }
+            Act::Join => {
+                if !self.is_in(who) {
+                    let nr = self.say(who, "autojoin");
+                    self.enter(who, nr);
+                    self.read(who, nr, false);
+                }
+            }
             Act::Flag(..)
             | Act::React(..)
             | Act::Assign(..)
@@ -231,11 +259,13 @@ impl Room {
     }
 
     /// A change of state takes a slot, unless there is none.
-    fn turned(&mut self, nr: u64, state: &str) {
-        if self.line(nr).is_some_and(|line| line.state != state) {
+    fn turned(&mut self, nr: u64, state: &str) -> bool {
+        let is_new = self.line(nr).is_some_and(|line| line.state != state);
+        if is_new {
             self.last += 1;
             self.turn(nr, state);
         }
+        is_new
     }
 
     /// Revisions, as many as the answer says: they move nothing but the newest slot.
