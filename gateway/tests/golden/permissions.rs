@@ -62,8 +62,10 @@ struct Stage {
 
 impl Stage {
     fn open(server: &Server, roles: &[String]) -> Result<Self, Failure> {
-        let person =
-            |name: &str| User::register(&server.url(), &format!("{name}@example.com"), PASSWORD, name);
+        let person = |name: &str| {
+            let email = format!("{}@example.com", name.replace(' ', "."));
+            User::register(&server.url(), &email, PASSWORD, name)
+        };
         let (alice, bob) = (person("alice")?, person("bob")?);
         let mut people = BTreeMap::new();
         for role in roles {
@@ -81,7 +83,36 @@ impl Stage {
             let (theirs, value) = (word.replace('$', "$alices_"), stage.names.value(word).to_owned());
             stage.names.bind(&theirs, &value);
         }
+        stage.found()?;
         Ok(stage)
+    }
+
+    /// Alice's organisation, `$org`, with its other admin, her team, `$team`, and the organisation of somebody else.
+    fn found(&mut self) -> Result<(), Failure> {
+        let organisation = |name: &str| json!({ "organisation_name": name });
+        let org = made(&self.alice, "business/create", organisation("Acme"), "organisation_id")?;
+        let team = made(&self.alice, "team/create", json!({"team_name": "Crew"}), "team_id")?;
+        self.names.bind("$org", &org);
+        self.names.bind("$team", &team);
+        if let Some(admin) = self.roles.get("org admin") {
+            let configure = |change: &str| {
+                let body = json!({ change: [admin.account_id] });
+                self.alice
+                    .http_post(&format!("/api/business/configure/{org}"), body)?
+                    .ok("business/configure")
+            };
+            configure("add_account_ids")?;
+            let reminder =
+                made(admin, "account/poll", json!({"event_horizon": 0, "wait": false}), "reminder_id")?;
+            let joined =
+                admin.http_post(&format!("/api/business/join/{org}"), json!({"reminder_id": reminder}))?;
+            joined.ok("business/join")?;
+            configure("add_admin_ids")?;
+        }
+        if let Some(other) = self.roles.get("other org") {
+            made(other, "business/create", organisation("Other"), "organisation_id")?;
+        }
+        Ok(())
     }
 
     /// What the role is answered.
@@ -109,10 +140,12 @@ impl Stage {
     /// the role in his way.
     fn begin(&mut self, role: &str, who: &User) -> Result<(), Failure> {
         let mut ids = vec![self.bob.account_id.clone()];
-        if ["member", "passive", "left"].contains(&role) {
+        if ["member", "passive", "left", "kicked", "admin"].contains(&role) {
             ids.push(who.account_id.clone());
         }
-        let made = done(&self.alice, &[("conv:create", json!({"topic": "Garden", "account_ids": ids}))])?;
+        let is_managed = ["kicked", "admin"].contains(&role);
+        let params = json!({"topic": "Garden", "account_ids": ids, "is_managed": is_managed});
+        let made = done(&self.alice, &[("conv:create", params)])?;
         let (request, stream) = &made[0];
         let c = text(&identifier(request), "conversation_id").to_owned();
         stream.iter().for_each(|record| self.names.learn(record));
@@ -129,6 +162,11 @@ impl Stage {
         match role {
             "passive" => drop(done(who, &[("conv:set_passive", json!({"conversation_id": c}))])?),
             "left" => drop(done(who, &[("conv:leave", json!({"conversation_id": c}))])?),
+            "kicked" | "admin" => {
+                let verb = if role == "kicked" { "conv:kick_members" } else { "conv:add_admins" };
+                let params = json!({"conversation_id": c, "account_ids": [who.account_id]});
+                drop(done(&self.alice, &[(verb, params)])?);
+            }
             _ => {}
         }
         self.names.bind("$c", &c);
@@ -177,6 +215,13 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// The id of what an older call makes or tells of.
+fn made(who: &User, call: &str, body: Value, key: &str) -> Result<String, Failure> {
+    let answer = who.http_post(&format!("/api/{call}"), body)?;
+    let mut ids = list(&answer.json, "stream").into_iter().map(|record| text(&record, key).to_owned());
+    ids.find(|id| !id.is_empty()).ok_or_else(|| Failure::Broken(format!("{call}: {}", answer.body)))
 }
 
 /// A request record, and the records of the answer that it came in.

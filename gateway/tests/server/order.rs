@@ -46,6 +46,8 @@ fn five_hundred_pipelined_events_take_effect_in_their_order() {
     let (ann, bea) = (world.person("Ann"), world.person("Bea"));
     let (mut writer, mut reader) = (ann.connect(0).unwrap(), bea.connect(0).unwrap());
     let room = create(&mut writer, "Row", &[&bea]);
+    // Who comes to know of a conversation is shown its first unread messages and where they end; what follows is live.
+    await_message(&mut reader, &room, 1);
     // Single events and frames of several, mixed.
     let mut ids = Vec::new();
     let mut number = 0;
