@@ -26,6 +26,7 @@ pub mod group;
 pub mod hub;
 pub mod journal;
 pub mod letter;
+pub mod link;
 pub mod metrics;
 pub mod node;
 pub mod organisation;
