@@ -35,22 +35,10 @@ pub(crate) mod replay;
 pub use owner::Office;
 
 /// Why a rule did not come to a decision.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Stop {
-    /// It is refused; nothing changes.
-    Refused(Refusal),
-    /// The owner must fetch this first.
-    Needs(Need),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
+pub type Stop = crate::judged::Stop<Need>;
 
 /// What a rule answers with.
-pub type Judged<T> = Result<T, Stop>;
+pub type Judged<T> = crate::judged::Judged<T, Need>;
 
 /// A fact that is not in the group's own state.
 #[derive(Clone, PartialEq, Debug)]

@@ -25,6 +25,7 @@ pub mod file;
 pub mod group;
 pub mod hub;
 pub mod journal;
+pub mod judged;
 pub mod letter;
 pub mod link;
 pub mod metrics;

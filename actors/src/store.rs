@@ -20,6 +20,7 @@ pub(crate) mod counted;
 pub mod embedded;
 mod keys;
 pub mod postgres;
+mod thread;
 
 /// Microseconds of the hybrid logical clock, strictly rising per node; fits in 53 bits.
 pub type Stamp = u64;

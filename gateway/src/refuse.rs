@@ -93,6 +93,11 @@ impl Refused {
         Refusal::not_found(what).into()
     }
 
+    /// Whether it is that there is no such thing, or that the caller may not know of it.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.0.error_id == "not_found"
+    }
+
     /// 431: a value that the caller can correct.
     pub(crate) fn invalid_value(text: impl Into<String>) -> Self {
         Self::new(431, "business_logic", text)

@@ -44,22 +44,10 @@ pub mod spread;
 mod task;
 
 /// Why a rule did not come to a decision.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Stop {
-    /// The event is refused; nothing changes.
-    Refused(Refusal),
-    /// The owner must fetch this first.
-    Needs(Need),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
+pub type Stop = crate::judged::Stop<Need>;
 
 /// What a rule answers with.
-pub type Judged<T> = Result<T, Stop>;
+pub type Judged<T> = crate::judged::Judged<T, Need>;
 
 /// A fact that is not in the state.
 #[derive(Clone, PartialEq, Debug)]

@@ -11,7 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use fjall::Readable;
@@ -22,6 +21,7 @@ use self::engine::{BLOCK_CACHE_BYTES, Engine, EngineError, Space, fault};
 use self::migration::Step;
 use self::pending::Pending;
 use self::writer::{Order, Shared};
+use super::thread::Thread;
 use super::{
     Aggregate, Append, Appended, Direction, EffectId, Epoch, Loaded, OutboxEntry, RANGE_ROWS_MAX, RowKey,
     Stamp, Store, StoreFault, StoreFuture, UniqueKey, claims, keys,
@@ -114,7 +114,7 @@ pub enum OpenError {
 pub struct Embedded {
     shared: Arc<Shared>,
     secret: [u8; 32],
-    writer: Option<JoinHandle<()>>,
+    _writer: Thread,
     /// Held until everything else is gone.
     _lock: Arc<File>,
 }
@@ -153,9 +153,9 @@ impl Embedded {
                 drop(shared);
                 drop(lock);
             };
-            std::thread::Builder::new().name("store-writer".into()).spawn(write).map_err(unusable)?
+            Thread::start("store-writer", write).map_err(unusable)?
         };
-        Ok(Arc::new(Self { shared, secret, writer: Some(writer), _lock: lock }))
+        Ok(Arc::new(Self { shared, secret, _writer: writer, _lock: lock }))
     }
 
     fn read_loaded(&self, aggregate: Aggregate) -> Result<Option<Loaded>, StoreFault> {
@@ -288,11 +288,6 @@ impl Store for Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.shared.queue.close();
-        let Some(writer) = self.writer.take() else { return };
-        // A callback may hold the last reference; the writer cannot wait for itself and ends right after.
-        if writer.thread().id() != std::thread::current().id() && writer.join().is_err() {
-            tracing::error!("the store's writer thread panicked");
-        }
     }
 }
 

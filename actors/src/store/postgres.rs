@@ -11,7 +11,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +23,7 @@ use self::connection::{Query, number};
 use self::queue::{Queue, Work};
 use self::readers::Readers;
 use self::writer::{LANES, signed};
+use super::thread::Thread;
 use super::{
     Aggregate, Append, Appended, Direction, EffectId, Epoch, Loaded, OutboxEntry, RowKey, Stamp, Store,
     StoreFault, StoreFuture, UniqueKey, claims, keys,
@@ -117,7 +117,7 @@ impl Shared {
 /// with faults; everything goes on by itself once it is back.
 pub struct Postgres {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Thread,
 }
 
 impl Postgres {
@@ -166,11 +166,10 @@ impl Postgres {
                 }
             });
         };
-        let thread =
-            std::thread::Builder::new().name("store-postgres".into()).spawn(run).map_err(unstarted)?;
+        let thread = Thread::start("store-postgres", run).map_err(unstarted)?;
         let opened =
             told.recv().unwrap_or_else(|_| Err(OpenError::Database("its thread panicked".to_owned())));
-        Ok(Arc::new(Self { shared: opened?, thread: Some(thread) }))
+        Ok(Arc::new(Self { shared: opened?, _thread: thread }))
     }
 
     /// Waits until another opening has taken the store over.
@@ -315,11 +314,6 @@ impl Store for Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.shared.queue.close();
-        let Some(thread) = self.thread.take() else { return };
-        // A callback may hold the last reference; the thread cannot wait for itself and ends right after.
-        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-            tracing::error!("the thread of the store in PostgreSQL panicked");
-        }
     }
 }
 

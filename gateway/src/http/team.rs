@@ -100,10 +100,10 @@ async fn make(
         is_org_wide: given.flag("is_org_wide")?.unwrap_or(false),
         organisation_id,
     };
+    let conversations = given.ids("conversations")?;
     let caller = legacy.caller();
     let id = TeamId(made(call, given, caller)?);
     let mut records = to_team(&call.worker, id, caller, None, Order::Create(Box::new(wanted))).await?;
-    let conversations = given.ids("conversations")?;
     records.extend(place(legacy, id, "conv:add_team", conversations).await?);
     Ok(records)
 }
@@ -149,12 +149,13 @@ async fn change(
         is_deleted: organisation_id.is_some() && given.flag("is_deleted")?.unwrap_or(false),
         organisation_id,
     };
+    let (added, removed) = (given.ids("add_conversations")?, given.ids("remove_conversations")?);
     let caller = legacy.caller();
     let request_id = given.id("client_req_id")?.map(RequestId);
     let what = Order::Configure(Box::new(wanted));
     let mut records = to_team(&call.worker, id, caller, request_id, what).await?;
-    records.extend(place(legacy, id, "conv:add_team", given.ids("add_conversations")?).await?);
-    records.extend(place(legacy, id, "conv:remove_team", given.ids("remove_conversations")?).await?);
+    records.extend(place(legacy, id, "conv:add_team", added).await?);
+    records.extend(place(legacy, id, "conv:remove_team", removed).await?);
     Ok(records)
 }
 
@@ -192,9 +193,12 @@ async fn known(
 ) -> Result<HttpResponse, Refused> {
     let mut records = Vec::new();
     for id in ids {
-        // One that he may not know of is left out.
-        let shown = to_team(&call.worker, id, caller, None, Order::Sync { conversation_id }).await;
-        records.extend(shown.unwrap_or_default());
+        match to_team(&call.worker, id, caller, None, Order::Sync { conversation_id }).await {
+            Ok(shown) => records.extend(shown),
+            // One that he may not know of is left out.
+            Err(refused) if refused.is_not_found() => {}
+            Err(refused) => return Err(refused),
+        }
     }
     Ok(stream(&records))
 }

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
-/// The newest letter to an address, with its lines put together again; `None` while there is none.
-pub(crate) fn newest(folder: &Path, email: &str) -> Option<String> {
+/// The newest letter to an address that says something, with its lines put together again; `None` while there is none.
+/// Letters go out each by itself, so an earlier one of another matter may be the last to arrive.
+pub(crate) fn newest(folder: &Path, email: &str, saying: &str) -> Option<String> {
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let letters = files.filter(|path| path.extension().is_some_and(|extension| extension == "eml"));
     let to = format!("To: {email}");
@@ -14,9 +15,11 @@ pub(crate) fn newest(folder: &Path, email: &str) -> Option<String> {
             Some((path.metadata().ok()?.modified().ok()?, std::fs::read_to_string(&path).ok()?))
         })
         .filter(|(_, text)| text.lines().any(|line| line == to))
+        .map(|(written, text)| (written, text.replace("=\r\n", "").replace("=3D", "=")))
+        .filter(|(_, text)| text.contains(saying))
         .collect();
     found.sort();
-    found.pop().map(|(_, text)| text.replace("=\r\n", "").replace("=3D", "="))
+    found.pop().map(|(_, text)| text)
 }
 
 /// What a letter's link carries.

@@ -278,7 +278,7 @@ impl Scene {
         let email = self.person(who)?.user.email.clone();
         let start = Instant::now();
         while start.elapsed() < FACT_WAIT {
-            if let Some(link) = letter::newest(&self.letters, &email).as_deref().and_then(letter::link) {
+            if let Some(link) = letter::newest(&self.letters, &email, "").as_deref().and_then(letter::link) {
                 self.names.bind(name, link.into());
                 return Ok(());
             }

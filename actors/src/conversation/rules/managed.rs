@@ -1,7 +1,7 @@
 //! Conversations that an organisation manages (conversations.md §4.2, §6.2, accounts.md §10): becoming one and ceasing to be one,
 //! admins, taking content from whoever is kicked, and deleting all of it.
 //!
-//! Not here: teams (`team`), and what an organisation tells of its people (`staff`).
+//! Not here: which organisation somebody belongs to (his profile says so), and the organisation's own rules (`organisation`).
 
 use rill_proto::classificator::InitMode;
 use rill_proto::event::conv;

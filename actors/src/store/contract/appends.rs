@@ -1,6 +1,6 @@
 //! Promises about appends: atomic, in order, each version once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
 use rill_proto::id::AccountId;
@@ -133,4 +133,22 @@ pub(crate) async fn of_two_writers_exactly_one_gets_each_version(place: &impl Pl
         let winner = if left.contains(&slot) { "left" } else { "right" };
         assert_eq!(row(&*store, chat(1), RowKey::Slot(slot)).await.unwrap(), winner);
     }
+}
+
+pub(crate) async fn a_callback_that_panics_or_drops_the_store_stops_nothing(place: &impl Place) {
+    let store = place.open();
+    store.append(head(chat(1), 0, "a"), Box::new(|_| panic!("a bug of the caller")));
+    append(&*store, head(chat(1), 1, "b")).await.unwrap();
+    let last = store.clone();
+    let (tell, told) = mpsc::channel();
+    let drops_it = move |_| {
+        while Arc::strong_count(&last) > 1 {
+            std::thread::yield_now();
+        }
+        drop(last);
+        tell.send(()).unwrap();
+    };
+    store.append(head(chat(1), 2, "c"), Box::new(drops_it));
+    drop(store);
+    told.recv().unwrap();
 }

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Place, account, append, chat, claim, claimed, email, request, start, step};
-use crate::store::{Append, REQUEST_MEMORY_US, Stamp, Store, UniqueKey};
+use super::{Place, account, append, chat, claim, claimed, email, head, request, start, step};
+use crate::store::{Append, AppendError, REQUEST_MEMORY_US, Stamp, Store, UniqueKey};
 
 pub(crate) async fn a_key_has_one_holder(place: &impl Place) {
     let store = place.open();
@@ -103,4 +103,12 @@ pub(crate) async fn requests_are_forgotten_in_portions_and_others_kept(place: &i
         assert_eq!(store.holder(request(10_000 + number)).await.unwrap().unwrap(), "x");
     }
     assert_eq!(store.holder(email("kept")).await.unwrap().unwrap(), "x");
+}
+
+pub(crate) async fn an_overlong_key_is_refused_and_stops_nothing(place: &impl Place) {
+    let store = place.open();
+    let long = email(&"a".repeat(100_000));
+    let refused = append(&*store, claim(chat(1), 0, &long, "x")).await;
+    assert!(matches!(refused, Err(AppendError::Fault(_))));
+    append(&*store, head(chat(1), 0, "b")).await.unwrap();
 }

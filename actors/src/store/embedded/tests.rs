@@ -171,41 +171,6 @@ fn after_a_failed_commit_everything_is_refused_until_reopened() {
 }
 
 #[test]
-fn a_callback_that_panics_or_drops_the_store_stops_nothing() {
-    let folder = Folder::new();
-    let store = folder.open();
-    store.append(head(chat(1), 0, "a"), Box::new(|_| panic!("a bug of the caller")));
-    block_on(append(&*store, head(chat(1), 1, "b"))).unwrap();
-    let last = store.clone();
-    let (tell, told) = std::sync::mpsc::channel();
-    let done = move |_| {
-        drop_when_last(last);
-        tell.send(()).unwrap();
-    };
-    store.append(head(chat(1), 2, "c"), Box::new(done));
-    drop(store);
-    told.recv().unwrap();
-}
-
-/// Waits until a reference to a store is the last one, and drops it.
-fn drop_when_last(store: Arc<Embedded>) {
-    while Arc::strong_count(&store) > 1 {
-        std::thread::yield_now();
-    }
-    drop(store);
-}
-
-#[test]
-fn an_overlong_key_is_refused_and_stops_nothing() {
-    let folder = Folder::new();
-    let store = folder.open();
-    let mut long = head(chat(1), 0, "a");
-    long.claim.push((UniqueKey::Email("a".repeat(100_000)), Bytes::new()));
-    assert!(matches!(block_on(append(&*store, long)), Err(AppendError::Fault(_))));
-    block_on(append(&*store, head(chat(1), 0, "b"))).unwrap();
-}
-
-#[test]
 fn swept_requests_leave_nothing_behind() {
     let folder = Folder::new();
     let store = folder.open();

@@ -312,15 +312,6 @@ fn while_the_server_is_away_there_are_faults_and_afterwards_it_goes_on() {
 }
 
 #[test]
-fn an_overlong_key_is_refused_and_stops_nothing() {
-    let store = Part::new().open();
-    let mut long = head(chat(1), 0, "a");
-    long.claim.push((UniqueKey::Email("a".repeat(100_000)), Bytes::new()));
-    assert!(matches!(block_on(append(&*store, long)), Err(AppendError::Fault(_))));
-    block_on(append(&*store, head(chat(1), 0, "b"))).unwrap();
-}
-
-#[test]
 fn swept_requests_leave_nothing_behind() {
     let part = Part::new();
     let store = part.open();
@@ -337,25 +328,6 @@ fn swept_requests_leave_nothing_behind() {
         told.into_iter().for_each(|told| block_on(told).unwrap().unwrap());
     }
     assert_eq!(part.sql("SELECT count(*) FROM rill_holder"), "900");
-}
-
-#[test]
-fn a_callback_that_panics_or_drops_the_store_stops_nothing() {
-    let store = Part::new().open();
-    store.append(head(chat(1), 0, "a"), Box::new(|_| panic!("a bug of the caller")));
-    block_on(append(&*store, head(chat(1), 1, "b"))).unwrap();
-    let last = store.clone();
-    let (tell, told) = mpsc::channel();
-    let done = move |_| {
-        while Arc::strong_count(&last) > 1 {
-            std::thread::yield_now();
-        }
-        drop(last);
-        tell.send(()).unwrap();
-    };
-    store.append(head(chat(1), 2, "c"), Box::new(done));
-    drop(store);
-    told.recv().unwrap();
 }
 
 /// A folder's store with an entry of every kind, and some more.
