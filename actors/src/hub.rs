@@ -10,7 +10,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use actix::Addr;
 use bytes::Bytes;
@@ -20,13 +21,14 @@ use tokio::sync::Notify;
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::account::login::Login;
+use crate::border::Border;
 use crate::conversation::Token;
 use crate::conversation::audience::Template;
+use crate::node::Node;
 use crate::piece::Piece;
 use crate::presence::Lane;
 use crate::session::Session;
-use crate::store::Stamp;
-use crate::watermark::Watermark;
+use crate::store::{Epoch, Stamp};
 
 #[cfg(feature = "broken")]
 mod broken;
@@ -54,6 +56,15 @@ pub enum CloseCode {
     Overloaded = 1013,
     /// The client sends faster than it may, or reads too slowly.
     TooFast = 4429,
+}
+
+impl CloseCode {
+    /// The reason by its number.
+    #[must_use]
+    pub fn of(number: u16) -> Option<Self> {
+        let all = [Self::Policy, Self::Fault, Self::Draining, Self::Overloaded, Self::TooFast];
+        all.into_iter().find(|code| *code as u16 == number)
+    }
 }
 
 /// Where a lane's frames go: a socket or a long poll.
@@ -122,11 +133,10 @@ pub enum Item {
 }
 
 impl Item {
-    /// The worker whose hub it is for.
-    #[must_use]
-    pub fn worker(&self) -> Option<u16> {
+    /// A lane that it is for; all of a fan-out's are of one worker of one node.
+    fn lane(&self) -> Option<&Lane> {
         match self {
-            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane.worker()),
+            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane),
             Self::Pieces(lane, _)
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
@@ -134,40 +144,86 @@ impl Item {
             | Self::Placements(lane, _)
             | Self::Progress(lane, ..)
             | Self::Live(lane, ..)
-            | Self::Close(lane, ..) => Some(lane.worker()),
+            | Self::Close(lane, ..) => Some(lane),
         }
+    }
+
+    /// The worker of this node whose hub it is for.
+    #[must_use]
+    pub fn worker(&self) -> Option<u16> {
+        self.lane().filter(|lane| lane.home().is_none()).map(Lane::worker)
+    }
+
+    /// The other node that it is for.
+    fn home(&self) -> Option<Epoch> {
+        self.lane().and_then(Lane::home)
     }
 }
 
-/// The inboxes of all hubs of a node.
+/// The inboxes of all hubs of a node, and the way to those of others.
 #[derive(Debug)]
-pub struct Inboxes(Vec<Inbox>);
+pub struct Inboxes {
+    inboxes: Vec<Inbox>,
+    border: OnceLock<Arc<Border>>,
+}
 
 #[derive(Debug, Default)]
 struct Inbox {
     items: Mutex<Vec<Item>>,
     room: Condvar,
     wake: Notify,
+    /// Every session of the worker is to begin a sync.
+    renews: AtomicBool,
 }
 
 impl Inboxes {
     /// One inbox for each worker.
     #[must_use]
     pub fn new(workers: u16) -> Arc<Self> {
-        Arc::new(Self((0..workers).map(|_| Inbox::default()).collect()))
+        let inboxes = (0..workers).map(|_| Inbox::default()).collect();
+        Arc::new(Self { inboxes, border: OnceLock::new() })
+    }
+
+    /// Items for lanes of other nodes go over a border from now on.
+    pub(crate) fn open(&self, border: Arc<Border>) {
+        // A node has one border: a second one is the same.
+        let _ = self.border.set(border);
+    }
+
+    /// Every session is to catch up from what it was told.
+    pub(crate) fn renew_all(&self) {
+        for inbox in &self.inboxes {
+            inbox.renews.store(true, Ordering::Release);
+            inbox.wake.notify_one();
+        }
+    }
+
+    /// What an item is to those who watch what crosses: it goes to another node, or answers what may have crossed. The item
+    /// comes back when it is for a hub of this node.
+    fn watch(&self, item: Item) -> Option<Item> {
+        let Some(border) = self.border.get() else { return Some(item) };
+        if let Some(home) = item.home() {
+            border.forward(home, item);
+            return None;
+        }
+        if let Item::Answer { lane, frame, index, .. } = &item {
+            border.answered(lane, *frame, *index);
+        }
+        Some(item)
     }
 
     /// How many workers there are.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.0.len()
+        self.inboxes.len()
     }
 
     /// Puts an item into the inbox of the worker that it is for. For owners, on their own threads only; a full inbox
     /// makes them wait, which is the back-pressure from the workers to the owners.
     pub fn put(&self, item: Item) {
-        if let Some(worker) = item.worker() {
-            self.put_quietly(item);
+        let worker = item.worker();
+        self.put_quietly(item);
+        if let Some(worker) = worker {
             self.wake(worker);
         }
     }
@@ -175,9 +231,8 @@ impl Inboxes {
     /// As [`Inboxes::put`], without waking the hub: whoever puts several items in, or has a stamp to close first so that
     /// the frames can carry it, wakes the hub once afterwards.
     pub fn put_quietly(&self, item: Item) {
-        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
-            return;
-        };
+        let Some(item) = self.watch(item) else { return };
+        let Some(inbox) = self.of(&item) else { return };
         let items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
         let mut items = inbox
             .room
@@ -192,7 +247,7 @@ impl Inboxes {
 
     /// Wakes the hub of a worker.
     pub fn wake(&self, worker: u16) {
-        if let Some(inbox) = self.0.get(usize::from(worker)) {
+        if let Some(inbox) = self.inboxes.get(usize::from(worker)) {
             inbox.wake.notify_one();
         }
     }
@@ -200,15 +255,18 @@ impl Inboxes {
     /// As [`Inboxes::put`], for whoever runs on a worker's own thread and so must never wait for it. It has its bound
     /// elsewhere: what a session puts in is bounded by its frames under way.
     pub fn put_on_worker(&self, item: Item) {
-        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
-            return;
-        };
+        let Some(item) = self.watch(item) else { return };
+        let Some(inbox) = self.of(&item) else { return };
         inbox.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);
         inbox.wake.notify_one();
     }
 
+    fn of(&self, item: &Item) -> Option<&Inbox> {
+        self.inboxes.get(usize::from(item.worker()?))
+    }
+
     fn take(&self, worker: u16, into: &mut Vec<Item>) {
-        let inbox = &self.0[usize::from(worker)];
+        let inbox = &self.inboxes[usize::from(worker)];
         let mut items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *items, into);
         drop(items);
@@ -216,15 +274,18 @@ impl Inboxes {
     }
 
     async fn wait(&self, worker: u16) {
-        self.0[usize::from(worker)].wake.notified().await;
+        self.inboxes[usize::from(worker)].wake.notified().await;
+    }
+
+    fn renews(&self, worker: u16) -> bool {
+        self.inboxes[usize::from(worker)].renews.swap(false, Ordering::AcqRel)
     }
 }
 
 /// A worker's lanes. Lives on its worker's thread and is never sent.
 pub struct Hub {
     worker: u16,
-    inboxes: Arc<Inboxes>,
-    watermark: Arc<Watermark>,
+    node: Arc<Node>,
     lanes: HashMap<u64, Queue>,
     next_key: u64,
     dirty: Vec<u64>,
@@ -245,11 +306,11 @@ const SCRATCH_KEPT_MAX: usize = 256 * 1024;
 impl Hub {
     /// The hub of a worker, and the task that runs its passes; to be called on the worker's thread.
     #[must_use]
-    pub fn start(worker: u16, inboxes: Arc<Inboxes>, watermark: Arc<Watermark>) -> Rc<RefCell<Self>> {
+    pub fn start(worker: u16, node: &Arc<Node>) -> Rc<RefCell<Self>> {
+        let inboxes = Arc::clone(&node.inboxes);
         let hub = Rc::new(RefCell::new(Self {
             worker,
-            inboxes: Arc::clone(&inboxes),
-            watermark,
+            node: Arc::clone(node),
             lanes: HashMap::new(),
             next_key: 0,
             dirty: Vec::new(),
@@ -271,6 +332,9 @@ impl Hub {
         self.next_key += 1;
         let lane = Lane::new(self.worker, key, login.account_id, login.token);
         self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
+        if let Some(border) = self.node.border() {
+            border.opened(&lane);
+        }
         lane
     }
 
@@ -283,6 +347,12 @@ impl Hub {
     /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
     pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
         self.lanes.get_mut(&lane.key()).map_or(0, |queue| queue.sync(base))
+    }
+
+    /// A sync begins behind what waits in the lane already, for a client that has applied what it was told, or none at all.
+    /// Its number, and that horizon; nothing where the lane never synchronised.
+    pub fn renew(&mut self, lane: &Lane) -> Option<(u32, Stamp)> {
+        self.lanes.get_mut(&lane.key()).and_then(Queue::renew)
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
@@ -336,13 +406,16 @@ impl Hub {
 
     /// Answers with the watermark that its frames may tell.
     fn pass(&mut self) -> Stamp {
-        let horizon = self.watermark.current();
+        let horizon = self.node.horizon();
         let mut items = std::mem::take(&mut self.scratch.items);
-        self.inboxes.take(self.worker, &mut items);
+        self.node.inboxes.take(self.worker, &mut items);
         for item in items.drain(..) {
             self.accept(item);
         }
         self.scratch.items = items;
+        if self.node.inboxes.renews(self.worker) {
+            self.lanes.values_mut().enumerate().for_each(|(place, queue)| queue.call_to_renew(place));
+        }
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             self.flush(key, horizon);
@@ -491,7 +564,7 @@ mod tests {
             let site = Site { public_url: String::new(), mail_host: String::new() };
             let arbiters = vec![actix::Arbiter::current()];
             let node = Node::new(store, Arc::clone(&inboxes), site, Settings::default(), outside, arbiters);
-            let hub = Hub::start(0, inboxes, Arc::clone(&node.watermark));
+            let hub = Hub::start(0, &node);
             let login = Login { account_id, token: Uuid::nil(), ticket: Uuid::nil() };
             let shelf = Shelf::default();
             let sink = Box::new(shelf.clone());

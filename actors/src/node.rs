@@ -4,29 +4,35 @@
 //! again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::DashMap;
-use rill_proto::id::{AccountId, ConversationId, OrganisationId, TeamId};
+use rill_proto::event::Owner as EventOwner;
+use rill_proto::id::{AccountId, ConversationId, OrganisationId, RequestId, TeamId};
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
-use crate::conversation::Conversation;
+use crate::border::Border;
+use crate::border::order::{LastCall, Order};
+use crate::conversation::{Conversation, Token, Visit};
 use crate::conversation::audience::Site;
 use crate::file::fetch::Fetch;
+use crate::account::turn_away;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
 use crate::organisation::Organisation;
 use crate::outside::{Outside, Passwords};
+use crate::owner::HandOver;
 use crate::post::Post;
-use crate::presence::Presence;
+use crate::presence::{Lane, Presence};
+use crate::session::Submit;
 use crate::store::counted::Counted;
-use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
+use crate::store::{Aggregate, OutboxEntry, Stamp, Store, StoreFault};
 use crate::team::Team;
 use crate::watermark::{Issued, Watermark};
 
@@ -90,6 +96,8 @@ pub struct Node {
     next_arbiter: AtomicUsize,
     again: Mutex<Vec<OutboxEntry>>,
     alarms: Alarms,
+    /// The other nodes; none where this one is alone.
+    border: OnceLock<Arc<Border>>,
 }
 
 /// Why a message did not reach its owner.
@@ -133,7 +141,34 @@ impl Node {
             next_arbiter: AtomicUsize::new(0),
             again: Mutex::new(Vec::new()),
             alarms: Alarms::default(),
+            border: OnceLock::new(),
         })
+    }
+
+    /// Makes this node one of several. Before the first session comes, and in place of reading the outbox: what is not
+    /// settled is read whenever a view is installed.
+    pub fn join(self: &Arc<Self>) -> Arc<Border> {
+        let border = self.border.get_or_init(|| Border::new(self, self.store.epoch()));
+        self.inboxes.open(Arc::clone(border));
+        Arc::clone(border)
+    }
+
+    /// The other nodes, where there are any.
+    #[must_use]
+    pub fn border(&self) -> Option<&Arc<Border>> {
+        self.border.get()
+    }
+
+    /// Whether sessions may come: a node of several must have joined the others.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.border().is_none_or(|border| border.is_joined())
+    }
+
+    /// How far sessions may be told to be: everything with a stamp up to this has been put into the inboxes.
+    #[must_use]
+    pub fn horizon(&self) -> Stamp {
+        self.border().map_or_else(|| self.watermark.current(), |border| border.horizon())
     }
 
     /// Carries what an earlier run did not settle, and goes on carrying. Call it before the first session comes.
@@ -141,8 +176,10 @@ impl Node {
     /// # Errors
     /// The store cannot be read.
     pub async fn resume(self: &Arc<Self>) -> Result<(), StoreFault> {
-        for entry in self.store.outbox().await? {
-            self.carry(entry);
+        if self.border().is_none() {
+            for entry in self.store.outbox().await? {
+                self.carry(entry);
+            }
         }
         let node = Arc::clone(self);
         self.arbiters[0].spawn(async move {
@@ -151,6 +188,9 @@ impl Node {
                 let entries = std::mem::take(&mut *node.again.lock().unwrap_or_else(PoisonError::into_inner));
                 for entry in entries.into_iter().chain(node.alarms.ring(node.now_s())) {
                     node.carry(entry);
+                }
+                if let Some(border) = node.border() {
+                    border.give_up(&node);
                 }
             }
         });
@@ -185,11 +225,26 @@ impl Node {
         Uuid::new_v5(&space, name)
     }
 
-    /// Sends to a conversation, starting its actor when it is not there.
+    /// Sends to a conversation, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_conversation<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Conversation: Handler<M>,
+        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
+    {
+        match self.border() {
+            None => self.conversation_here(id, message),
+            Some(border) => {
+                border.route(Aggregate::Conversation(id), message, |message| self.conversation_here(id, message))
+            }
+        }
+    }
+
+    /// As [`Node::to_conversation`], on this node.
+    pub(crate) fn conversation_here<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Conversation: Handler<M>,
@@ -204,11 +259,26 @@ impl Node {
         })
     }
 
-    /// Sends to an account, starting its actor when it is not there.
+    /// Sends to an account, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_account<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Account: Handler<M>,
+        <Account as Actor>::Context: ToEnvelope<Account, M>,
+    {
+        match self.border() {
+            None => self.account_here(id, message),
+            Some(border) => {
+                border.route(Aggregate::Account(id), message, |message| self.account_here(id, message))
+            }
+        }
+    }
+
+    /// As [`Node::to_account`], on this node.
+    pub(crate) fn account_here<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Account: Handler<M>,
@@ -223,11 +293,26 @@ impl Node {
         })
     }
 
-    /// Sends to an organisation, starting its actor when it is not there.
+    /// Sends to an organisation, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_organisation<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Organisation: Handler<M>,
+        <Organisation as Actor>::Context: ToEnvelope<Organisation, M>,
+    {
+        match self.border() {
+            None => self.organisation_here(id, message),
+            Some(border) => {
+                border.route(Aggregate::Organisation(id), message, |message| self.organisation_here(id, message))
+            }
+        }
+    }
+
+    /// As [`Node::to_organisation`], on this node.
+    pub(crate) fn organisation_here<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Organisation: Handler<M>,
@@ -242,11 +327,26 @@ impl Node {
         })
     }
 
-    /// Sends to a team, starting its actor when it is not there.
+    /// Sends to a team, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_team<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Team: Handler<M>,
+        <Team as Actor>::Context: ToEnvelope<Team, M>,
+    {
+        match self.border() {
+            None => self.team_here(id, message),
+            Some(border) => {
+                border.route(Aggregate::Team(id), message, |message| self.team_here(id, message))
+            }
+        }
+    }
+
+    /// As [`Node::to_team`], on this node.
+    pub(crate) fn team_here<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Team: Handler<M>,
@@ -296,6 +396,21 @@ impl Node {
     /// Carries an effect to its target; one that cannot take it now gets it a little later, and one that is an alarm when its
     /// time has come.
     pub fn carry(self: &Arc<Self>, entry: OutboxEntry) {
+        match self.border() {
+            None => self.carry_here(entry),
+            Some(border) => {
+                let carried = border.route(entry.target, crate::effect::Apply(entry), |apply| {
+                    self.carry_here(apply.0);
+                    Ok(())
+                });
+                // What goes nowhere is in the outbox, which is read again under the next view.
+                debug_assert!(carried.is_ok(), "nobody refuses to carry");
+            }
+        }
+    }
+
+    /// As [`Node::carry`], for a target whose owner is on this node.
+    pub(crate) fn carry_here(self: &Arc<Self>, entry: OutboxEntry) {
         if let Some(alarm) = Alarm::of(&entry).filter(|alarm| alarm.at > self.now_s()) {
             if let Some(replaced) = self.alarms.set(alarm, entry) {
                 self.store.settle(replaced);
@@ -303,10 +418,10 @@ impl Node {
             return;
         }
         let carried = match entry.target {
-            Aggregate::Conversation(id) => self.to_conversation(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Account(id) => self.to_account(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Organisation(id) => self.to_organisation(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Team(id) => self.to_team(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Conversation(id) => self.conversation_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Account(id) => self.account_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Organisation(id) => self.organisation_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Team(id) => self.team_here(id, crate::effect::Apply(entry.clone())),
         };
         if carried.is_err() {
             self.carry_again(entry);
@@ -318,8 +433,165 @@ impl Node {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
+    /// Sends an event to its owner.
+    ///
+    /// # Errors
+    /// Its mailbox is full.
+    pub fn submit(self: &Arc<Self>, submit: Submit) -> Result<(), Unreachable> {
+        match self.owner_of(&submit) {
+            Aggregate::Conversation(id) => self.to_conversation(id, submit),
+            Aggregate::Account(id) => self.to_account(id, submit),
+            Aggregate::Organisation(id) => self.to_organisation(id, submit),
+            Aggregate::Team(id) => self.to_team(id, submit),
+        }
+    }
+
+    /// Brings a message to its owner, on whichever node; one that cannot take it says so to whoever waits.
+    pub(crate) fn dispatch(self: &Arc<Self>, aggregate: Aggregate, order: Order) {
+        let here = |order: Order| {
+            order.here(self, aggregate);
+            Ok(())
+        };
+        let given: Result<(), Unreachable> = match self.border() {
+            None => here(order),
+            Some(border) => border.route(aggregate, order, here),
+        };
+        debug_assert!(given.is_ok(), "an order says itself who cannot take it");
+    }
+
+    /// Whose turn an event takes.
+    pub(crate) fn owner_of(&self, submit: &Submit) -> Aggregate {
+        let caller = submit.lane.account_id();
+        match submit.event.owner() {
+            EventOwner::Conversation(id) => Aggregate::Conversation(id),
+            EventOwner::NewConversation => Aggregate::Conversation(self.created_by(caller, submit.request_id)),
+            EventOwner::Caller | EventOwner::Dialog(_) => Aggregate::Account(caller),
+            EventOwner::Organisation(id) => Aggregate::Organisation(id),
+            EventOwner::Team(id) => Aggregate::Team(id),
+        }
+    }
+
+    /// The id of the conversation that a `conv:create` or `conv:fork` makes: the same for the same request, so that a retry finds it.
+    fn created_by(&self, caller: AccountId, request_id: RequestId) -> ConversationId {
+        let mut name = [0; 32];
+        name[..16].copy_from_slice(caller.0.as_bytes());
+        name[16..].copy_from_slice(request_id.0.as_bytes());
+        ConversationId(self.derived_id("conversation", &name))
+    }
+
+    /// An account posts or reads.
+    pub(crate) fn note_activity(&self, account_id: AccountId) {
+        let now = self.now_s();
+        self.presence.note_activity(account_id, now);
+        if let Some(border) = self.border() {
+            border.active(account_id, now);
+        }
+    }
+
+    /// A session begins a sync: whoever becomes active later finds its lane.
+    pub(crate) fn arrive(&self, lane: &Lane) {
+        self.presence.arrive(lane.clone());
+        if let Some(border) = self.border() {
+            border.syncing(lane);
+        }
+    }
+
+    /// A session has gone.
+    pub(crate) fn depart(&self, lane: &Lane) {
+        self.presence.depart(lane);
+        if let Some(border) = self.border() {
+            border.gone(lane);
+        }
+    }
+
+    /// A session has been told everything in a sync but by those that are active now, which are visited last. Answers with
+    /// those of this node; the others are visited by their own nodes, each of which drops the token when it has.
+    pub(crate) fn go_live(self: &Arc<Self>, call: LastCall) -> Vec<(ConversationId, Stamp)> {
+        // In this order: whatever becomes active from now on finds a lane that is live.
+        call.lane.go_live(call.sync);
+        let Some(border) = self.border() else {
+            return call.wanted.into_iter().filter(|(id, _)| self.is_active(*id)).collect();
+        };
+        border.live(&call.lane, call.sync);
+        let mut here = Vec::new();
+        let mut elsewhere: std::collections::BTreeMap<_, Vec<_>> = std::collections::BTreeMap::new();
+        for (id, horizon) in call.wanted {
+            match border.owner_elsewhere(Aggregate::Conversation(id)) {
+                Some(owner) => elsewhere.entry(owner).or_default().push((id, horizon)),
+                None if self.is_active(id) => here.push((id, horizon)),
+                None => {}
+            }
+        }
+        for (owner, wanted) in elsewhere {
+            let Some((first, _)) = wanted.first().copied() else { continue };
+            let (lane, token) = (call.lane.clone(), Arc::clone(&call.token));
+            let call = LastCall { lane, wanted, token, ..call };
+            border.send_order(owner, Aggregate::Conversation(first), Order::LastCall(call));
+        }
+        here
+    }
+
+    /// The last visits of a sync, which another node asks for.
+    pub(crate) fn last_call(self: &Arc<Self>, call: LastCall) {
+        for (id, horizon) in call.wanted.into_iter().filter(|(id, _)| self.is_active(*id)) {
+            let visit = Visit {
+                lane: call.lane.clone(),
+                sync: call.sync,
+                horizon,
+                skip_hidden: call.skip_hidden,
+                unless_greeted: false,
+                unless_subscribed: true,
+                token: Arc::clone(&call.token),
+            };
+            if self.conversation_here(id, visit).is_err() {
+                turn_away(self, call.lane.clone());
+            }
+        }
+    }
+
+    /// Sends those owners away whose aggregates are another node's. The token is dropped when all that they decided has left.
+    pub(crate) fn hand_over(&self, is_others: &dyn Fn(Aggregate) -> bool, token: &Token) {
+        hand_over(&self.conversations, |id| is_others(Aggregate::Conversation(id)), token);
+        hand_over(&self.accounts, |id| is_others(Aggregate::Account(id)), token);
+        hand_over(&self.organisations, |id| is_others(Aggregate::Organisation(id)), token);
+        hand_over(&self.teams, |id| is_others(Aggregate::Team(id)), token);
+    }
+
+    /// Carries everything that is not settled and concerns an owner of this node.
+    pub(crate) fn read_outbox(self: &Arc<Self>) {
+        self.alarms.forget();
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let node = Arc::clone(self);
+        self.arbiters[0].spawn(async move {
+            let is_ours = |entry: &OutboxEntry| {
+                node.border().is_none_or(|border| !border.is_elsewhere(entry.target))
+            };
+            loop {
+                match node.store.outbox().await {
+                    Ok(entries) => return entries.into_iter().filter(is_ours).for_each(|entry| node.carry(entry)),
+                    Err(fault) => tracing::error!(%fault, "the outbox cannot be read; it is tried again"),
+                }
+                tokio::time::sleep(CARRY_AGAIN).await;
+            }
+        });
+    }
+
     fn arbiter(&self) -> &ArbiterHandle {
         &self.arbiters[self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len()]
+    }
+}
+
+fn hand_over<K, A>(owners: &DashMap<K, Addr<A>>, is_others: impl Fn(K) -> bool, token: &Token)
+where
+    K: std::hash::Hash + Eq + Copy,
+    A: Actor + Handler<HandOver>,
+    A::Context: ToEnvelope<A, HandOver>,
+{
+    // No guard of the map is held while sending.
+    let leaving = owners.iter().filter(|owner| is_others(*owner.key())).map(|owner| owner.value().clone());
+    for owner in leaving.collect::<Vec<_>>() {
+        #[expect(clippy::disallowed_methods, reason = "bounded: one for each owner that leaves")]
+        owner.do_send(HandOver(Arc::clone(token)));
     }
 }
 

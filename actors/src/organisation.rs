@@ -5,6 +5,7 @@
 
 use rill_proto::id::AccountId;
 use uuid::Uuid;
+use serde::{Deserialize, Serialize};
 
 pub mod changelog;
 pub mod record;
@@ -21,7 +22,7 @@ pub type Organisation = crate::group::Office<state::State>;
 pub const MEMBERS_MAX: usize = 10_000;
 
 /// What an HTTP call asks of an organisation.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// To come to be; the founder has it as his already.
     Found {
@@ -47,7 +48,7 @@ pub enum Order {
 }
 
 /// What an admin wants to be otherwise (accounts.md §9.2). It is done in this order.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Configure {
     /// Its name.
     pub organisation_name: Option<String>,

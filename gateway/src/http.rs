@@ -157,7 +157,7 @@ pub(crate) async fn admit(worker: &Worker, request: &HttpRequest, ticket: &str) 
 pub(crate) async fn order<T>(
     send: impl FnOnce(OrderReply<T>) -> Result<(), rill_actors::node::Unreachable>,
 ) -> Result<T, Refused> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, answer) = OrderReply::channel();
     send(reply)?;
     match answer.await {
         Ok(outcome) => outcome.map_err(Refused::from),

@@ -183,7 +183,7 @@ impl Worker {
     fn start(shared: &Arc<Shared>) -> Option<Rc<Self>> {
         let number = shared.free_numbers.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         let node = &shared.node;
-        let hub = Hub::start(number, Arc::clone(&node.inboxes), Arc::clone(&node.watermark));
+        let hub = Hub::start(number, node);
         let sockets = Sockets::start(shared, &hub);
         let worker = Rc::new(Self { shared: Arc::clone(shared), hub, sockets });
         let (drained, leaving) = (shared.reached(Stage::Draining), Rc::clone(&worker));

@@ -8,6 +8,7 @@ use rill_proto::id::OrganisationId;
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
+use serde::{Deserialize, Serialize};
 use super::Account;
 use super::facts::NoFact;
 use super::login::OrderReply;
@@ -27,7 +28,7 @@ use crate::store::Stamp;
 use crate::watermark::Issued;
 
 /// Carries a wish out.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Grant {
     /// What is wanted.
@@ -37,7 +38,7 @@ pub struct Grant {
 }
 
 /// What somebody wants.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Wish {
     /// To register at once, his address unchecked.
     Enrol {
@@ -115,7 +116,7 @@ pub enum Wish {
 }
 
 /// Asks whether a letter is good for registering.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct PrepareLetter {
     /// What was typed in, or followed.
@@ -185,7 +186,7 @@ impl Account {
         }
     }
 
-    fn turn_down<T: Send + 'static>(&mut self, reply: OrderReply<T>, refusal: Refusal) {
+    fn turn_down<T: Serialize + Send + 'static>(&mut self, reply: OrderReply<T>, refusal: Refusal) {
         self.desk.journal.pass(Departure::reply(told(reply, Err(refusal))));
     }
 

@@ -21,7 +21,7 @@ use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
-use crate::session::{Answered, Session};
+use crate::session::{Answered, Renew, Session};
 use crate::store::Stamp;
 
 /// How many bytes may wait for a client that does not read. A megabyte is a thousand messages: half a minute of a busy
@@ -80,6 +80,8 @@ enum Phase {
         base: Stamp,
         progress: f32,
         chunk: i64,
+        /// The client was live before, and does not notice.
+        is_quiet: bool,
     },
     Live,
 }
@@ -133,8 +135,30 @@ impl Queue {
         self.clear();
         self.horizon = base;
         self.syncs = self.lane.begin_sync();
-        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0, is_quiet: false };
         self.syncs
+    }
+
+    /// Something may be missing from now on: the session is asked to begin a sync, one after the other so that not all of
+    /// them read the store at once.
+    pub(super) fn call_to_renew(&mut self, place: usize) {
+        if self.ended || matches!(self.phase, Phase::Silent) {
+            return;
+        }
+        // What is subscribed already counts no more.
+        self.syncs = self.lane.begin_sync();
+        self.tell_session(Renew { place });
+    }
+
+    pub(super) fn renew(&mut self) -> Option<(u32, Stamp)> {
+        let (base, chunk, is_quiet) = match self.phase {
+            Phase::Silent => return None,
+            Phase::Syncing { base, chunk, is_quiet, .. } => (base, chunk, is_quiet),
+            Phase::Live => (self.horizon, 0, true),
+        };
+        self.syncs = self.lane.begin_sync();
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk, is_quiet };
+        Some((self.syncs, base))
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
@@ -150,12 +174,13 @@ impl Queue {
     }
 
     pub(super) fn is_syncing(&self) -> bool {
-        matches!(self.phase, Phase::Syncing { .. })
+        matches!(self.phase, Phase::Syncing { is_quiet: false, .. })
     }
 
     pub(super) fn expected_horizon(&self) -> Option<i64> {
         match &self.phase {
             Phase::Silent => None,
+            Phase::Syncing { is_quiet: true, .. } => Some(wire(self.horizon)),
             Phase::Syncing { base: 0, chunk, .. } => Some(-chunk),
             Phase::Syncing { base, .. } => Some(wire(*base)),
             Phase::Live => Some(wire(self.horizon)),
@@ -309,6 +334,11 @@ impl Queue {
         self.session.do_send(answered);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "bounded: one for each view of the nodes")]
+    fn tell_session(&self, renew: Renew) {
+        self.session.do_send(renew);
+    }
+
     pub(super) fn end(&mut self, code: CloseCode, reason: &str) {
         if !self.ended {
             self.ended = true;
@@ -434,9 +464,13 @@ impl Queue {
                     drop(token);
                 }
                 Queued::Live(stamp) => {
+                    let is_quiet = matches!(self.phase, Phase::Syncing { is_quiet: true, .. });
                     self.phase = Phase::Live;
                     self.horizon = self.horizon.max(stamp);
-                    frame.finish(&[], &Tail { horizon: wire(self.horizon), progress: Some(1.0) });
+                    let tail = Tail { horizon: wire(self.horizon), progress: (!is_quiet).then_some(1.0) };
+                    if !is_quiet || frame.is_open() {
+                        frame.finish(&[], &tail);
+                    }
                 }
             }
             if frame.is_large() {
@@ -459,7 +493,8 @@ impl Queue {
 
     fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
         match &mut self.phase {
-            Phase::Syncing { base, progress, chunk } => {
+            Phase::Syncing { is_quiet: true, .. } => Tail { horizon: wire(self.horizon), progress: None },
+            Phase::Syncing { base, progress, chunk, .. } => {
                 *chunk += 1;
                 // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
                 let horizon = match (self.kind, *base) {

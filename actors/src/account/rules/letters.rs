@@ -6,6 +6,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
+use serde::{Deserialize, Serialize};
 use super::registration::{self, Entry};
 use super::{Decision, Facts, Judged, employment, spread};
 use crate::account::employment::{Reply, Row};
@@ -162,7 +163,7 @@ pub(super) fn invite(state: &State, by: &str, facts: &Facts) -> Decision {
 }
 
 /// By what somebody who answers a letter is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// By its code.
     Code(String),
@@ -171,7 +172,7 @@ pub enum Answer {
 }
 
 /// What whoever answers a letter is told before he registers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Prepared {
     /// For the next step.
     pub notification_id: String,
@@ -237,7 +238,7 @@ fn missed(state: &State) -> Decision {
 }
 
 /// With what somebody registers who has answered a letter; what is missing was said in the beginning, or is refused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Confirmation {
     /// Trimmed.
     pub display_name: Option<String>,
