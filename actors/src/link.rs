@@ -6,25 +6,3 @@
 
 pub mod membership;
 pub mod numbering;
-
-use std::collections::BTreeSet;
-
-use crate::store::{Aggregate, Epoch};
-
-/// Nodes that have agreed on who they are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct View {
-    /// Rises with each agreement.
-    pub round: u64,
-    /// Who they are.
-    pub nodes: BTreeSet<Epoch>,
-}
-
-impl View {
-    /// Who owns an aggregate.
-    #[must_use]
-    pub fn owner(&self, aggregate: Aggregate) -> Epoch {
-        let _ = aggregate;
-        self.nodes.first().copied().unwrap_or(0)
-    }
-}
