@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::conversation::Token;
 use crate::hub::Item;
-use crate::link::View;
+use crate::link::{Link, View};
 use crate::node::{Node, Unreachable};
 use crate::presence::{Lane, LaneName};
 use crate::store::{Aggregate, Epoch, Stamp};
@@ -40,9 +40,6 @@ use reply::Waiting;
 
 /// What carries letters from node to node, in order.
 pub trait Carrier: Send + Sync + 'static {
-    /// This node.
-    fn me(&self) -> Epoch;
-
     /// Sends a letter to another node of the view; never waits.
     fn send(&self, to: Epoch, letter: Bytes);
 
@@ -51,6 +48,26 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// How far sessions may be told to be.
     fn horizon(&self) -> Stamp;
+}
+
+/// Where HTTP calls come in that another node passes on: the sessions of HTTP clients live where their accounts' owners are.
+pub trait Door: Send + Sync + 'static {
+    /// Carries a call out. Dropped, it may be tried again.
+    fn call(&self, call: order::HttpCall);
+}
+
+impl Carrier for Link {
+    fn send(&self, to: Epoch, letter: Bytes) {
+        self.send(to, letter);
+    }
+
+    fn send_all(&self, letter: Bytes) {
+        self.send_all(letter);
+    }
+
+    fn horizon(&self) -> Stamp {
+        self.horizon()
+    }
 }
 
 /// What one node tells another.
@@ -135,6 +152,7 @@ impl<T> Default for Lent<T> {
 pub struct Border {
     node: Weak<Node>,
     carrier: OnceLock<Arc<dyn Carrier>>,
+    door: OnceLock<Arc<dyn Door>>,
     me: Epoch,
     gate: RwLock<Gate>,
     /// The lanes of this node, those of sessions that only store events among them.
@@ -164,6 +182,7 @@ impl Border {
         Arc::new(Self {
             node: Arc::downgrade(node),
             carrier: OnceLock::new(),
+            door: OnceLock::new(),
             me,
             gate: RwLock::default(),
             own: DashMap::new(),
@@ -179,6 +198,18 @@ impl Border {
     pub fn open(&self, carrier: Arc<dyn Carrier>) {
         // A second one would be a mistake of the caller's; the first stays.
         let _ = self.carrier.set(carrier);
+    }
+
+    /// Gives it the way to the sessions of HTTP clients; once.
+    pub fn open_door(&self, door: Arc<dyn Door>) {
+        // As with the carrier.
+        let _ = self.door.set(door);
+    }
+
+    pub(crate) fn call(&self, call: order::HttpCall) {
+        if let Some(door) = self.door.get() {
+            door.call(call);
+        }
     }
 
     /// This node.

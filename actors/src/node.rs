@@ -447,7 +447,7 @@ impl Node {
     }
 
     /// Brings a message to its owner, on whichever node; one that cannot take it says so to whoever waits.
-    pub(crate) fn dispatch(self: &Arc<Self>, aggregate: Aggregate, order: Order) {
+    pub fn dispatch(self: &Arc<Self>, aggregate: Aggregate, order: Order) {
         let here = |order: Order| {
             order.here(self, aggregate);
             Ok(())

@@ -67,6 +67,9 @@ impl FromRequest for Call {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
         Box::pin(async move {
             let worker = worker_of(&request)?;
+            if !worker.shared.node.is_open() {
+                return Err(Refused::unavailable("This node has not joined the others yet."));
+            }
             let unreadable = |_| Refused::bad_request("The body cannot be read.");
             let payload = payload.await.map_err(unreadable)?;
             let body = payload.to_bytes_limited(FRAME_BYTES_MAX).await;
@@ -117,9 +120,7 @@ impl Call {
 
     /// Submits events and waits for the outcome: the body of an `event/store` answer.
     pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
-        let (reply, answer) = oneshot::channel();
-        self.to_session(login, StoreCall { stream, reply })?;
-        answer.await.map_err(|_| Refusal::unavailable().into())
+        self.worker.store(login, stream).await
     }
 
     /// Gives a message to the caller's session.
@@ -128,9 +129,27 @@ impl Call {
         M: actix::Message<Result = ()> + Send + 'static,
         rill_actors::session::Session: actix::Handler<M>,
     {
+        self.worker.to_session(login, message)
+    }
+}
+
+impl Worker {
+    /// See [`Call::store`].
+    pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.to_session(login, StoreCall { stream, reply })?;
+        answer.await.map_err(|_| Refusal::unavailable().into())
+    }
+
+    /// See [`Call::to_session`].
+    pub(crate) fn to_session<M>(&self, login: &Login, message: M) -> Result<HttpSession, Refused>
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        rill_actors::session::Session: actix::Handler<M>,
+    {
         let mut message = message;
         for _ in 0..TRIES_MAX {
-            let session = self.worker.http_session(login);
+            let session = self.http_session(login);
             match session.addr.try_send(message) {
                 Ok(()) => return Ok(session),
                 Err(SendError::Full(_)) => break,

@@ -18,12 +18,14 @@ use actix_web::middleware::NormalizePath;
 use rill_actors::blobs::Folder;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
+use rill_actors::link::LinkError;
 use rill_actors::node::{Node, Settings};
 use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
+use crate::cluster::Cluster;
 use crate::config::{Config, cores};
 use crate::fetch::Fetcher;
 use crate::mail::{MailError, Sender};
@@ -63,6 +65,12 @@ pub(crate) enum ServeError {
     /// Another server serves from the same store now.
     #[error("another server has taken the store over")]
     Superseded,
+    /// The other nodes took this one for dead.
+    #[error("the other nodes have put this one out")]
+    PutOut,
+    /// The other nodes cannot be spoken to.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -105,7 +113,12 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let socket = bind_any(&config.listen)?;
     let store = Opened::open(&config)?;
     let data = config.data.clone();
-    let blobs = Folder::open(&data).map_err(|source| ServeError::Files { data: data.clone(), source });
+    let blobs = if config.files_folder.as_os_str().is_empty() {
+        Folder::open(&data).map_err(|source| ServeError::Files { data: data.clone(), source })
+    } else {
+        let folder = config.files_folder.clone();
+        Folder::open_shared(&folder).map_err(|source| ServeError::Files { data: folder, source })
+    };
     let blobs = Arc::new(blobs?);
     let listener = listen(socket, &config.listen)?;
     config.listen = reached_at(config.listen, &listener)?;
@@ -150,6 +163,7 @@ async fn run(
     };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store.shared(), inboxes, site, settings, outside, handles);
+    let cluster = Cluster::join(&config, &node).await?;
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
     let shared = Shared::new(node, config, hasher);
@@ -161,12 +175,26 @@ async fn run(
     let is_superseded = tokio::select! {
         () = signals.wait() => false,
         () = store.superseded() => true,
+        () = fenced(cluster.as_ref()) => true,
     };
     supervisor.stopping();
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
-    shutdown::drain(&shared, &handle, signals).await;
+    let cluster = cluster.filter(|_| !is_superseded);
+    shutdown::drain(&shared, &handle, signals, cluster.as_ref()).await;
     ended(serving, owners).await;
-    if is_superseded { Err(ServeError::Superseded) } else { Ok(()) }
+    match (is_superseded, shared.config.redis.is_empty()) {
+        (false, _) => Ok(()),
+        (true, true) => Err(ServeError::Superseded),
+        (true, false) => Err(ServeError::PutOut),
+    }
+}
+
+/// Waits until the other nodes have put this one out.
+async fn fenced(cluster: Option<&Cluster>) {
+    match cluster {
+        None => std::future::pending().await,
+        Some(cluster) => cluster.fenced().await,
+    }
 }
 
 /// Waits for the workers, then stops the owners: nobody is left who could ask them.

@@ -11,13 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
 use rill_actors::account::login::Login;
+use rill_actors::border::order::HttpCall;
 use rill_actors::hub::{CloseCode, Hub};
 use rill_actors::node::Node;
 use rill_actors::presence::Lane;
 use rill_actors::session::Session;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use uuid::Uuid;
 
+use crate::cluster::{self, Calls};
 use crate::config::Config;
 use crate::http::search::SEARCHES_MAX;
 use crate::http::upload::Uploading;
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     /// The turns of searches.
     pub(crate) searches: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
+    /// HTTP calls that other nodes pass on, until a worker takes them.
+    calls: Mutex<Option<mpsc::Receiver<HttpCall>>>,
     /// Numbers of hubs that no worker has.
     free_numbers: Mutex<Vec<u16>>,
 }
@@ -84,6 +88,11 @@ impl Shared {
     /// Nothing is served yet.
     pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher) -> Arc<Self> {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
+        let calls = node.border().map(|border| {
+            let (door, calls) = Calls::channel();
+            border.open_door(Arc::new(door));
+            calls
+        });
         Arc::new(Self {
             seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
             uploading: Arc::default(),
@@ -95,6 +104,7 @@ impl Shared {
             polls: Arc::default(),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             stage: watch::Sender::new(Stage::Serving),
+            calls: Mutex::new(calls),
             free_numbers: Mutex::new((0..workers).rev().collect()),
         })
     }
@@ -186,6 +196,9 @@ impl Worker {
         let hub = Hub::start(number, node);
         let sockets = Sockets::start(shared, &hub);
         let worker = Rc::new(Self { shared: Arc::clone(shared), hub, sockets });
+        if let Some(calls) = shared.calls.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            actix_rt::spawn(cluster::take_calls(Rc::clone(&worker), calls));
+        }
         let (drained, leaving) = (shared.reached(Stage::Draining), Rc::clone(&worker));
         actix_rt::spawn(async move {
             drained.await;

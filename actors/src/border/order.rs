@@ -10,8 +10,9 @@ use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::crossing::token;
+use super::reply::Caller;
 use crate::account::label::StoreLabels;
-use crate::account::login::{AskOwnContact, CloseSession, OpenSession};
+use crate::account::login::{AskOwnContact, CloseSession, Login, OpenSession};
 use crate::account::upload::{AskRoom, KeepUploads};
 use crate::account::wish::{Grant, PrepareLetter};
 use crate::account::{AskActivity, Introduce, Rested, Sync, turn_away};
@@ -38,6 +39,19 @@ pub struct LastCall {
     /// Dropped when the records have been put in.
     #[serde(with = "token")]
     pub token: Token,
+}
+
+/// A call of `event/store` or `account/poll`, for the session of its caller.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HttpCall {
+    /// Who calls; he was let in already.
+    pub login: Login,
+    /// The body of the request.
+    pub text: String,
+    /// A poll; events otherwise.
+    pub is_poll: bool,
+    /// Told the body of the answer.
+    pub reply: Caller<String>,
 }
 
 macro_rules! orders {
@@ -99,6 +113,8 @@ orders! {
     OfTeam(team::Call),
     /// What an HTTP call asks of an organisation.
     OfOrganisation(organisation::Call),
+    /// See there.
+    Http(HttpCall),
     /// See there. It is for a node, whatever aggregate it names.
     LastCall(LastCall),
 }
@@ -128,6 +144,7 @@ impl Order {
             | Self::Call(_)
             | Self::OfTeam(_)
             | Self::OfOrganisation(_)
+            | Self::Http(_)
             | Self::LastCall(_) => None,
         }
     }
@@ -221,6 +238,12 @@ impl Order {
             Self::Keep(message) => node.account_here(id, message),
             Self::Room(message) => node.account_here(id, message),
             Self::Label(message) => node.account_here(id, message),
+            Self::Http(call) => {
+                if let Some(border) = node.border() {
+                    border.call(call);
+                }
+                Ok(())
+            }
             other => other.misled(),
         }
     }
