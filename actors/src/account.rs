@@ -9,12 +9,12 @@ use actix::Message;
 use rill_proto::id::{AccountId, ConversationId, OrganisationId, RequestId};
 use uuid::Uuid;
 
-use serde::{Deserialize, Serialize};
 use crate::conversation::Token;
 use crate::node::Node;
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 pub mod avatar;
 pub mod board;

@@ -32,6 +32,8 @@ pub mod order;
 mod parcel;
 mod pending;
 pub mod reply;
+#[cfg(test)]
+mod tests;
 
 use order::Order;
 use parcel::Parcel;
@@ -179,8 +181,12 @@ impl Border {
     /// The border of a node that has not joined yet: nobody is served.
     #[must_use]
     pub fn new(node: &Arc<Node>, me: Epoch) -> Arc<Self> {
+        Self::of(Arc::downgrade(node), me)
+    }
+
+    fn of(node: Weak<Node>, me: Epoch) -> Arc<Self> {
         Arc::new(Self {
-            node: Arc::downgrade(node),
+            node,
             carrier: OnceLock::new(),
             door: OnceLock::new(),
             me,

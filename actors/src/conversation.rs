@@ -9,10 +9,10 @@ use actix::Message;
 use rill_proto::classificator::{DialogType, InitMode};
 use rill_proto::id::{AccountId, MessageId};
 
-use serde::{Deserialize, Serialize};
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 pub mod audience;
 pub mod board;

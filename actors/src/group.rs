@@ -15,7 +15,6 @@ use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
-use serde::{Deserialize, Serialize};
 use crate::account::login::OrderReply;
 use crate::account::profile::Profile;
 use crate::conversation::Token;
@@ -26,6 +25,7 @@ use crate::outcomes::Outcome;
 use crate::presence::Lane;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp, StoreFault};
 use crate::team::sight::Sight as TeamSight;
+use serde::{Deserialize, Serialize};
 
 mod facts;
 mod owner;

@@ -15,14 +15,14 @@ use rill_proto::id::{AccountId, ConversationId, OrganisationId, RequestId, TeamI
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::account::turn_away;
 use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
 use crate::border::Border;
 use crate::border::order::{LastCall, Order};
-use crate::conversation::{Conversation, Token, Visit};
 use crate::conversation::audience::Site;
+use crate::conversation::{Conversation, Token, Visit};
 use crate::file::fetch::Fetch;
-use crate::account::turn_away;
 use crate::hub::Inboxes;
 use crate::metrics::Metrics;
 use crate::organisation::Organisation;
@@ -237,14 +237,17 @@ impl Node {
     {
         match self.border() {
             None => self.conversation_here(id, message),
-            Some(border) => {
-                border.route(Aggregate::Conversation(id), message, |message| self.conversation_here(id, message))
-            }
+            Some(border) => border
+                .route(Aggregate::Conversation(id), message, |message| self.conversation_here(id, message)),
         }
     }
 
     /// As [`Node::to_conversation`], on this node.
-    pub(crate) fn conversation_here<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
+    pub(crate) fn conversation_here<M>(
+        self: &Arc<Self>,
+        id: ConversationId,
+        message: M,
+    ) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Conversation: Handler<M>,
@@ -305,14 +308,17 @@ impl Node {
     {
         match self.border() {
             None => self.organisation_here(id, message),
-            Some(border) => {
-                border.route(Aggregate::Organisation(id), message, |message| self.organisation_here(id, message))
-            }
+            Some(border) => border
+                .route(Aggregate::Organisation(id), message, |message| self.organisation_here(id, message)),
         }
     }
 
     /// As [`Node::to_organisation`], on this node.
-    pub(crate) fn organisation_here<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
+    pub(crate) fn organisation_here<M>(
+        self: &Arc<Self>,
+        id: OrganisationId,
+        message: M,
+    ) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Organisation: Handler<M>,
@@ -339,9 +345,7 @@ impl Node {
     {
         match self.border() {
             None => self.team_here(id, message),
-            Some(border) => {
-                border.route(Aggregate::Team(id), message, |message| self.team_here(id, message))
-            }
+            Some(border) => border.route(Aggregate::Team(id), message, |message| self.team_here(id, message)),
         }
     }
 
@@ -464,7 +468,9 @@ impl Node {
         let caller = submit.lane.account_id();
         match submit.event.owner() {
             EventOwner::Conversation(id) => Aggregate::Conversation(id),
-            EventOwner::NewConversation => Aggregate::Conversation(self.created_by(caller, submit.request_id)),
+            EventOwner::NewConversation => {
+                Aggregate::Conversation(self.created_by(caller, submit.request_id))
+            }
             EventOwner::Caller | EventOwner::Dialog(_) => Aggregate::Account(caller),
             EventOwner::Organisation(id) => Aggregate::Organisation(id),
             EventOwner::Team(id) => Aggregate::Team(id),
@@ -563,12 +569,13 @@ impl Node {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let node = Arc::clone(self);
         self.arbiters[0].spawn(async move {
-            let is_ours = |entry: &OutboxEntry| {
-                node.border().is_none_or(|border| !border.is_elsewhere(entry.target))
-            };
+            let is_ours =
+                |entry: &OutboxEntry| node.border().is_none_or(|border| !border.is_elsewhere(entry.target));
             loop {
                 match node.store.outbox().await {
-                    Ok(entries) => return entries.into_iter().filter(is_ours).for_each(|entry| node.carry(entry)),
+                    Ok(entries) => {
+                        return entries.into_iter().filter(is_ours).for_each(|entry| node.carry(entry));
+                    }
                     Err(fault) => tracing::error!(%fault, "the outbox cannot be read; it is tried again"),
                 }
                 tokio::time::sleep(CARRY_AGAIN).await;

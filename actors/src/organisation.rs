@@ -4,8 +4,8 @@
 //! the HTTP calls that no event twins; the actor is in [`crate::group`].
 
 use rill_proto::id::AccountId;
-use uuid::Uuid;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub mod changelog;
 pub mod record;

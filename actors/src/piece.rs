@@ -13,10 +13,10 @@ use rill_proto::record::message::{AssignedToMe, close_for_assignee};
 use rill_proto::record::weight::Weight;
 use rill_proto::record::{FOR_PROFILE_BYTES, close_for_profile};
 
-use serde::{Deserialize, Serialize};
 use crate::account::board::Placements;
 use crate::account::contact::{ContactBook, Known};
 use crate::border::crossing::shared;
+use serde::{Deserialize, Serialize};
 
 /// One record. Cloning shares the bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -11,8 +11,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
-use uuid::Uuid;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 mod claims;
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
 
-use serde::{Deserialize, Serialize};
 use crate::account::employment::team_label_id;
+use serde::{Deserialize, Serialize};
 
 pub mod record;
 pub mod roster;

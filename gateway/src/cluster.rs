@@ -40,8 +40,7 @@ impl Cluster {
         let border = node.join();
         let (fenced, is_fenced) = watch::channel(false);
         let receiver = Arc::new(Mailbox { border: Arc::clone(&border), fenced });
-        let settings =
-            link::Config { redis_url: config.redis.clone(), prefix: config.redis_prefix.clone() };
+        let settings = link::Config { redis_url: config.redis.clone(), prefix: config.redis_prefix.clone() };
         let (store, watermark) = (Arc::clone(&node.store), Arc::clone(&node.watermark));
         let link = Link::start(settings, store, watermark, receiver).await?;
         border.open(Arc::clone(&link) as _);

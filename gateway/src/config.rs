@@ -226,7 +226,10 @@ impl Config {
             return invalid("redis", "several nodes need a store that they share: set store as well");
         }
         if !self.redis.is_empty() && self.files_folder.as_os_str().is_empty() {
-            return invalid("redis", "several nodes need a folder of files that they share: set files_folder as well");
+            return invalid(
+                "redis",
+                "several nodes need a folder of files that they share: set files_folder as well",
+            );
         }
         if self.file_collect_ms == 0 {
             return invalid("file_collect_ms", "must be above 0");

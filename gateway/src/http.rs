@@ -122,15 +122,6 @@ impl Call {
     pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
         self.worker.store(login, stream).await
     }
-
-    /// Gives a message to the caller's session.
-    pub(crate) fn to_session<M>(&self, login: &Login, message: M) -> Result<HttpSession, Refused>
-    where
-        M: actix::Message<Result = ()> + Send + 'static,
-        rill_actors::session::Session: actix::Handler<M>,
-    {
-        self.worker.to_session(login, message)
-    }
 }
 
 impl Worker {
@@ -141,7 +132,7 @@ impl Worker {
         answer.await.map_err(|_| Refusal::unavailable().into())
     }
 
-    /// See [`Call::to_session`].
+    /// Gives a message to the caller's session.
     pub(crate) fn to_session<M>(&self, login: &Login, message: M) -> Result<HttpSession, Refused>
     where
         M: actix::Message<Result = ()> + Send + 'static,

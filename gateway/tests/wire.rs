@@ -55,6 +55,8 @@ mod complaint;
 #[expect(dead_code, reason = "it counts for the tests of the process")]
 #[path = "wire/elsewhere.rs"]
 mod elsewhere;
+#[path = "wire/ground.rs"]
+mod ground;
 #[path = "wire/history.rs"]
 mod history;
 #[path = "wire/keys.rs"]
@@ -84,6 +86,7 @@ mod selfcheck;
 mod value;
 
 use complaint::Complaint;
+use ground::Ground;
 use person::Transport;
 use remains::Remains;
 use rill_loadtest::metrics;
@@ -102,7 +105,7 @@ const SIDE_BY_SIDE: usize = 4;
 const NAP: [&str; 2] = ["--idle-ms", "60"];
 
 /// How a promise is shown; scenarios leave something behind.
-type Proof = dyn Fn(&Server) -> Result<Vec<Remains>, Complaint> + Send + Sync;
+type Proof = dyn Fn(&Ground) -> Result<Vec<Remains>, Complaint> + Send + Sync;
 
 /// One thing to be shown.
 struct Promise {
@@ -148,13 +151,13 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
             let script = script.clone();
             promises.push(Promise {
                 name: format!("{stem}: {} (over {transport})", script.promise),
-                proof: Box::new(move |server| play::play(server, &script, transport)),
+                proof: Box::new(move |ground| play::play(ground, &script, transport)),
             });
         }
     }
     promises.extend(history::seeds().map(|seed| Promise {
         name: format!("history {seed}: the counters are those of the formulas, and nobody's picture differs from a fresh one"),
-        proof: Box::new(move |server| history::play(server, seed)),
+        proof: Box::new(move |ground| history::play(ground, seed)),
     }));
     let list = folder.join("PENDING");
     let stems: Vec<String> = files.into_keys().collect();
@@ -169,7 +172,7 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
     });
     promises.push(Promise {
         name: "PENDING: every pending event is answered 501 not_supported".into(),
-        proof: Box::new(move |server| pending::is_refused(server, &list).map(|()| Vec::new())),
+        proof: Box::new(move |ground| pending::is_refused(ground, &list).map(|()| Vec::new())),
     });
     (promises, broken)
 }
@@ -202,13 +205,21 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
     };
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
     let settings = [elsewhere::SETTING, NAP].concat();
-    let mut server = match Server::start(binary, &folder.path().join("data"), &settings) {
-        Ok(server) => server,
+    let nodes = if let Ok(shared) = std::env::var("RILL_TEST_SHARED") {
+        let more: Vec<&str> = shared.split(' ').collect();
+        let settings = [&settings[..], &more].concat();
+        (0..3).map(|n| Server::start(binary, &folder.path().join(format!("data{n}")), &settings)).collect()
+    } else {
+        Server::start(binary, &folder.path().join("data"), &settings).map(|server| vec![server])
+    };
+    let mut ground = match nodes {
+        Ok(nodes) => Ground::of(nodes),
         Err(failure) => return start("the server", failure.to_string()),
     };
+    std::thread::sleep(std::time::Duration::from_secs(if ground.nodes.len() > 1 { 8 } else { 0 }));
     let played = side_by_side(promises.iter().collect(), |promise| {
         let start = Instant::now();
-        let outcome = (promise.proof)(&server);
+        let outcome = (promise.proof)(&ground);
         let word = if outcome.is_ok() { "ok" } else { "BROKEN" };
         println!("{} ... {word} ({} ms)", promise.name, start.elapsed().as_millis());
         outcome.map_err(|complaint| (promise.name.clone(), complaint))
@@ -220,33 +231,30 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
             Err(failure) => failed.push(failure),
         }
     }
-    failed.extend(outlive_a_crash(&mut server, remains));
+    failed.extend(outlive_a_crash(&mut ground, remains));
     failed
 }
 
 /// Kills the server, starts it again, and says of whom it has lost something.
-fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
+fn outlive_a_crash(ground: &mut Ground, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
     let name = "kill -9: every scenario's end is still there, and every client catches up with it";
     let start = Instant::now();
-    let slept = match metrics::scrape(&server.url()) {
+    let slept = match metrics::scrape(&ground.url()) {
         Ok(metrics) => metrics.get("rill_passivations_total").copied().unwrap_or(0.0),
         Err(failure) => return vec![(name.to_owned(), failure.into())],
     };
-    if let Err(failure) = server.restart() {
-        return vec![(name.to_owned(), failure.into())];
+    for node in &mut ground.nodes {
+        if let Err(failure) = node.restart() {
+            return vec![(name.to_owned(), failure.into())];
+        }
     }
+    std::thread::sleep(std::time::Duration::from_secs(if ground.nodes.len() > 1 { 8 } else { 0 }));
     let (people, restarted) = (remains.len(), start.elapsed().as_millis());
     let compared = side_by_side(remains, Remains::outlive_the_crash);
     let pictures: usize = compared.iter().flatten().sum();
     let mut failed: Vec<_> =
         compared.into_iter().filter_map(|outcome| Some((name.to_owned(), outcome.err()?))).collect();
-    match server.error_lines() {
-        Ok(errors) if errors.is_empty() => {}
-        Ok(errors) => {
-            failed.push((name.to_owned(), Complaint::new("no error in the server's log", errors.join("\n"))));
-        }
-        Err(failure) => failed.push((name.to_owned(), failure.into())),
-    }
+    failed.extend(ground.is_clean().err().map(|complaint| (name.to_owned(), complaint)));
     let word = if failed.is_empty() { "ok" } else { "BROKEN" };
     println!(
         "{name} ... {word} ({pictures} pictures of {people} people compared; owners had left memory {slept} times; {restarted} ms to start again, {} ms in all)",

@@ -64,7 +64,10 @@ impl Account {
 }
 
 /// Tells the outcome of an order once it is durable, or that it may be tried again.
-pub(crate) fn told<T: Serialize + Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
+pub(crate) fn told<T: Serialize + Send + 'static>(
+    reply: OrderReply<T>,
+    outcome: Result<T, Refusal>,
+) -> Reply {
     Reply::Order(Box::new(move |ok| {
         let outcome = if ok { outcome } else { Err(Refusal::unavailable()) };
         reply.send(outcome);

@@ -166,7 +166,8 @@ impl Handler<Durable> for Account {
             self.desk.node.inboxes.put(Item::Part(lane.clone(), frame, pieces));
         }
         let node = Arc::clone(&self.desk.node);
-        let token: Token = Arc::new(Answering { node, submit, request, is_spoilt: AtomicBool::new(false), _issued: issued });
+        let token: Token =
+            Arc::new(Answering { node, submit, request, is_spoilt: AtomicBool::new(false), _issued: issued });
         self.show(told.shows, told.is_whole, Some((&lane, frame)), &others, &token);
     }
 }

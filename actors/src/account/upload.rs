@@ -11,12 +11,12 @@ use rill_proto::id::{ConversationId, MessageId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
-use serde::{Deserialize, Serialize};
 use super::login::OrderReply;
 use super::rules::{Decision, Facts, News};
 use super::state::{Change, Head, State, Stored};
 use crate::file::{Content, Upload};
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 /// How many uploads an account may have at a time: many albums of pictures within a week, and few enough for memory.
 pub const UPLOADS_MAX: usize = 1_000;

@@ -8,7 +8,6 @@ use rill_proto::id::OrganisationId;
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
-use serde::{Deserialize, Serialize};
 use super::Account;
 use super::facts::NoFact;
 use super::login::OrderReply;
@@ -26,6 +25,7 @@ use crate::file::Content;
 use crate::journal::{Departure, Reply};
 use crate::store::Stamp;
 use crate::watermark::Issued;
+use serde::{Deserialize, Serialize};
 
 /// Carries a wish out.
 #[derive(Message, Debug, Serialize, Deserialize)]

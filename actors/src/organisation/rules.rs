@@ -1,6 +1,5 @@
 //! What an organisation decides. Pure: no actor, no store, no clock, no randomness.
 
-
 use bytes::Bytes;
 use rill_proto::classificator::OrganisationStatus;
 use rill_proto::event::ClientEvent;

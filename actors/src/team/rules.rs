@@ -1,6 +1,5 @@
 //! What a team decides. Pure: no actor, no store, no clock, no randomness.
 
-
 use bytes::Bytes;
 use rill_proto::event::{ClientEvent, team::Event};
 use rill_proto::id::{AccountId, TeamId};

@@ -73,7 +73,8 @@ pub(crate) async fn wait(worker: &Rc<Worker>, login: &Login, text: &str) -> Resu
     let body = Poll::parse(text)?;
     let (reply, answer) = oneshot::channel();
     let skip_hidden = body.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN);
-    worker.to_session(login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
+    worker
+        .to_session(login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
     Ok(answer.await.unwrap_or_default())
 }
 

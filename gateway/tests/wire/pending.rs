@@ -1,10 +1,10 @@
-//! The events that have no scenario: listed in `PENDING`, refused by the server, and never more of them.
+//! The events that have no scenario: listed in `PENDING`, refused by the ground, and never more of them.
 //!
 //! Not here: the catalogue (proto has it).
 
 use crate::complaint::Complaint;
+use crate::ground::Ground;
 use crate::play;
-use rill_loadtest::server::Server;
 use rill_loadtest::session::{Session, URN_PREFIX};
 use rill_proto::event::catalogue;
 use rill_proto::field::{Kind, ParamSpec};
@@ -51,8 +51,8 @@ pub(crate) fn is_divided(list: &Path, stems: &[String]) -> Result<(), Complaint>
 }
 
 /// Every pending event, well formed, is answered 501; one that is carried out has to leave the list.
-pub(crate) fn is_refused(server: &Server, list: &Path) -> Result<(), Complaint> {
-    let user = play::register(server, "alice")?;
+pub(crate) fn is_refused(ground: &Ground, list: &Path) -> Result<(), Complaint> {
+    let user = play::register(ground, "alice")?;
     let mut session = user.connect(0)?;
     let created = session.request("conv:create", json!({}))?.done()?;
     let conversation_id = created.conversation_id().to_owned();

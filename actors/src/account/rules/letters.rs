@@ -6,7 +6,6 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
-use serde::{Deserialize, Serialize};
 use super::registration::{self, Entry};
 use super::{Decision, Facts, Judged, employment, spread};
 use crate::account::employment::{Reply, Row};
@@ -15,6 +14,7 @@ use crate::account::state::{Change, State};
 use crate::effect::Effect;
 use crate::letter::{About, Letter};
 use crate::store::{Aggregate, Stamp};
+use serde::{Deserialize, Serialize};
 
 /// How many letters with a link or a code an account is sent within an hour: nobody needs more, and nobody's mailbox is
 /// filled through us.
