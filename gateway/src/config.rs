@@ -231,6 +231,9 @@ impl Config {
                 "several nodes need a folder of files that they share: set files_folder as well",
             );
         }
+        if !self.redis.is_empty() && self.public_url.is_empty() {
+            return invalid("redis", "several nodes need one name: set public_url as well");
+        }
         if self.file_collect_ms == 0 {
             return invalid("file_collect_ms", "must be above 0");
         }

@@ -131,8 +131,10 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     let outside = outside(&config, &hasher, blobs)?;
     let ended = actix_rt::System::new().block_on(run(config, &store, outside, listener, hasher));
-    store.close(STORE_WAIT);
-    tracing::info!("stopped");
+    if !matches!(ended, Err(ServeError::PutOut)) {
+        store.close(STORE_WAIT);
+        tracing::info!("stopped");
+    }
     ended
 }
 
@@ -179,14 +181,13 @@ async fn run(
     };
     supervisor.stopping();
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
-    let cluster = cluster.filter(|_| !is_superseded);
+    if is_superseded && cluster.is_some() {
+        shutdown::break_off(&shared, &handle).await;
+        return Err(ServeError::PutOut);
+    }
     shutdown::drain(&shared, &handle, signals, cluster.as_ref()).await;
     ended(serving, owners).await;
-    match (is_superseded, shared.config.redis.is_empty()) {
-        (false, _) => Ok(()),
-        (true, true) => Err(ServeError::Superseded),
-        (true, false) => Err(ServeError::PutOut),
-    }
+    if is_superseded { Err(ServeError::Superseded) } else { Ok(()) }
 }
 
 /// Waits until the other nodes have put this one out.

@@ -20,6 +20,9 @@ pub(crate) const CALLS_WAIT: Duration = Duration::from_secs(5);
 /// How long the store gets to write what waits, after everything else has ended.
 pub(crate) const STORE_WAIT: Duration = Duration::from_secs(10);
 
+/// How long goodbyes get to be written where nothing else is waited for.
+const GOODBYES_WAIT: Duration = Duration::from_millis(200);
+
 /// How often it is looked whether clients have gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -73,6 +76,15 @@ pub(crate) async fn drain(
             server.stop(false).await;
         }
     }
+}
+
+/// Sends clients away and stops serving without waiting for anybody: nothing that this server could still do would last.
+pub(crate) async fn break_off(shared: &Arc<Shared>, server: &ServerHandle) {
+    tracing::info!(sockets = shared.seats.taken(), "breaking off");
+    shared.enter(Stage::Draining);
+    actix_rt::time::sleep(GOODBYES_WAIT).await;
+    shared.enter(Stage::Stopping);
+    server.stop(false).await;
 }
 
 /// Ends the process with success when the given time has passed, whatever still runs: every answered event is on disk,

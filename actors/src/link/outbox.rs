@@ -3,7 +3,8 @@
 //! Everything here belongs to one round. Letters that are handed over after a round was proposed wait until it is installed,
 //! and leave under it: a node that installs it early has read the store before they were written, so they must not be lost.
 //! Letters that were handed over before are dropped: whatever they tell is durable before anybody can install the round,
-//! and everybody reads the store then.
+//! and everybody reads the store then. So until the round is installed here, the watermark that was true when it was proposed
+//! is announced: what is above it may be waiting.
 //!
 //! Pure. Not here: what a frame looks like on the wire (`format`), who carries it (`carrier`).
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::membership::Frame;
-use crate::store::Epoch;
+use crate::store::{Epoch, Stamp};
 
 /// How many bytes of letters one frame carries, unless it is a single letter that is longer. What a subscriber waits for
 /// while it arrives; many times what a burst of events makes, so that the cost of a frame is shared by many letters.
@@ -33,6 +34,8 @@ pub(super) struct Outbox {
     is_open: bool,
     queues: BTreeMap<Epoch, Queue>,
     has_overflowed: bool,
+    /// The watermark before the round was proposed.
+    watermark: Stamp,
 }
 
 #[derive(Debug, Default)]
@@ -47,11 +50,16 @@ struct Queue {
 
 impl Outbox {
     /// A round is proposed among these nodes: what waits is dropped, the numbers begin anew. Answers how many letters that
-    /// were.
-    pub(super) fn begin(&mut self, round: u64, others: impl Iterator<Item = Epoch>) -> usize {
+    /// were. The watermark was read before.
+    pub(super) fn begin(
+        &mut self,
+        round: u64,
+        others: impl Iterator<Item = Epoch>,
+        watermark: Stamp,
+    ) -> usize {
         let dropped = self.queues.values().map(|queue| queue.letters.len()).sum();
         let queues = others.map(|epoch| (epoch, Queue::default())).collect();
-        *self = Self { round, is_open: false, queues, has_overflowed: false };
+        *self = Self { round, is_open: false, queues, has_overflowed: false, watermark };
         dropped
     }
 
@@ -78,7 +86,9 @@ impl Outbox {
     pub(super) fn push_all(&mut self, letter: &Bytes) -> u64 {
         let others: Vec<Epoch> = self.queues.keys().copied().collect();
         // Whoever missed it makes a new round, in which everybody reads the store.
-        others.into_iter().for_each(|to| drop(self.push(to, letter.clone())));
+        for to in others {
+            let _ = self.push(to, letter.clone());
+        }
         self.round
     }
 
@@ -117,6 +127,11 @@ impl Outbox {
         frames
     }
 
+    /// What may be announced behind the frames, given the watermark that was read before they were taken.
+    pub(super) fn announced(&self, watermark: Stamp) -> Stamp {
+        if self.is_open { watermark } else { self.watermark }
+    }
+
     /// The number of the last frame that left to each.
     pub(super) fn sent(&self) -> BTreeMap<Epoch, u64> {
         self.queues.iter().map(|(epoch, queue)| (*epoch, queue.sent)).collect()
@@ -140,7 +155,7 @@ mod tests {
 
     fn open(round: u64) -> Outbox {
         let mut outbox = Outbox::default();
-        outbox.begin(round, [2, 3].into_iter());
+        outbox.begin(round, [2, 3].into_iter(), 100);
         outbox.open();
         outbox
     }
@@ -171,10 +186,12 @@ mod tests {
     fn letters_of_a_proposed_round_wait_for_it_and_those_before_are_dropped() {
         let mut outbox = open(7);
         outbox.push(2, "of round 7".into());
-        assert_eq!(outbox.begin(8, [2].into_iter()), 1);
+        assert_eq!(outbox.begin(8, [2].into_iter(), 200), 1);
         assert_eq!(outbox.push(2, "of round 8".into()), 8);
         assert!(!outbox.has_news() && outbox.frames(1).is_empty());
+        assert_eq!(outbox.announced(300), 200, "above that something may wait");
         outbox.open();
+        assert_eq!(outbox.announced(300), 300);
         let frames = outbox.frames(1);
         assert_eq!(numbers(&frames), [(2, 8, 1, 1)]);
         assert_eq!(frames[0].1.letters, ["of round 8"]);
@@ -189,7 +206,7 @@ mod tests {
         assert!(outbox.has_overflowed() && outbox.has_news() && outbox.frames(1).is_empty());
         assert_eq!(outbox.push(2, "late".into()), 0);
         assert_eq!(outbox.push(3, "to another".into()), 7);
-        outbox.begin(8, [2, 3].into_iter());
+        outbox.begin(8, [2, 3].into_iter(), 100);
         assert!(!outbox.has_overflowed());
         assert_eq!(outbox.push(2, "again".into()), 8);
     }

@@ -56,7 +56,7 @@ pub(crate) async fn an_opening_is_among_the_open_ones_until_it_ends(place: &impl
     let earlier = place.open();
     assert_eq!(earlier.open_epochs().await.unwrap(), [earlier.epoch()]);
     earlier.fence(earlier.epoch()).await.unwrap();
-    assert_eq!(earlier.open_epochs().await.unwrap(), []);
+    assert!(earlier.open_epochs().await.unwrap().is_empty());
     drop(earlier);
     let store = place.open();
     assert_eq!(store.open_epochs().await.unwrap(), [store.epoch()]);
