@@ -7,9 +7,10 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
+use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, managed, membership,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, managed, membership,
 };
 use crate::conversation::state::{Head, Managed, MessageKind, Section, SectionSubtype, Settings, State};
 use crate::weight::Weight;
@@ -96,6 +97,16 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
     let nr = draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
     let sections = put_sections(&mut draft);
     draft.settle_dialog();
+    if let Some(organisation) = &plan.organisation {
+        let members = draft.present();
+        let deed = Deed {
+            organisation_id: organisation.id,
+            is_managed: true,
+            event_type: "chat.create_conversation",
+            about: Some(("member_ids", &members)),
+        };
+        changelog::tell(&mut draft, &deed);
+    }
     let mut answer: Vec<News> = others.iter().map(|id| News::Contact(*id)).collect();
     let keys = Keys::Init(InitMode::Full);
     answer.push(News::Header(Header { keys, fw: Some(nr), bw: Some(nr), is_reset: false }));

@@ -438,6 +438,10 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             }
             Effect::Stored { bytes, .. } => format!("{} stored {bytes}", name(target)),
             Effect::Fetch(wanted) => format!("{} fetches {}", name(target), wanted.name),
+            Effect::Managed { is_managed, entries, .. } => {
+                let types: Vec<&str> = entries.iter().map(|entry| entry.event_type.as_str()).collect();
+                format!("organisation manages {is_managed}: {}", types.join(", "))
+            }
             Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
@@ -457,7 +461,6 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Placed { .. }
             | Effect::Founded { .. }
             | Effect::Answered { .. }
-            | Effect::Managed { .. }
             | Effect::Discharged { .. } => panic!("a conversation says nothing of this here"),
         }
     });
