@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub mod changelog;
+pub mod holdings;
 pub mod record;
 pub mod rows;
 mod rules;
@@ -43,6 +44,8 @@ pub enum Order {
         /// Only what is older than this version.
         version_nr: Option<u64>,
     },
+    /// To show what it owes.
+    Billing,
     /// To close.
     Close,
 }

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
@@ -17,7 +18,7 @@ const TELL_WAIT: Duration = Duration::from_secs(1);
 const ALIVE_TIMES: u32 = 2;
 
 /// Whoever started this process and wants to hear of it; may be nobody.
-pub(crate) struct Supervisor(Option<Listener>);
+pub(crate) struct Supervisor(Option<Rc<Listener>>);
 
 /// The socket on which a service manager listens.
 struct Listener {
@@ -26,24 +27,30 @@ struct Listener {
 }
 
 impl Supervisor {
-    /// Tells it that the server is ready, and from now on that it lives, for as long as every owners' thread gets its turn.
-    pub(crate) fn told_ready(owners: Vec<ArbiterHandle>) -> Self {
+    /// From now on it is told that this process lives, for as long as every owners' thread gets its turn; and that the server
+    /// is ready, once it is.
+    pub(crate) fn start(owners: Vec<ArbiterHandle>, ready: impl Future<Output = ()> + 'static) -> Self {
         let listener = std::env::var_os("NOTIFY_SOCKET").and_then(|name| {
             let listener = Listener::at(&name);
             listener.inspect_err(|error| tracing::warn!(%error, "NOTIFY_SOCKET cannot be used")).ok()
         });
+        let listener = listener.map(Rc::new);
         if let Some(listener) = &listener {
-            listener.tell("READY=1");
-        }
-        let set = |name: &str| std::env::var(name).ok();
-        let every = alive_every(set("WATCHDOG_USEC"), set("WATCHDOG_PID"), std::process::id());
-        if let (Some(every), Some(listener)) = (every, listener.as_ref().and_then(Listener::again)) {
-            actix_rt::spawn(listener.keep_telling(every, owners));
+            let set = |name: &str| std::env::var(name).ok();
+            let every = alive_every(set("WATCHDOG_USEC"), set("WATCHDOG_PID"), std::process::id());
+            if let Some(every) = every {
+                actix_rt::spawn(Rc::clone(listener).keep_telling(every, owners));
+            }
+            let listener = Rc::clone(listener);
+            actix_rt::spawn(async move {
+                ready.await;
+                listener.tell("READY=1");
+            });
         }
         Self(listener)
     }
 
-    /// Tells it that the server is on its way out.
+    /// It is told that the server is on its way out, for good.
     pub(crate) fn stopping(&self) {
         if let Some(listener) = &self.0 {
             listener.tell("STOPPING=1");
@@ -63,20 +70,13 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
-    fn again(&self) -> Option<Self> {
-        let socket = self.socket.try_clone();
-        let socket =
-            socket.inspect_err(|error| tracing::warn!(%error, "the service manager will not hear of us"));
-        Some(Self { socket: socket.ok()?, address: self.address.clone() })
-    }
-
     fn tell(&self, what: &str) {
         if let Err(error) = self.socket.send_to_addr(what.as_bytes(), &self.address) {
             tracing::warn!(%error, what, "the service manager cannot be told");
         }
     }
 
-    async fn keep_telling(self, every: Duration, owners: Vec<ArbiterHandle>) {
+    async fn keep_telling(self: Rc<Self>, every: Duration, owners: Vec<ArbiterHandle>) {
         let mut interval = actix_rt::time::interval(every);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -173,7 +173,7 @@ async fn run(
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
-    let supervisor = Supervisor::told_ready(owners.iter().map(Arbiter::handle).collect());
+    let supervisor = Supervisor::start(owners.iter().map(Arbiter::handle).collect(), std::future::ready(()));
     let is_superseded = tokio::select! {
         () = signals.wait() => false,
         () = store.superseded() => true,

@@ -503,7 +503,7 @@ impl Membership {
             (peer.received, peer.kept) = (0, Vec::new());
             self.peers.insert(epoch, peer);
         }
-        before.into_keys().for_each(|epoch| drop(self.fencing.remove(&epoch)));
+        self.fencing.retain(|epoch| !before.contains_key(epoch));
         self.highest = self.highest.max(round);
         (self.kept_bytes, self.echoed, self.consents) = (0, None, false);
         self.proposal = View { round, nodes };
@@ -514,9 +514,9 @@ impl Membership {
     /// Whether everybody, this node included, was last heard to propose what it proposes.
     fn is_agreed(&self) -> bool {
         let agrees = |peer: &Peer| {
-            peer.beat
-                .as_ref()
-                .is_some_and(|beat| beat.consents && beat.round == self.proposal.round && beat.nodes == self.proposal.nodes)
+            peer.beat.as_ref().is_some_and(|beat| {
+                beat.consents && beat.round == self.proposal.round && beat.nodes == self.proposal.nodes
+            })
         };
         self.echoed.is_some() && self.consents && self.peers.values().all(agrees)
     }

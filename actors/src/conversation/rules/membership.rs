@@ -134,9 +134,11 @@ pub(super) fn enter(
         disclosure::open(&mut member, disclosure::giver(draft));
     }
     draft.tell_tasks(account_id, true);
+    // Who acts from outside is nobody's contact by that.
+    let is_met = draft.member(draft.caller).is_some_and(Member::is_present);
     let effect = Effect::Joined {
         conversation_id: draft.state.conversation_id,
-        by: draft.caller,
+        by: if is_met { draft.caller } else { account_id },
         profile_version: member.profile.version,
         version: stamp,
     };
