@@ -322,14 +322,14 @@ impl Border {
         match letter {
             Letter::Order(aggregate, order) => node.dispatch(aggregate, order),
             Letter::Parcel(parcel) => {
-                let answers = |item: &Item| match item {
-                    Item::Answer { lane, frame, index, .. } => self.pending.answered(lane, *frame, *index),
-                    _ => true,
-                };
                 for item in parcel.unpack(&self.own) {
-                    if answers(&item) {
-                        node.inboxes.put(item);
+                    // Of an event that was sent twice the first answer counts.
+                    if let Item::Answer { lane, frame, index, .. } = &item
+                        && !self.pending.answered(lane, *frame, *index)
+                    {
+                        continue;
                     }
+                    node.inboxes.put(item);
                 }
             }
             Letter::GivenBack(number) => {
@@ -428,7 +428,7 @@ impl Border {
 
     /// Answers events that no other node has answered for too long.
     pub(crate) fn give_up(&self, node: &Arc<Node>) {
-        self.pending.expired().into_iter().for_each(|fault| node.inboxes.put(fault));
+        self.pending.expired(!self.is_joined()).into_iter().for_each(|fault| node.inboxes.put(fault));
     }
 }
 

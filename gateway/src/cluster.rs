@@ -64,6 +64,7 @@ impl Cluster {
             self.border.prepare(Arc::new(View { round: view.round, nodes })).await;
         }
         self.link.leave().await;
+        self.border.leave();
     }
 }
 

@@ -41,6 +41,9 @@
 //! a web server from which files can be fetched. Lists of texts
 //! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
 //!
+//! `cargo test -p rill-gateway --test wire -- --nodes 3` plays them on nodes that share a PostgreSQL and a Redis: whoever meets in a
+//! scenario is on different nodes, and what they have in common is owned by any of them.
+//!
 //! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not. When all have ended, the
 //! server is killed with `kill -9` and started again, and everybody's pictures are compared once more ([`remains`]).
 
@@ -90,7 +93,6 @@ use ground::Ground;
 use person::Transport;
 use remains::Remains;
 use rill_loadtest::metrics;
-use rill_loadtest::server::Server;
 use script::Script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,9 +102,6 @@ use std::time::Instant;
 
 /// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
 const SIDE_BY_SIDE: usize = 4;
-
-/// Owners leave memory as soon as nobody has asked them for so many milliseconds: in the middle of scenarios, wherever they pause.
-const NAP: [&str; 2] = ["--idle-ms", "60"];
 
 /// How a promise is shown; scenarios leave something behind.
 type Proof = dyn Fn(&Ground) -> Result<Vec<Remains>, Complaint> + Send + Sync;
@@ -196,27 +195,24 @@ fn scenario_files(folder: &Path) -> BTreeMap<String, PathBuf> {
     files
 }
 
-/// Shows all of them against one server, and says which failed.
+/// How many nodes the run is to have: `--nodes 3`.
+fn nodes() -> usize {
+    let arguments: Vec<String> = std::env::args().collect();
+    let after = arguments.iter().position(|argument| argument == "--nodes").map(|at| at + 1);
+    after.and_then(|at| arguments.get(at)?.parse().ok()).unwrap_or(1)
+}
+
+/// Shows all of them against one server, or several nodes, and says which failed.
 fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
     let start = |what: &str, error: String| vec![(what.to_owned(), Complaint::new("a server", error))];
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
         Err(error) => return start("a temporary folder", error.to_string()),
     };
-    let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let settings = [elsewhere::SETTING, NAP].concat();
-    let nodes = if let Ok(shared) = std::env::var("RILL_TEST_SHARED") {
-        let more: Vec<&str> = shared.split(' ').collect();
-        let settings = [&settings[..], &more].concat();
-        (0..3).map(|n| Server::start(binary, &folder.path().join(format!("data{n}")), &settings)).collect()
-    } else {
-        Server::start(binary, &folder.path().join("data"), &settings).map(|server| vec![server])
+    let mut ground = match Ground::start(&folder.path().join("data"), nodes()) {
+        Ok(ground) => ground,
+        Err(failure) => return start("the servers", failure.to_string()),
     };
-    let mut ground = match nodes {
-        Ok(nodes) => Ground::of(nodes),
-        Err(failure) => return start("the server", failure.to_string()),
-    };
-    std::thread::sleep(std::time::Duration::from_secs(if ground.nodes.len() > 1 { 8 } else { 0 }));
     let played = side_by_side(promises.iter().collect(), |promise| {
         let start = Instant::now();
         let outcome = (promise.proof)(&ground);
@@ -243,12 +239,9 @@ fn outlive_a_crash(ground: &mut Ground, remains: Vec<Remains>) -> Vec<(String, C
         Ok(metrics) => metrics.get("rill_passivations_total").copied().unwrap_or(0.0),
         Err(failure) => return vec![(name.to_owned(), failure.into())],
     };
-    for node in &mut ground.nodes {
-        if let Err(failure) = node.restart() {
-            return vec![(name.to_owned(), failure.into())];
-        }
+    if let Err(failure) = ground.restart() {
+        return vec![(name.to_owned(), failure.into())];
     }
-    std::thread::sleep(std::time::Duration::from_secs(if ground.nodes.len() > 1 { 8 } else { 0 }));
     let (people, restarted) = (remains.len(), start.elapsed().as_millis());
     let compared = side_by_side(remains, Remains::outlive_the_crash);
     let pictures: usize = compared.iter().flatten().sum();

@@ -39,6 +39,15 @@ impl Border {
         let _ended = rested.await;
     }
 
+    /// This node has left: nothing is done here any more, and whoever waits may try again elsewhere.
+    pub fn leave(&self) {
+        self.change(|gate| *gate = Gate::default());
+        if let Some(node) = self.node.upgrade() {
+            self.give_up(&node);
+        }
+        drop(std::mem::take(&mut lock(&self.replies).with));
+    }
+
     /// A view is everybody's. To be called where letters are received, so that none comes meanwhile.
     pub fn install(self: &Arc<Self>, view: Arc<View>) {
         let Some(node) = self.node.upgrade() else { return };

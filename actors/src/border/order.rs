@@ -152,6 +152,7 @@ impl Order {
     /// It goes nowhere, since the view is about to change. What is to come of it comes anew under the next one: events that
     /// are pending, syncs, effects. A part of an answer that is lost spoils the answer; a reply that is dropped says that the
     /// order may be tried again.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only a part of an answer can be missing from one")]
     pub(super) fn lose(self) {
         match self {
             Self::Peek(Peek { token, .. })
@@ -162,13 +163,17 @@ impl Order {
     }
 
     /// Gives it to its owner on this node.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an owner takes a few of them, and none of the others"
+    )]
     pub(crate) fn here(self, node: &Arc<Node>, aggregate: Aggregate) {
         let fault = self.event().map(|submit| submit.answer(Err(&Refusal::unavailable())));
         let lanes = self.told();
         let entry = if let Self::Apply(Apply(entry)) = &self { Some(entry.clone()) } else { None };
         let given = match aggregate {
-            Aggregate::Conversation(id) => self.to_conversation(node, id),
-            Aggregate::Account(id) => self.to_account(node, id),
+            Aggregate::Conversation(id) => self.give_to_conversation(node, id),
+            Aggregate::Account(id) => self.give_to_account(node, id),
             Aggregate::Team(id) => match self {
                 Self::Submit(message) => node.team_here(id, message),
                 Self::Call(message) => node.team_here(id, message),
@@ -192,6 +197,10 @@ impl Order {
     }
 
     /// The sessions that miss something when this is not carried out.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "those that tell sessions something by themselves are few"
+    )]
     fn told(&self) -> Vec<Lane> {
         match self {
             Self::Visit(visit) => vec![visit.lane.clone()],
@@ -203,7 +212,8 @@ impl Order {
         }
     }
 
-    fn to_conversation(self, node: &Arc<Node>, id: ConversationId) -> Result<(), Unreachable> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "as above")]
+    fn give_to_conversation(self, node: &Arc<Node>, id: ConversationId) -> Result<(), Unreachable> {
         match self {
             Self::Submit(message) => node.conversation_here(id, message),
             Self::OpenDialog(message) => node.conversation_here(id, message),
@@ -222,7 +232,8 @@ impl Order {
         }
     }
 
-    fn to_account(self, node: &Arc<Node>, id: rill_proto::id::AccountId) -> Result<(), Unreachable> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "as above")]
+    fn give_to_account(self, node: &Arc<Node>, id: rill_proto::id::AccountId) -> Result<(), Unreachable> {
         match self {
             Self::Submit(message) => node.account_here(id, message),
             Self::Apply(message) => node.account_here(id, message),

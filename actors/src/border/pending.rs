@@ -85,8 +85,8 @@ impl Pending {
         })
     }
 
-    /// Answers for those that have waited for too long.
-    pub(super) fn expired(&self) -> Vec<Item> {
+    /// Answers for those that have waited for too long; for all of them where none is to come any more.
+    pub(super) fn expired(&self, is_over: bool) -> Vec<Item> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
@@ -94,7 +94,7 @@ impl Pending {
             let mut faults = Vec::new();
             let Kept { events, by_place, .. } = kept;
             events.retain(|_, (submit, since)| {
-                let stays = since.elapsed() < WAIT;
+                let stays = !is_over && since.elapsed() < WAIT;
                 if !stays {
                     by_place.remove(&place(submit));
                     faults.push(submit.answer(Err(&Refusal::unavailable())));

@@ -230,7 +230,10 @@ async fn publish(mut connection: MultiplexedConnection, pipeline: Pipeline) -> R
 }
 
 /// Batches that Redis has not answered, in order.
-struct InFlight(VecDeque<Pin<Box<dyn Future<Output = RedisResult<Vec<Value>>> + Send>>>);
+struct InFlight(VecDeque<Answered>);
+
+/// What Redis answers to a batch.
+type Answered = Pin<Box<dyn Future<Output = RedisResult<Vec<Value>>> + Send>>;
 
 impl InFlight {
     /// A batch is handed to the connection when it is polled for the first time: so they are polled from the front.
