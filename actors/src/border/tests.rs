@@ -1,3 +1,5 @@
+//! What crosses comes out as it went in, and what was lent comes back. Not here: nodes that really speak (`gateway/tests`).
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use rill_proto::id::ConversationId;
 use rill_proto::record::conv::View;
 
+use super::frame::{Composer, Tail, separate, wire, write_list};
 use super::{CloseCode, Sink};
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
@@ -31,7 +32,7 @@ pub const LANE_BYTES_MAX: usize = 1 << 20;
 
 /// A push grows up to this size before another one is begun: large enough that framing costs nothing, small enough for
 /// every client's frame limit.
-const PUSH_BYTES_MAX: usize = 256 * 1024;
+pub(super) const PUSH_BYTES_MAX: usize = 256 * 1024;
 
 /// From so many entries on a lane skips the middle: of a conversation's headers that leave together only the last is written, since it says
 /// all that those before it said. A lane that keeps up shows every step.
@@ -508,118 +509,5 @@ impl Queue {
                 Tail { horizon: wire(self.horizon), progress: None }
             }
         }
-    }
-}
-
-/// A stamp as clients see it. Stamps fit in 53 bits.
-fn wire(stamp: Stamp) -> i64 {
-    i64::try_from(stamp).unwrap_or(i64::MAX)
-}
-
-/// What stands behind the records of a frame.
-struct Tail {
-    horizon: i64,
-    progress: Option<f32>,
-}
-
-impl Tail {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b",\"event_horizon\":");
-        out.extend_from_slice(self.horizon.to_string().as_bytes());
-        if let Some(progress) = self.progress {
-            out.extend_from_slice(format!(",\"sync_progress\":{progress:.2}").as_bytes());
-        }
-        out.push(b'}');
-    }
-}
-
-/// Writes records into frames. A frame is `{"stream":[…],"requests":[…],"event_horizon":n}`, the requests in answers only.
-struct Composer<'a> {
-    bytes: &'a mut Vec<u8>,
-    frames: &'a mut Vec<Range<usize>>,
-    start: Option<usize>,
-    records: usize,
-    in_answer: bool,
-}
-
-impl Composer<'_> {
-    fn is_open(&self) -> bool {
-        self.start.is_some()
-    }
-
-    fn is_large(&self) -> bool {
-        !self.in_answer && self.start.is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
-    }
-
-    fn open(&mut self) {
-        if self.start.is_none() {
-            self.start = Some(self.bytes.len());
-            self.records = 0;
-            self.bytes.extend_from_slice(b"{\"stream\":[");
-        }
-    }
-
-    fn next_record(&mut self) {
-        self.open();
-        separate(self.bytes, self.records == 0);
-        self.records += 1;
-    }
-
-    #[cfg(not(feature = "broken"))]
-    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        self.record(piece, viewer);
-    }
-
-    #[cfg(feature = "broken")]
-    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        for piece in super::broken::in_place_of(piece, viewer.account_id) {
-            self.record(&piece, viewer);
-        }
-    }
-
-    fn record(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        self.next_record();
-        piece.write(viewer, self.bytes);
-    }
-
-    fn batch(&mut self, batch: &[Template], view: Option<&Arc<View>>, viewer: &Viewer<'_>) {
-        for template in batch {
-            match (template, view) {
-                (Template::Same(piece), _) => self.piece(piece, viewer),
-                (Template::PerViewer { shared, .. }, Some(view)) => {
-                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
-                }
-                (Template::PerViewer { .. }, None) => {}
-            }
-        }
-    }
-
-    fn finish(&mut self, requests: &[Bytes], tail: &Tail) {
-        self.open();
-        self.bytes.push(b']');
-        if self.in_answer {
-            self.bytes.extend_from_slice(b",\"requests\":");
-            write_list(requests, self.bytes);
-        }
-        tail.write(self.bytes);
-        if let Some(start) = self.start.take() {
-            self.frames.push(start..self.bytes.len());
-        }
-        self.in_answer = false;
-    }
-}
-
-fn write_list(records: &[Bytes], out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (at, record) in records.iter().enumerate() {
-        separate(out, at == 0);
-        out.extend_from_slice(record);
-    }
-    out.push(b']');
-}
-
-fn separate(out: &mut Vec<u8>, first: bool) {
-    if !first {
-        out.push(b',');
     }
 }
