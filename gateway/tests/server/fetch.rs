@@ -133,7 +133,10 @@ fn what_there_is_no_room_for_is_not_kept() {
     let wanted = json!({"conversation_id": id, "file_url": url, "file_name": "", "upload_id": "second"});
     session.request("conv:upload_external", wanted).unwrap().done().unwrap();
     let upload = outcome_in(&mut session, &id, "second");
-    assert_eq!((text(&upload, "status"), text(&upload, "error")), ("failure", "Storage quota is full."));
+    assert_eq!(
+        (text(&upload, "status"), text(&upload, "error")),
+        ("failure", "The file has more than 6 bytes.")
+    );
     assert!(!upload.contains_key("upload_url"));
     world.assert_no_errors();
 }
