@@ -84,13 +84,14 @@ fn moved(
 }
 
 /// Nothing but the record changed.
-fn shown(state: &State, head: &Head, account_id: AccountId, member: Member, facts: &Facts) -> Decision {
+fn shown(state: &State, head: &Head, account_id: AccountId, mut member: Member, facts: &Facts) -> Decision {
     let mut decision = presence::nothing(state);
     let mut head = Head { stamp: facts.stamp, ..head.clone() };
     decision.news.push((Reach::Others, News::Contact(account_id)));
     decision.news.push((Reach::Left, News::Contact(account_id)));
     let was_private = state.members.get(&account_id).is_some_and(|before| before.profile.is_private);
     if was_private && !member.profile.is_private && member.is_present() {
+        member.shown_stamp = facts.stamp;
         decision.news.push((Reach::Others, News::Activity(account_id)));
     }
     if head.topic.is_empty() && member.is_present() {
