@@ -162,7 +162,10 @@ async fn run(
         () = signals.wait() => false,
         () = store.superseded() => true,
     };
-    supervisor.stopping();
+    // One that was superseded ends by its own account, with a status at which a manager starts it again.
+    if !is_superseded {
+        supervisor.stopping();
+    }
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     shutdown::drain(&shared, &handle, signals).await;
     ended(serving, owners).await;
