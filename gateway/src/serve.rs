@@ -179,7 +179,10 @@ async fn run(
         () = store.superseded() => true,
         () = fenced(cluster.as_ref()) => true,
     };
-    supervisor.stopping();
+    // One that was superseded ends by its own account, with a status at which a manager starts it again.
+    if !is_superseded {
+        supervisor.stopping();
+    }
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     if is_superseded && cluster.is_some() {
         shutdown::break_off(&shared, &handle).await;
