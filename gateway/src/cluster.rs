@@ -26,7 +26,8 @@ const CALLS_MAX: usize = 4_096;
 
 /// This node among the others.
 pub(crate) struct Cluster {
-    link: Arc<Link>,
+    /// How it speaks to them.
+    pub(crate) link: Arc<Link>,
     border: Arc<Border>,
     is_fenced: watch::Receiver<bool>,
 }

@@ -45,6 +45,9 @@ const BACKLOG: i32 = 4_096;
 /// keep, which must not send a call into a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
+/// How often a starting node looks whether it has joined the others.
+const JOINED_LOOK: Duration = Duration::from_millis(50);
+
 /// How long a client may take to send the head of a request.
 const REQUEST_HEAD_WAIT: Duration = Duration::from_secs(10);
 
@@ -168,12 +171,14 @@ async fn run(
     let cluster = Cluster::join(&config, &node).await?;
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
-    let shared = Shared::new(node, config, hasher);
+    let link = cluster.as_ref().map(|cluster| Arc::clone(&cluster.link));
+    let shared = Shared::new(node, config, hasher, link);
     let server = server(&shared, listener, address).map_err(ServeError::System)?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
-    let supervisor = Supervisor::start(owners.iter().map(Arbiter::handle).collect(), std::future::ready(()));
+    let supervisor =
+        Supervisor::start(owners.iter().map(Arbiter::handle).collect(), joined(Arc::clone(&shared.node)));
     let is_superseded = tokio::select! {
         () = signals.wait() => false,
         () = store.superseded() => true,
@@ -191,6 +196,13 @@ async fn run(
     shutdown::drain(&shared, &handle, signals, cluster.as_ref()).await;
     ended(serving, owners).await;
     if is_superseded { Err(ServeError::Superseded) } else { Ok(()) }
+}
+
+/// Waits until this node has joined the others, where there are any.
+async fn joined(node: Arc<Node>) {
+    while !node.is_open() {
+        actix_rt::time::sleep(JOINED_LOOK).await;
+    }
 }
 
 /// Waits until the other nodes have put this one out.

@@ -13,6 +13,7 @@ use actix::Addr;
 use rill_actors::account::login::Login;
 use rill_actors::border::order::HttpCall;
 use rill_actors::hub::{CloseCode, Hub};
+use rill_actors::link::Link;
 use rill_actors::node::Node;
 use rill_actors::presence::Lane;
 use rill_actors::session::Session;
@@ -31,6 +32,8 @@ use crate::velocity::Velocity;
 pub(crate) struct Shared {
     /// The owners of state.
     pub(crate) node: Arc<Node>,
+    /// The way to the other nodes, where there are any.
+    pub(crate) link: Option<Arc<Link>>,
     /// Settings.
     pub(crate) config: Config,
     /// Passwords.
@@ -86,7 +89,7 @@ const SWEEP_FROM: usize = 64;
 
 impl Shared {
     /// Nothing is served yet.
-    pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher) -> Arc<Self> {
+    pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher, link: Option<Arc<Link>>) -> Arc<Self> {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
         let calls = node.border().map(|border| {
             let (door, calls) = Calls::channel();
@@ -98,6 +101,7 @@ impl Shared {
             uploading: Arc::default(),
             velocity: Velocity::default(),
             node,
+            link,
             config,
             hasher,
             http_sessions: Mutex::default(),
