@@ -298,6 +298,8 @@ pub enum Aliasing {
 pub enum Spreading {
     /// Its own profile changed.
     Profile,
+    /// Which organisations wait for its answer changed: nobody outside of what they manage need know.
+    Invitations,
     /// It calls somebody, or (`None`) several, by another name.
     Name(Option<AccountId>),
     /// One of its labels has another name, or is gone.

@@ -3,16 +3,18 @@
 //!
 //! Not here: which organisation somebody belongs to (his profile says so), and the organisation's own rules (`organisation`).
 
-use rill_proto::classificator::InitMode;
+use rill_proto::classificator::{InitMode, OrganisationFlag};
 use rill_proto::event::conv;
 use rill_proto::id::{AccountId, OrganisationId};
 use rill_proto::refusal::Refusal;
+use serde_json::json;
 
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, setting, standing,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, setting, standing, team,
 };
 use crate::conversation::state::{Head, Managed, Member, MessageKind, PERIODS_MAX, State};
+use crate::organisation::sight::Terms;
 
 /// An organisation, as far as its conversations name it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +35,21 @@ pub(super) fn employer(facts: &Facts, caller: AccountId) -> Judged<Organisation>
         Some(Organisation { id: profile.organisation_id?, name })
     });
     found.ok_or_else(|| Refusal::no_permission("Not member of organisation!").into())
+}
+
+/// The organisation under which a conversation of the caller's begins though nobody said so: his own, where it wants that
+/// (accounts.md §9.7).
+///
+/// # Errors
+/// [`Stop::Needs`](super::Stop::Needs) with what must be fetched first.
+pub(super) fn by_default(facts: &Facts, caller: AccountId) -> Judged<Option<Organisation>> {
+    let profiles = facts.profiles(&[caller])?;
+    let employer = profiles.into_iter().find_map(|(_, profile)| profile?.organisation_id);
+    let Some(id) = employer else { return Ok(None) };
+    let wants =
+        |terms: &&Terms| terms.is_open && terms.flags.contains(&OrganisationFlag::CreatePremiumConversations);
+    let terms = facts.organisation(id)?.filter(wants);
+    Ok(terms.map(|terms| Organisation { id, name: terms.name.clone() }))
 }
 
 /// `conv:set_managed`: by the organisation that the caller is in. Where it is so already nothing happens.
@@ -64,6 +81,7 @@ pub(super) fn manage(draft: &mut Draft<'_>, by: &Organisation) -> Judged<()> {
     )?;
     begin_period(&mut draft.head, nr);
     draft.change_facts();
+    draft.log("chat.set_managed", json!({}));
     Ok(())
 }
 
@@ -107,6 +125,7 @@ pub(super) fn release(draft: &mut Draft<'_>, organisation: Organisation) -> Judg
         period.end = Some(nr - 1);
     }
     draft.change_facts();
+    draft.log("chat.set_unmanaged", json!({}));
     Ok(())
 }
 
@@ -117,12 +136,12 @@ pub(super) fn add_admins(
     event: &conv::AddAdmins,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member, _) = admin(state, caller)?;
+    let (head, _, _) = admin(state, caller)?;
     let wanted = membership::named(&event.account_ids)?;
     present(state, &wanted)?;
-    setting::quietly(Ok((head, member)), state, caller, facts, |settings| {
-        let new = wanted.into_iter().filter(|id| !head.settings.admins.contains(id));
-        settings.admins.extend(new);
+    let new: Vec<AccountId> = wanted.into_iter().filter(|id| !head.settings.admins.contains(id)).collect();
+    appoint(Draft::new(state, head.clone(), caller, facts), "chat.add_admins", &new, |admins| {
+        admins.extend(&new);
     })
 }
 
@@ -133,15 +152,31 @@ pub(super) fn remove_admins(
     event: &conv::RemoveAdmins,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member, _) = admin(state, caller)?;
+    let (head, _, _) = admin(state, caller)?;
     let unwanted = membership::named(&event.account_ids)?;
     present(state, &unwanted)?;
     if unwanted.contains(&caller) {
         return Err(Refusal::no_permission("Admins do not remove themselves.").into());
     }
-    setting::quietly(Ok((head, member)), state, caller, facts, |settings| {
-        settings.admins.retain(|id| !unwanted.contains(id));
+    let gone: Vec<AccountId> = unwanted.into_iter().filter(|id| head.settings.admins.contains(id)).collect();
+    appoint(Draft::new(state, head.clone(), caller, facts), "chat.remove_admins", &gone, |admins| {
+        admins.retain(|id| !gone.contains(id));
     })
+}
+
+/// Changes who is an admin, and has it written down.
+fn appoint(
+    mut draft: Draft<'_>,
+    event_type: &str,
+    changed: &[AccountId],
+    change: impl FnOnce(&mut Vec<AccountId>),
+) -> Judged<Decision> {
+    if !changed.is_empty() {
+        change(&mut draft.head.settings.admins);
+        draft.change_facts();
+        draft.log(event_type, json!({ "admin_ids": changed }));
+    }
+    draft.finish(None)
 }
 
 /// `conv:enable_admin_write_only` and its opposite.
@@ -208,6 +243,11 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     if draft.head.settings.is_autojoin == Some(true) {
         draft.head.settings.is_autojoin = Some(false);
     }
+    // Teams go first, each with those who are in through it (conversations.md §6.1).
+    for id in head.teams.clone() {
+        let gone = team::through_alone(&draft, id);
+        team::let_go(&mut draft, id, &gone)?;
+    }
     let members: Vec<AccountId> = draft.present();
     let message = body::text(&body::Kicked {
         members: members.clone(),
@@ -217,6 +257,7 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     });
     membership::put_out(&mut draft, MessageKind::DeleteV1, message, &members)?;
     draft.close_everything()?;
+    draft.log("chat.delete_conversation_by_admin", json!({}));
     let nr = draft.head.show_message_nr;
     let mut decision = draft.finish(None)?;
     let own = decision.news.iter_mut().filter(|(reach, _)| *reach == Reach::Own).map(|(_, news)| news);

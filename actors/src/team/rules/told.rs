@@ -12,7 +12,7 @@ use crate::group::Facts;
 use crate::store::Aggregate;
 use crate::team::MEMBERS_MAX;
 use crate::team::roster::Roster;
-use crate::team::state::{Member, Place, State};
+use crate::team::state::{Change, Member, Place, State};
 
 /// A conversation has it now, or no longer; it knows the team as of some version.
 pub(super) fn placed(
@@ -29,16 +29,22 @@ pub(super) fn placed(
     }
     let (is_there, topic) = (place.is_there, place.topic.clone());
     let is_new = known.is_some_and(|known| known.is_there) != is_there;
-    let mut draft = Draft::new(state, by, head.clone(), facts);
-    draft.is_quiet = true;
-    draft.place(conversation_id, place);
-    if is_new && is_there {
-        let data = json!({ "conversation_ids": [conversation_id], "conversation_topics": [topic] });
-        draft.log("team.add_conversations", data);
-    } else if is_new {
-        draft.head_mut().version_nr += 1;
-    }
-    let mut decision = draft.finish();
+    // What it was made with was written down then, and what goes with it is no change of its own.
+    let is_known = known.is_some_and(Place::is_promised) || head.is_deleted;
+    let mut decision = if is_new && !is_known {
+        let mut draft = Draft::new(state, by, head.clone(), facts);
+        draft.is_quiet = true;
+        draft.place(conversation_id, place);
+        if is_there {
+            let data = json!({ "conversation_ids": [conversation_id], "conversation_topics": [topic] });
+            draft.log("team.add_conversations", data);
+        } else {
+            draft.head_mut().version_nr += 1;
+        }
+        draft.finish()
+    } else {
+        Decision { changes: vec![Change::Place(conversation_id, place)], ..Decision::default() }
+    };
     let is_behind = roster_version < head.version_nr || head.is_deleted;
     if let Some(roster) = Roster::of(state).filter(|_| is_there && is_behind) {
         let staffed = Effect::Staffed { roster, by };
@@ -83,10 +89,8 @@ pub(super) fn discharged(
         }
         // Who leaves the organisation leaves its organisation-wide teams.
         Fate::Removed(id) | Fate::Kicked(id) => {
-            let gone = draft.remove(&[id]);
-            if matches!(fate, Fate::Kicked(_)) {
-                draft.kicked.extend(&gone);
-            }
+            let is_kicked = matches!(fate, Fate::Kicked(_));
+            let gone = if is_kicked { draft.kick(&[id]) } else { draft.remove(&[id]) };
             if !gone.is_empty() {
                 draft.log("team.remove_members", json!({ "member_ids": ids(&gone) }));
             } else if state.members.get(&id).is_some_and(|member| member.is_admin) {
