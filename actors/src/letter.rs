@@ -71,6 +71,11 @@ pub enum About {
         /// His account is closed with it.
         is_closed: bool,
     },
+    /// An admin of the account's organisation has set its password.
+    Password {
+        /// The organisation's name.
+        organisation_name: String,
+    },
     /// An address is to belong to an account.
     Alias {
         /// For the link.

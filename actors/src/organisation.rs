@@ -7,6 +7,7 @@ use rill_proto::id::AccountId;
 use uuid::Uuid;
 
 pub mod changelog;
+pub mod holdings;
 pub mod record;
 pub mod rows;
 mod rules;
@@ -42,6 +43,8 @@ pub enum Order {
         /// Only what is older than this version.
         version_nr: Option<u64>,
     },
+    /// To show what it owes.
+    Billing,
     /// To close.
     Close,
 }

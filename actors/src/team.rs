@@ -7,6 +7,7 @@ use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId}
 
 use crate::account::employment::team_label_id;
 
+pub mod comparison;
 pub mod record;
 pub mod roster;
 pub mod rows;
@@ -27,6 +28,11 @@ pub enum Order {
     Sync {
         /// The conversation.
         conversation_id: Option<ConversationId>,
+    },
+    /// To show itself to an admin of the organisation that manages it.
+    Survey {
+        /// The organisation.
+        organisation_id: OrganisationId,
     },
     /// To come to be.
     Create(Box<Create>),

@@ -18,9 +18,11 @@ mod collect;
 mod config;
 mod credentials;
 mod fetch;
+mod health;
 mod http;
 mod mail;
 mod metrics;
+mod notify;
 mod password;
 mod refuse;
 mod routes;
@@ -85,6 +87,8 @@ enum Command {
         #[arg(long, env = "RILL_STORE", hide_env_values = true)]
         store: String,
     },
+    /// Ask a server whether it is ready: exit status 0 when /readyz says 200, 1 and one line otherwise
+    Health(health::HealthArgs),
     /// Print the version
     Version,
 }
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Restore { file, data, store }) => done(backup::bring_back(&file, &data, &store)),
         Some(Command::MigrateStore { data, store }) => done(store::migrate(&data, &store)),
+        Some(Command::Health(args)) => done(health::ask(args)),
         Some(Command::Version) => {
             // Whoever closed the stream does not want to know.
             let _ = writeln!(std::io::stdout(), "rill {}", env!("CARGO_PKG_VERSION"));

@@ -27,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, cores};
 use crate::fetch::Fetcher;
 use crate::mail::{MailError, Sender};
+use crate::notify::Supervisor;
 use crate::password::Hasher;
 use crate::shutdown::{self, CALLS_WAIT, STORE_WAIT, Signals};
 use crate::socket;
@@ -156,10 +157,12 @@ async fn run(
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
+    let supervisor = Supervisor::start(owners.iter().map(Arbiter::handle).collect(), std::future::ready(()));
     let is_superseded = tokio::select! {
         () = signals.wait() => false,
         () = store.superseded() => true,
     };
+    supervisor.stopping();
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     shutdown::drain(&shared, &handle, signals).await;
     ended(serving, owners).await;

@@ -53,5 +53,7 @@ mod rng;
 mod sessions;
 #[path = "server/slow.rs"]
 mod slow;
+#[path = "server/watched.rs"]
+mod watched;
 #[path = "server/world.rs"]
 mod world;

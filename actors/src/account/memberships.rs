@@ -1,10 +1,12 @@
-//! Which conversations and teams an account has, read from its rows as they are stored; it wakes no owner.
+//! Which conversations, teams and unanswered invitations an account has, read from its rows as they are stored; it wakes no owner.
 //!
 //! Not here: what an account sees in them (each conversation knows).
 
+use bytes::Bytes;
+use rill_proto::classificator::StaffStatus;
 use rill_proto::id::{AccountId, ConversationId, TeamId};
 
-use super::employment::Enlistment;
+use super::employment::{Enlistment, Row};
 use super::state::Membership;
 use crate::conversation::rows::decode;
 use crate::store::{Aggregate, RowKey, Stamp, Store, StoreFault};
@@ -41,6 +43,23 @@ pub async fn teams(store: &dyn Store, account_id: AccountId) -> Result<Vec<TeamI
             && decode::<Enlistment>(&bytes)?.is_member
         {
             found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+/// The `reminder` records of what an account has not answered and still can.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn reminders(store: &dyn Store, account_id: AccountId, now: i64) -> Result<Vec<Bytes>, StoreFault> {
+    let loaded = store.load(Aggregate::Account(account_id)).await?;
+    let mut found = Vec::new();
+    for (key, bytes) in loaded.map(|loaded| loaded.rows).unwrap_or_default() {
+        if let RowKey::Employment(_) = key {
+            let row: Row = decode(&bytes)?;
+            let is_open = row.status() == StaffStatus::Pending && row.expire_time() >= now;
+            found.extend(row.reminder(account_id).filter(|_| is_open));
         }
     }
     Ok(found)

@@ -83,6 +83,13 @@ pub enum Wish {
         /// The reminder.
         reminder_id: Uuid,
     },
+    /// To have another password, as an admin of the account's organisation wants it.
+    GivePassword {
+        /// The organisation.
+        organisation_id: OrganisationId,
+        /// As argon2 writes it.
+        password_hash: String,
+    },
     /// To decline an organisation's invitation, with the letter in his hand.
     Decline {
         /// Of the letter.
@@ -149,6 +156,9 @@ impl Wish {
             }
             Self::Join { organisation_id, reminder_id } => {
                 Ok(rules::employment::join(state, *organisation_id, *reminder_id, facts)?)
+            }
+            Self::GivePassword { organisation_id, password_hash } => {
+                Ok(rules::employment::set_password(state, *organisation_id, password_hash, facts)?)
             }
             Self::Decline { secret } => Ok(letters::decline(state, *secret, facts)?),
             Self::Dismiss { reminder_id } => Ok(rules::employment::dismiss(state, *reminder_id, facts)?),

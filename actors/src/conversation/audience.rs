@@ -29,6 +29,9 @@ use crate::piece::Piece;
 use crate::weight::Weight;
 
 mod message;
+mod org_conv;
+
+pub use org_conv::org_conv;
 
 /// Characters of a conversation's mail address after `conv.`: 70 bits, too many to guess or to meet twice.
 const CMAIL_CHARS: u32 = 14;

@@ -41,6 +41,8 @@ pub fn repeat(state: &State, caller: AccountId, outcome: &Outcome, facts: &Facts
             }));
             Decision { answer, ..Decision::default() }
         }
+        // An organisation's admin may have acted from outside: there is nothing that he is shown.
+        (None, None) if !state.members.contains_key(&caller) => Decision::default(),
         (None, None) => sync::conv_sync(state, caller, InitMode::Full, facts)?,
     };
     decision.identifier = outcome.identifier.clone();

@@ -32,6 +32,7 @@ mod attach;
 mod autojoin;
 pub(in crate::conversation) mod board;
 mod body;
+mod changelog;
 mod conv;
 mod copy;
 mod create;

@@ -437,14 +437,19 @@ impl State {
         pending.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Whether somebody is pending with such a row: he is in himself, or through a managed team (accounts.md §8.1).
+    /// Whether somebody is pending with such a row.
     #[must_use]
     pub fn waits_for(&self, id: AccountId, member: &Member) -> bool {
         let organisation_id = self.head.as_ref().and_then(|head| head.settings.organisation_id);
         let is_asked = organisation_id.is_some_and(|of| member.profile.invited_into.contains(&of));
+        is_asked && self.may_wait_for(id, member)
+    }
+
+    /// Whether somebody with such a row would be, if he were asked: he is in himself, or through a managed team (accounts.md §8.1).
+    #[must_use]
+    pub fn may_wait_for(&self, id: AccountId, member: &Member) -> bool {
         let mut managed = self.teams.values().filter(|team| team.organisation_id.is_some());
-        let is_his = !member.is_by_team || managed.any(|team| team.members.contains(&id));
-        is_asked && member.is_present() && is_his
+        member.is_present() && (!member.is_by_team || managed.any(|team| team.members.contains(&id)))
     }
 
     /// How many inbox messages lie at or below a slot.

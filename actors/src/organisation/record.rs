@@ -17,6 +17,8 @@ pub enum News {
     Header,
     /// Somebody's `org_member`.
     Member(AccountId),
+    /// What it owes.
+    Billing,
     /// An entry of the changelog, with its version.
     Entry(u64, Box<Entry>),
 }
@@ -26,7 +28,7 @@ pub(super) fn audience(state: &State, news: &News) -> Vec<AccountId> {
     match news {
         News::Header => state.active().collect(),
         News::Member(_) => state.active().filter(|id| state.is_admin(*id)).collect(),
-        News::Entry(..) => Vec::new(),
+        News::Billing | News::Entry(..) => Vec::new(),
     }
 }
 
@@ -43,6 +45,10 @@ pub(super) fn record(state: &State, viewer: AccountId, news: &News) -> Option<By
                 is_admin: member.is_admin,
                 inviter_id: member.inviter_id,
             };
+            Some(record::complete(&record).into())
+        }
+        News::Billing => {
+            let record = organisation::Billing { organisation_id: state.id, next_billing_date: () };
             Some(record::complete(&record).into())
         }
         News::Entry(version_nr, entry) => {

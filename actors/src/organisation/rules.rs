@@ -99,6 +99,10 @@ impl Group for State {
                 Ok(decision)
             }
             Order::Changelog { version_nr } => changelog::page(self, caller, *version_nr, facts),
+            Order::Billing => {
+                administered(self, caller)?;
+                Ok(Decision { answer: vec![News::Header, News::Billing], ..Decision::default() })
+            }
             Order::Close => Ok(close::close(self, caller, facts)?),
         }
     }

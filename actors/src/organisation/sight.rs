@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rill_proto::classificator::{OrganisationFlag, OrganisationStatus, StaffStatus};
 use rill_proto::id::{AccountId, OrganisationId};
+use rill_proto::refusal::Refusal;
 
 use super::rows::load;
 use super::state::{Head, State};
@@ -79,6 +80,18 @@ pub async fn terms(store: &dyn Store, id: OrganisationId) -> Result<Option<Terms
         name: head.name,
         flags: head.flags,
     }))
+}
+
+/// An organisation whose admin asks for something.
+///
+/// # Errors
+/// 430 for one that does not exist, 431 for one that is closed, 403 for a caller who is no active admin of it.
+pub fn administered(sight: Option<Sight>, caller: AccountId) -> Result<Sight, Refusal> {
+    let sight = sight.ok_or_else(|| Refusal::not_found("Organisation"))?;
+    if !sight.is_open {
+        return Err(Refusal::no_permission("The organisation is closed."));
+    }
+    if sight.is_admin(caller) { Ok(sight) } else { Err(Refusal::forbidden()) }
 }
 
 /// An organisation as it is stored; `None` when there is none.

@@ -75,6 +75,7 @@ impl Group for State {
     fn order(&self, caller: AccountId, order: &Order, facts: &Facts) -> Judged<Decision> {
         match order {
             Order::Sync { conversation_id } => show::get(self, caller, *conversation_id, facts),
+            Order::Survey { organisation_id } => show::survey(self, caller, *organisation_id, facts),
             Order::Create(wanted) => create::create(self, caller, wanted, facts),
             Order::Configure(wanted) => configure::configure(self, caller, wanted, facts),
             Order::Autojoin => configure::autojoin(self, caller, facts),

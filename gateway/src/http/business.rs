@@ -8,7 +8,9 @@ use std::rc::Rc;
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use rill_actors::account::login::AskOwnContact;
+use rill_actors::account::memberships::reminders;
 use rill_actors::account::wish::Wish;
+use rill_actors::organisation::sight::{administered, sight};
 use rill_actors::organisation::{Call as OrganisationCall, Configure, Order};
 use rill_proto::id::{AccountId, OrganisationId, RequestId};
 use rill_proto::refusal::Refusal;
@@ -23,6 +25,9 @@ use crate::routes::post;
 use crate::velocity::Kind;
 use crate::worker::Worker;
 
+mod conversation;
+mod team;
+
 /// The longest name of an organisation or a team: as long as a person's, and lists must stay readable.
 const NAME_CHARS_MAX: usize = 128;
 
@@ -36,7 +41,12 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(post("/api/business/join/{id}", join));
     config.service(post("/api/business/decline_invite", decline_invite));
     config.service(post("/api/business/decline_invite/{id}", decline_invite));
+    config.service(post("/api/business/sync_billing/{id}", sync_billing));
+    config.service(post("/api/business/reset_password/{id}", reset_password));
     config.service(post("/api/account/click_reminder", click_reminder));
+    config.service(post("/api/account/sync_reminders", sync_reminders));
+    conversation::routes(config);
+    team::routes(config);
 }
 
 /// A call whose answer is a stream of records.
@@ -166,6 +176,27 @@ async fn sync_changelog(call: Call) -> Result<HttpResponse, Refused> {
     ordered(&call, &given, Order::Changelog { version_nr }).await
 }
 
+async fn sync_billing(call: Call) -> Result<HttpResponse, Refused> {
+    let given = call.given()?;
+    ordered(&call, &given, Order::Billing).await
+}
+
+/// An admin gives a member another password; all of his sessions end.
+async fn reset_password(call: Call) -> Result<HttpResponse, Refused> {
+    let given = call.given()?;
+    let caller = call.admit_by_body().await?.account_id;
+    let organisation_id = OrganisationId(call.path_id()?);
+    let node = &call.worker.shared.node;
+    administered(sight(&*node.store, organisation_id).await?, caller)?;
+    let member = given.id("profile_id")?;
+    let member = member.ok_or_else(|| Refused::bad_request("profile_id: an id is needed."))?;
+    let password = given.text("password")?.unwrap_or_default().to_owned();
+    let password_hash = call.worker.shared.hasher.hash(password).await?;
+    let wish = Wish::GivePassword { organisation_id, password_hash };
+    grant(&call.worker, AccountId(member), wish).await?;
+    Ok(answer("{}"))
+}
+
 async fn close(call: Call) -> Result<HttpResponse, Refused> {
     let given = call.given()?;
     ordered(&call, &given, Order::Close).await
@@ -202,4 +233,11 @@ async fn click_reminder(call: Call) -> Result<HttpResponse, Refused> {
     let reminder_id = reminder_id.ok_or_else(|| Refused::bad_request("reminder_id: an id is needed."))?;
     grant(&call.worker, caller, Wish::Dismiss { reminder_id }).await?;
     Ok(answer("{}"))
+}
+
+/// What the caller has not answered.
+async fn sync_reminders(call: Call) -> Result<HttpResponse, Refused> {
+    let caller = call.admit_by_body().await?.account_id;
+    let node = &call.worker.shared.node;
+    Ok(stream(&reminders(&*node.store, caller, node.now_s()).await?))
 }

@@ -86,6 +86,23 @@ pub(super) fn store(given: &Given) -> Planned<'_> {
     Ok(steps.into())
 }
 
+/// What an organisation's admin changes of a conversation: who is in it, what it is called, whose it is.
+pub(super) fn govern(given: &Given) -> Result<Vec<Step<'_>>, Refused> {
+    let mut steps = Vec::new();
+    if given.flag("is_managed")? == Some(true) {
+        steps.push(given.event("conv:set_managed"));
+    }
+    steps.extend(given.has("topic").then(|| given.event("conv:set_topic").takes(&["topic"])));
+    membership(given, &mut steps)?;
+    if given.flag("is_managed")? == Some(false) {
+        steps.push(given.event("conv:set_unmanaged"));
+    }
+    if given.flag("is_deleted_by_admin")? == Some(true) {
+        steps.push(given.event("conv:conv_deleted_by_admin"));
+    }
+    Ok(steps)
+}
+
 fn switches<'a>(given: &'a Given, steps: &mut Vec<Step<'a>>) -> Result<(), Refused> {
     let switches = [
         ("is_autojoin", "conv:conv_enable_autojoin", "conv:conv_disable_autojoin"),

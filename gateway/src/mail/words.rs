@@ -63,6 +63,13 @@ pub(super) fn of(about: &About, public_url: &str) -> Words {
             )
         }
         About::Discharge { organisation_name, is_closed } => discharge(&line(organisation_name), *is_closed),
+        About::Password { organisation_name } => {
+            let text = format!(
+                "An admin of {} has set a new password for your account, and all of its sessions have ended.",
+                line(organisation_name)
+            );
+            ("Your password was changed".to_owned(), text)
+        }
         About::Alias { notification_id, display_name } => {
             let link = link("alias", "confirm_id", notification_id);
             let text = format!(

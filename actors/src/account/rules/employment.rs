@@ -232,6 +232,32 @@ pub fn join(
     }
 }
 
+/// An admin of its organisation gives the account another password: its sessions end, and it is written to.
+///
+/// # Errors
+/// 431 for an account that is not in the organisation, and where its members have no passwords.
+pub fn set_password(
+    state: &State,
+    id: OrganisationId,
+    password_hash: &str,
+    facts: &Facts,
+) -> Result<Decision, Refusal> {
+    let is_in = |row: &&Row| matches!(row.status(), StaffStatus::Active | StaffStatus::Suspended);
+    let row = state.employments.get(&id).filter(is_in);
+    let (Some(row), Some(head)) = (row, &state.head) else {
+        return Err(Refusal::no_permission("Not member of organisation!"));
+    };
+    registration::may_have_password(head)?;
+    let mut head = head.clone();
+    head.password_hash = Some(password_hash.to_owned());
+    head.registration.has_password = true;
+    head.stamp = facts.stamp;
+    let mut decision = Decision { changes: vec![Change::Head(head)], ..Decision::default() };
+    registration::end(&mut decision, state, |_| true, "an admin has changed the password");
+    letters::tell_password(&mut decision, state, row, facts);
+    Ok(decision)
+}
+
 /// The account declines what a reminder is about. Declined already: nothing more.
 ///
 /// # Errors
@@ -253,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::account::rules::replay::*;
+    use crate::letter::About;
     use crate::store::Stamp;
 
     const ACME: OrganisationId = OrganisationId(Uuid::from_u128(0x0F));
@@ -359,6 +386,25 @@ mod tests {
         let decision = replay.apply(&Effect::Employed(said(StaffStatus::Suspended, 6)));
         assert_eq!(decision.ends.as_ref().map(|ends| ends.tokens.len()), Some(2));
         assert!(replay.head().duty.is_suspended && replay.state.tokens.is_empty());
+    }
+
+    #[test]
+    fn an_admin_of_its_organisation_and_of_no_other_gives_it_another_password() {
+        let mut replay = Replay::alice();
+        let give = |id| move |state: &State, facts: &Facts| set_password(state, id, "new", facts);
+        replay.apply(&Effect::Employed(said(StaffStatus::Pending, 5)));
+        let refused = Err(Refusal::no_permission("Not member of organisation!"));
+        assert_eq!(ask(&mut replay, give(ACME)), refused, "he has not joined");
+        replay.apply(&Effect::Employed(said(StaffStatus::Active, 6)));
+        assert_eq!(ask(&mut replay, give(OTHER)), refused);
+        let decision = ask(&mut replay, give(ACME)).unwrap();
+        assert_eq!(decision.ends.as_ref().map(|ends| ends.tokens.len()), Some(2));
+        assert_eq!(replay.head().password_hash.as_deref(), Some("new"));
+        let [(_, Effect::Mail { letter })] = &decision.effects[..] else { panic!("{:?}", decision.effects) };
+        assert_eq!(letter.about, About::Password { organisation_name: "Acme".to_owned() });
+        let flags = BTreeSet::from([OrganisationFlag::EnforceNoPassword]);
+        replay.apply(&Effect::Employed(Employment { flags, ..said(StaffStatus::Active, 7) }));
+        assert_eq!(ask(&mut replay, give(ACME)).unwrap_err().status, 431);
     }
 
     #[test]

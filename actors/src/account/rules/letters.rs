@@ -329,6 +329,13 @@ pub(super) fn discharge(decision: &mut Decision, state: &State, row: &Row, facts
     send(decision, state, &head.profile.email, about, facts);
 }
 
+/// Says that an admin of its organisation has given the account another password.
+pub(super) fn tell_password(decision: &mut Decision, state: &State, row: &Row, facts: &Facts) {
+    let Some(head) = &state.head else { return };
+    let about = About::Password { organisation_name: row.said.organisation_name.clone() };
+    send(decision, state, &head.profile.email, about, facts);
+}
+
 /// Declines an organisation's invitation with the letter in hand.
 ///
 /// # Errors

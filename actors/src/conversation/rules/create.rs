@@ -6,13 +6,13 @@ use rill_proto::classificator::{ConvType, InitMode};
 use rill_proto::event::conv;
 use rill_proto::id::{AccountId, SectionId, TeamId};
 use rill_proto::refusal::Refusal;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::account::profile::Profile;
+use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, managed, membership, team,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, managed, membership, team,
 };
 use crate::conversation::state::{Head, Managed, MessageKind, Section, SectionSubtype, Settings, State};
 use crate::team::sight::Sight;
@@ -129,8 +129,15 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan<'_>, facts: &Fa
     }
     draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
     draft.contacts = others;
-    if plan.organisation.is_some() {
-        draft.log("chat.create_conversation", json!({ "member_ids": draft.present() }));
+    if let Some(organisation) = &plan.organisation {
+        let members = draft.present();
+        let deed = Deed {
+            organisation_id: organisation.id,
+            is_managed: true,
+            event_type: "chat.create_conversation",
+            about: Some(("member_ids", &members)),
+        };
+        changelog::tell(&mut draft, &deed);
     }
     for team in plan.teams {
         team::take_in(&mut draft, team, "team_ids")?;

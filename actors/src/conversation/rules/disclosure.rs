@@ -30,7 +30,8 @@ pub(super) fn conversation(
     facts: &Facts,
 ) -> Judged<Decision> {
     let targets = Targets { account_ids: event.account_ids.as_deref(), team_ids: event.team_ids.as_deref() };
-    let (head, member) = standing::manager(state, caller)?;
+    let (head, member) = standing::member(state, caller)?;
+    standing::manager(state, caller, facts)?;
     let draft = Draft::new(state, head.clone(), caller, facts);
     disclose(draft, &targets, member.join_message_nr)
 }
@@ -43,7 +44,8 @@ pub(super) fn message(
     facts: &Facts,
 ) -> Judged<Decision> {
     let targets = Targets { account_ids: event.account_ids.as_deref(), team_ids: event.team_ids.as_deref() };
-    let (head, member) = standing::manager(state, caller)?;
+    let (head, member) = standing::member(state, caller)?;
+    standing::manager(state, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     let nr = number(event.message_nr);
     let is_his = member.sees(nr) || nr < member.join_message_nr;

@@ -19,14 +19,13 @@ use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Re
 use crate::conversation::state::{Change, Head, Member, Message, MessageKind, Run, Section, Slot, State};
 use crate::effect::Effect;
 use crate::file::Attached;
-use crate::organisation::changelog::Entry;
 use crate::store::Aggregate;
 use crate::team::roster::Roster;
 
-mod charge;
 mod people;
 mod places;
 mod stored;
+mod teams;
 
 /// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
 /// hardly any answer waits for the store; who is further behind sees it by `fw_message_nr` and syncs forward.
@@ -45,8 +44,6 @@ pub(super) struct Draft<'a> {
     sections: Vec<(SectionId, Section)>,
     places: BTreeMap<u64, Option<Place>>,
     teams: BTreeMap<TeamId, Option<Roster>>,
-    /// What the organisation that manages it is to write down.
-    entries: Vec<Entry>,
     /// The sections that are told of, changed or not.
     pub(super) sections_told: Vec<SectionId>,
     /// Consequences for other aggregates.
@@ -94,7 +91,6 @@ impl<'a> Draft<'a> {
             sections: Vec::new(),
             places: BTreeMap::new(),
             teams: BTreeMap::new(),
-            entries: Vec::new(),
             sections_told: Vec::new(),
             effects: Vec::new(),
             soft: Vec::new(),
@@ -414,7 +410,7 @@ impl<'a> Draft<'a> {
             identifier["message_nr"] = message_nr.into();
         }
         let effects = self.effects.iter().cloned().chain(self.assignments()).chain(self.stored());
-        let effects = effects.chain(self.placed()).chain(self.charged()).collect();
+        let effects = effects.chain(self.placed()).collect();
         let soft = self.soft.clone();
         Decision { changes: self.into_changes(), effects, soft, identifier, answer, news }
     }

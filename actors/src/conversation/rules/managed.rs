@@ -7,11 +7,11 @@ use rill_proto::classificator::{InitMode, OrganisationFlag};
 use rill_proto::event::conv;
 use rill_proto::id::{AccountId, OrganisationId};
 use rill_proto::refusal::Refusal;
-use serde_json::json;
 
+use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, membership, setting, standing, team,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, membership, setting, standing, team,
 };
 use crate::conversation::state::{Head, Managed, Member, MessageKind, PERIODS_MAX, State};
 use crate::organisation::sight::Terms;
@@ -81,7 +81,8 @@ pub(super) fn manage(draft: &mut Draft<'_>, by: &Organisation) -> Judged<()> {
     )?;
     begin_period(&mut draft.head, nr);
     draft.change_facts();
-    draft.log("chat.set_managed", json!({}));
+    let deed = Deed { organisation_id: by.id, is_managed: true, event_type: "chat.set_managed", about: None };
+    changelog::tell(draft, &deed);
     Ok(())
 }
 
@@ -97,8 +98,15 @@ pub(super) fn begin_period(head: &mut Head, begin: u64) {
 
 /// `conv:set_unmanaged`.
 pub(super) fn set_unmanaged(state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
-    let (head, _, organisation) = admin(state, caller)?;
+    let (head, organisation) = admin(state, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
+    let deed = Deed {
+        organisation_id: organisation.id,
+        is_managed: false,
+        event_type: "chat.set_unmanaged",
+        about: None,
+    };
+    changelog::tell(&mut draft, &deed);
     release(&mut draft, organisation)?;
     draft.finish(None)
 }
@@ -125,7 +133,6 @@ pub(super) fn release(draft: &mut Draft<'_>, organisation: Organisation) -> Judg
         period.end = Some(nr - 1);
     }
     draft.change_facts();
-    draft.log("chat.set_unmanaged", json!({}));
     Ok(())
 }
 
@@ -136,13 +143,14 @@ pub(super) fn add_admins(
     event: &conv::AddAdmins,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _, _) = admin(state, caller)?;
+    let (head, organisation) = admin(state, caller, facts)?;
     let wanted = membership::named(&event.account_ids)?;
     present(state, &wanted)?;
-    let new: Vec<AccountId> = wanted.into_iter().filter(|id| !head.settings.admins.contains(id)).collect();
-    appoint(Draft::new(state, head.clone(), caller, facts), "chat.add_admins", &new, |admins| {
-        admins.extend(&new);
-    })
+    let decision = setting::quietly(Ok(head), state, caller, facts, |settings| {
+        let new = wanted.iter().filter(|id| !head.settings.admins.contains(id));
+        settings.admins.extend(new);
+    })?;
+    Ok(appointed(decision, state, caller, facts, (organisation.id, "chat.add_admins", &wanted)))
 }
 
 /// `conv:remove_admins`: of anybody but oneself.
@@ -152,31 +160,29 @@ pub(super) fn remove_admins(
     event: &conv::RemoveAdmins,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _, _) = admin(state, caller)?;
+    let (head, organisation) = admin(state, caller, facts)?;
     let unwanted = membership::named(&event.account_ids)?;
     present(state, &unwanted)?;
     if unwanted.contains(&caller) {
         return Err(Refusal::no_permission("Admins do not remove themselves.").into());
     }
-    let gone: Vec<AccountId> = unwanted.into_iter().filter(|id| head.settings.admins.contains(id)).collect();
-    appoint(Draft::new(state, head.clone(), caller, facts), "chat.remove_admins", &gone, |admins| {
-        admins.retain(|id| !gone.contains(id));
-    })
+    let decision = setting::quietly(Ok(head), state, caller, facts, |settings| {
+        settings.admins.retain(|id| !unwanted.contains(id));
+    })?;
+    Ok(appointed(decision, state, caller, facts, (organisation.id, "chat.remove_admins", &unwanted)))
 }
 
-/// Changes who is an admin, and has it written down.
-fn appoint(
-    mut draft: Draft<'_>,
-    event_type: &str,
-    changed: &[AccountId],
-    change: impl FnOnce(&mut Vec<AccountId>),
-) -> Judged<Decision> {
-    if !changed.is_empty() {
-        change(&mut draft.head.settings.admins);
-        draft.change_facts();
-        draft.log(event_type, json!({ "admin_ids": changed }));
-    }
-    draft.finish(None)
+/// What was decided of admins, and told to the organisation.
+fn appointed(
+    mut decision: Decision,
+    state: &State,
+    caller: AccountId,
+    facts: &Facts,
+    (organisation_id, event_type, ids): (OrganisationId, &'static str, &[AccountId]),
+) -> Decision {
+    let deed = Deed { organisation_id, is_managed: true, event_type, about: Some(("admin_ids", ids)) };
+    changelog::append(&mut decision, state, caller, facts, &deed);
+    decision
 }
 
 /// `conv:enable_admin_write_only` and its opposite.
@@ -186,8 +192,8 @@ pub(super) fn admin_write_only(
     caller: AccountId,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, member, _) = admin(state, caller)?;
-    setting::quietly(Ok((head, member)), state, caller, facts, |settings| {
+    let (head, _) = admin(state, caller, facts)?;
+    setting::quietly(Ok(head), state, caller, facts, |settings| {
         if settings.is_admin_write_only.unwrap_or(false) != on {
             settings.is_admin_write_only = Some(on);
         }
@@ -202,11 +208,10 @@ pub(super) fn kick(
     event: &conv::KickMembers,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _) = standing::member(state, caller)?;
-    if head.settings.organisation_id.is_none() {
+    if standing::member(state, caller).is_ok_and(|(head, _)| head.settings.organisation_id.is_none()) {
         return Err(Refusal::no_permission("Can not kick from an unmanaged conv!").into());
     }
-    let (_, _, organisation) = admin(state, caller)?;
+    let (head, organisation) = admin(state, caller, facts)?;
     let mut kicked = membership::named(&event.account_ids)?;
     kicked.retain(|id| *id != caller && state.members.get(id).is_some_and(Member::is_present));
     let mut draft = Draft::new(state, head.clone(), caller, facts);
@@ -233,7 +238,7 @@ pub(super) fn put_out(draft: &mut Draft<'_>, from: Organisation, kicked: &[Accou
 
 /// `conv:conv_deleted_by_admin`: everybody is out, and everything is closed but the message that says so.
 pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
-    let (head, _, organisation) = admin(state, caller)?;
+    let (head, organisation) = admin(state, caller, facts)?;
     if !head.is_deletable {
         let what = "Only a conversation that was begun as a managed one is deleted by its admins.";
         return Err(Refusal::no_permission(what).into());
@@ -248,6 +253,13 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
         let gone = team::through_alone(&draft, id);
         team::let_go(&mut draft, id, &gone)?;
     }
+    let deed = Deed {
+        organisation_id: organisation.id,
+        is_managed: false,
+        event_type: "chat.delete_conversation_by_admin",
+        about: None,
+    };
+    changelog::tell(&mut draft, &deed);
     let members: Vec<AccountId> = draft.present();
     let message = body::text(&body::Kicked {
         members: members.clone(),
@@ -257,7 +269,6 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     });
     membership::put_out(&mut draft, MessageKind::DeleteV1, message, &members)?;
     draft.close_everything()?;
-    draft.log("chat.delete_conversation_by_admin", json!({}));
     let nr = draft.head.show_message_nr;
     let mut decision = draft.finish(None)?;
     let own = decision.news.iter_mut().filter(|(reach, _)| *reach == Reach::Own).map(|(_, news)| news);
@@ -270,23 +281,23 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     Ok(decision)
 }
 
-/// The caller and the conversation, for what is its admins' alone.
+/// The conversation and who manages it, for what is its admins' alone.
 ///
 /// # Errors
-/// As [`standing::member`], and `no_permission` for who is no admin, and where no organisation manages it.
-fn admin(state: &State, caller: AccountId) -> Result<(&Head, &Member, Organisation), Refusal> {
-    let (head, member) = standing::member(state, caller)?;
-    let organisation = organisation(state, head)
-        .ok_or_else(|| Refusal::no_permission("No organisation manages this conversation."))?;
-    let (head, member) = standing::admin(head, caller, member)?;
-    Ok((head, member, organisation))
+/// As [`standing::manager`], and `no_permission` where no organisation manages it.
+fn admin<'s>(state: &'s State, caller: AccountId, facts: &Facts) -> Judged<(&'s Head, Organisation)> {
+    let head = standing::manager(state, caller, facts)?;
+    let organisation = organisation(state, head, facts);
+    let none = || Refusal::no_permission("No organisation manages this conversation.");
+    Ok((head, organisation.ok_or_else(none)?))
 }
 
 /// The organisation that manages a conversation, called as its people are told that it is called.
-pub(super) fn organisation(state: &State, head: &Head) -> Option<Organisation> {
+pub(super) fn organisation(state: &State, head: &Head, facts: &Facts) -> Option<Organisation> {
     let id = head.settings.organisation_id?;
-    let profiles = state.members.values().map(|member| &member.profile);
-    let own = profiles.filter(|profile| profile.organisation_id == Some(id));
+    let members = state.members.values().map(|member| &member.profile);
+    let fetched = facts.profiles.values().flatten();
+    let own = members.chain(fetched).filter(|profile| profile.organisation_id == Some(id));
     let newest = own.max_by_key(|profile| profile.version);
     let name = newest.and_then(|profile| profile.organisation_name.clone());
     Some(Organisation { id, name: name.unwrap_or_default() })

@@ -8,7 +8,7 @@ use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 
 use crate::account::profile::Profile;
-use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{
     Decision, Facts, Header, Judged, Keys, News, Reach, body, disclosure, standing,
 };
@@ -30,7 +30,7 @@ pub(super) fn add(
     event: &conv::AddMembers,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _) = standing::manager(state, caller)?;
+    let head = standing::manager(state, caller, facts)?;
     let wanted = named(&event.account_ids)?;
     let outside: Vec<AccountId> = wanted
         .into_iter()
@@ -70,7 +70,7 @@ fn state_addition(draft: &mut Draft<'_>, added: &[AccountId]) -> Judged<(u64, i6
         return Ok((newest_nr, newest.posted_time));
     }
     let message = body::text(&body::Members { members: added.to_vec() });
-    let nr = draft.post(MessageKind::Add, Post { message, ..Post::default() })?;
+    let nr = draft.say(MessageKind::Add, message)?;
     Ok((nr, draft.facts.now))
 }
 
@@ -136,9 +136,11 @@ pub(super) fn enter(
         disclosure::open(&mut member, disclosure::giver(draft));
     }
     draft.tell_tasks(account_id, true);
+    // Who acts from outside is nobody's contact by that.
+    let is_met = draft.member(draft.caller).is_some_and(Member::is_present);
     let effect = Effect::Joined {
         conversation_id: draft.state.conversation_id,
-        by: draft.caller,
+        by: if is_met { draft.caller } else { account_id },
         profile_version: member.profile.version,
         version: stamp,
     };
@@ -191,7 +193,7 @@ pub(super) fn remove(
     event: &conv::RemoveMembers,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _) = standing::manager(state, caller)?;
+    let head = standing::manager(state, caller, facts)?;
     let removed: Vec<AccountId> = named(&event.account_ids)?
         .into_iter()
         .filter(|id| state.members.get(id).is_some_and(Member::is_present))

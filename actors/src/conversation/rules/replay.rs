@@ -468,16 +468,16 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             }
             Effect::Stored { bytes, .. } => format!("{} stored {bytes}", name(target)),
             Effect::Fetch(wanted) => format!("{} fetches {}", name(target), wanted.name),
+            Effect::Managed { is_managed, entries, .. } => {
+                let types: Vec<&str> = entries.iter().map(|entry| entry.event_type.as_str()).collect();
+                format!("organisation manages {is_managed}: {}", types.join(", "))
+            }
             Effect::Attached { uploads } => format!("{} attached {}", name(target), uploads.len()),
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
             Effect::Placed { is_there, roster_version, .. } => {
                 format!("team placed {is_there}, as of {roster_version}")
-            }
-            Effect::Managed { is_managed, entries, .. } => {
-                let entries: Vec<&str> = entries.iter().map(|entry| entry.event_type.as_str()).collect();
-                format!("organisation manages {is_managed}: {}", entries.join(", "))
             }
             Effect::Profile { .. }
             | Effect::Labelled { .. }

@@ -4,11 +4,10 @@
 
 use rill_proto::event::conv;
 use rill_proto::id::AccountId;
-use rill_proto::refusal::Refusal;
 
-use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, body, standing};
-use crate::conversation::state::{Head, Member, MessageKind, Settings, State};
+use crate::conversation::state::{Head, MessageKind, Settings, State};
 
 /// A switch of the whole conversation.
 pub(super) struct Switch {
@@ -65,7 +64,7 @@ impl Switch {
     /// # Errors
     /// As [`standing::manager`].
     pub(super) fn turn(&self, on: bool, state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
-        let (head, _) = standing::manager(state, caller)?;
+        let head = standing::manager(state, caller, facts)?;
         let mut draft = Draft::new(state, head.clone(), caller, facts);
         if (self.is_on)(&head.settings) == on {
             return draft.finish(None);
@@ -73,7 +72,7 @@ impl Switch {
         (self.put)(&mut draft.head.settings, on);
         let (kind, sysmsg_text) = self.said[usize::from(on)];
         let message = body::text(&body::Said { sysmsg_text });
-        draft.post(kind, Post { message, ..Post::default() })?;
+        draft.say(kind, message)?;
         draft.change_facts();
         draft.finish(None)
     }
@@ -86,7 +85,7 @@ pub(super) fn set_type(
     event: &conv::SetType,
     facts: &Facts,
 ) -> Judged<Decision> {
-    quietly(standing::manager(state, caller), state, caller, facts, |settings| {
+    quietly(standing::manager(state, caller, facts), state, caller, facts, |settings| {
         settings.mk_conv_type = event.mk_conv_type;
     })
 }
@@ -98,7 +97,7 @@ pub(super) fn set_default_call_room(
     event: &conv::SetDefaultCallRoom,
     facts: &Facts,
 ) -> Judged<Decision> {
-    quietly(standing::manager(state, caller), state, caller, facts, |settings| {
+    quietly(standing::manager(state, caller, facts), state, caller, facts, |settings| {
         let room = event.default_call_room.to_string();
         if !room.is_empty() || settings.default_call_room.is_some() {
             settings.default_call_room = Some(room);
@@ -108,13 +107,13 @@ pub(super) fn set_default_call_room(
 
 /// Changes what is set without a message: the header says it.
 pub(super) fn quietly(
-    by: Result<(&Head, &Member), Refusal>,
+    may: Judged<&Head>,
     state: &State,
     caller: AccountId,
     facts: &Facts,
     change: impl FnOnce(&mut Settings),
 ) -> Judged<Decision> {
-    let (head, _) = by?;
+    let head = may?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     change(&mut draft.head.settings);
     if draft.head.settings != head.settings {

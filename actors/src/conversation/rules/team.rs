@@ -26,9 +26,9 @@ pub(super) const TEAMS_MAX: usize = 50;
 
 /// `conv:add_team`: whoever of it is not in yet joins. It is in already: nothing happens.
 pub(super) fn add(state: &State, caller: AccountId, id: TeamId, facts: &Facts) -> Judged<Decision> {
-    let (head, member) = manager(state, caller)?;
+    let (head, profile) = manager(state, caller, facts)?;
     let team = one(facts, id)?;
-    may_use(team, caller, &member.profile)?;
+    may_use(team, caller, profile)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     if head.teams.contains(&id) {
         return draft.finish(None);
@@ -40,9 +40,9 @@ pub(super) fn add(state: &State, caller: AccountId, id: TeamId, facts: &Facts) -
 
 /// `conv:remove_team`: whoever is in through it alone goes, but for the one who asks. It is not in: nothing happens.
 pub(super) fn remove(state: &State, caller: AccountId, id: TeamId, facts: &Facts) -> Judged<Decision> {
-    let (head, member) = manager(state, caller)?;
+    let (head, profile) = manager(state, caller, facts)?;
     let team = one(facts, id)?;
-    may_use(team, caller, &member.profile)?;
+    may_use(team, caller, profile)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     if !head.teams.contains(&id) {
         return draft.finish(None);
@@ -61,18 +61,29 @@ fn one(facts: &Facts, id: TeamId) -> Judged<&Sight> {
     Ok(teams.first().copied().ok_or_else(|| Refusal::not_found("Team"))?)
 }
 
-/// A present member who may change which teams are in: as for members and settings; where an organisation manages the
-/// conversation he must be in it as well.
+/// The conversation, for who may change which teams are in, and what is known of him: as for members and settings; a member of
+/// one that an organisation manages must be in the organisation as well.
 ///
 /// # Errors
 /// As [`standing::manager`], and `no_permission` for an outsider.
-fn manager(state: &State, caller: AccountId) -> Result<(&Head, &Member), Refusal> {
-    let (head, member) = standing::member(state, caller)?;
-    let manager = head.settings.organisation_id;
-    if manager.is_some() && member.profile.organisation_id != manager {
-        return Err(Refusal::no_permission("Not member of organisation!"));
+fn manager<'a>(state: &'a State, caller: AccountId, facts: &'a Facts) -> Judged<(&'a Head, &'a Profile)> {
+    let present = standing::member(state, caller).ok();
+    if let Some((head, member)) = present
+        && let manager @ Some(_) = head.settings.organisation_id
+        && member.profile.organisation_id != manager
+    {
+        return Err(Refusal::no_permission("Not member of organisation!").into());
     }
-    standing::manager(state, caller)
+    let head = standing::manager(state, caller, facts)?;
+    let profile = match present {
+        Some((_, member)) => &member.profile,
+        None => facts
+            .profiles(&[caller])?
+            .into_iter()
+            .find_map(|(_, profile)| profile)
+            .ok_or_else(Refusal::not_member)?,
+    };
+    Ok((head, profile))
 }
 
 /// # Errors

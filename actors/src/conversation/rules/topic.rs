@@ -3,7 +3,7 @@
 use rill_proto::event::conv;
 use rill_proto::id::AccountId;
 
-use crate::conversation::rules::draft::{Draft, Post};
+use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, body, standing};
 use crate::conversation::state::{MessageKind, State};
 
@@ -14,7 +14,7 @@ pub(super) fn set(
     event: &conv::SetTopic,
     facts: &Facts,
 ) -> Judged<Decision> {
-    let (head, _) = standing::manager(state, caller)?;
+    let head = standing::manager(state, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     if *event.topic == *head.topic {
         return draft.finish(None);
@@ -37,7 +37,7 @@ fn state_topic(draft: &mut Draft<'_>, topic: &str) -> Judged<u64> {
         return draft.revise(newest_nr, |message| message.message = text);
     }
     let message = body::text(&body::Topic { topic: topic.to_owned() });
-    draft.post(MessageKind::Topic, Post { message, ..Post::default() })
+    draft.say(MessageKind::Topic, message)
 }
 
 /// The body with another topic in it; `None` where topics are not merged.

@@ -1,6 +1,6 @@
 //! `team:get`, and the call that is the same: who may know of a team, and how much (accounts.md §8.6).
 
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, OrganisationId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 
@@ -29,6 +29,23 @@ pub(super) fn get(
     };
     let identifier = json!({ "team_id": state.id });
     Ok(Decision { identifier, answer: vec![news], ..Decision::default() })
+}
+
+/// All of it, for an admin of the organisation that manages it.
+///
+/// # Errors
+/// 430 for one that does not exist, is gone, or is not that organisation's.
+pub(super) fn survey(
+    state: &State,
+    caller: AccountId,
+    organisation_id: OrganisationId,
+    facts: &Facts,
+) -> Judged<Decision> {
+    let head = existing(state)?;
+    if head.organisation_id != Some(organisation_id) || !administers(head, caller, facts)? {
+        return Err(Refusal::not_found("Team").into());
+    }
+    Ok(Decision { answer: vec![News::Managed], ..Decision::default() })
 }
 
 /// Whether somebody is an active admin of the organisation that manages it.

@@ -106,6 +106,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// What was made or changed.
+    pub(crate) fn conversation_id(&self) -> Option<Uuid> {
+        self.conversation_id
+    }
+
     /// Another event followed; its records are newer.
     fn extend(&mut self, next: Self) {
         self.account_id = next.account_id.or(self.account_id);
@@ -179,13 +184,7 @@ impl<'a> Legacy<'a> {
     async fn go(&self, given: &Given, plan: Plan<'_>) -> Result<Value, Stopped> {
         let behind = plan.behind(given);
         let Plan { steps, wishes, form, is_lenient } = plan;
-        let mut outcome = Outcome::default();
-        for (at, step) in steps.into_iter().enumerate() {
-            match self.take(at, step, &mut outcome).await {
-                Err(Stopped::ByRule(_)) if is_lenient => {}
-                taken => taken?,
-            }
-        }
+        let mut outcome = self.take_all(steps, is_lenient).await?;
         for wish in wishes {
             grant(&self.call.worker, self.login.account_id, wish).await?;
         }
@@ -198,6 +197,22 @@ impl<'a> Legacy<'a> {
         }
         self.echo(&outcome);
         Ok(body(form, outcome, self.client_req_id))
+    }
+
+    /// Submits events, one behind the other; the first that is refused ends it.
+    pub(crate) async fn carry(&self, steps: Vec<Step<'_>>) -> Result<Outcome, Stopped> {
+        self.take_all(steps, false).await
+    }
+
+    async fn take_all(&self, steps: Vec<Step<'_>>, is_lenient: bool) -> Result<Outcome, Stopped> {
+        let mut outcome = Outcome::default();
+        for (at, step) in steps.into_iter().enumerate() {
+            match self.take(at, step, &mut outcome).await {
+                Err(Stopped::ByRule(_)) if is_lenient => {}
+                taken => taken?,
+            }
+        }
+        Ok(outcome)
     }
 
     /// Submits a step, and again for as long as its list goes on.

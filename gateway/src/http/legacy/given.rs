@@ -24,6 +24,11 @@ impl Given {
         Self { id, body }
     }
 
+    /// The same, of a conversation that its path does not name as such.
+    pub(crate) fn on(self, conversation_id: Uuid) -> Self {
+        Self { id: Some(conversation_id), ..self }
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.body.contains_key(key)
     }

@@ -51,7 +51,7 @@ pub(in crate::conversation::rules) fn staffed(
     if !coming.is_empty() {
         bring(&mut draft, now, &coming)?;
     }
-    match managed::organisation(state, head) {
+    match managed::organisation(state, head, facts) {
         Some(from) if !kicked.is_empty() => {
             if !gone.is_empty() {
                 put_out(&mut draft, now, &gone)?;
