@@ -22,6 +22,9 @@ const ASKED: usize = 2;
 
 const PASSWORD: &str = "a long enough password";
 
+/// An id that belongs to nothing.
+const NOBODYS_ID: &str = "00000000-0000-0000-0000-000000000000";
+
 #[test]
 fn everybody_may_what_the_table_says() {
     let folder = tempfile::tempdir().unwrap();
@@ -202,12 +205,18 @@ impl Stage {
             }
             self.names.bind(word, &id);
         }
+        if params.contains("$own_team") {
+            let team = json!({"team_name": "Own", "is_managed": false});
+            let answer = who.http_post("/api/team/create", team)?;
+            let team = list(&answer.json, "stream").into_iter().next().unwrap_or_default();
+            let id = text(&team, "team_id");
+            self.names.bind("$own_team", if id.is_empty() { NOBODYS_ID } else { id });
+        }
         if params.contains("$label") {
             let answer = who.http_post("/api/label/store", json!({"label": "Work"}))?;
             let label = list(&answer.json, "stream").into_iter().next().unwrap_or_default();
             let id = text(&label, "label_id");
-            self.names
-                .bind("$label", if id.is_empty() { "00000000-0000-0000-0000-000000000000" } else { id });
+            self.names.bind("$label", if id.is_empty() { NOBODYS_ID } else { id });
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Stored { .. }
         | Effect::Employed(_)
         | Effect::Enlisted { .. }
+        | Effect::Retired { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }
         | Effect::Answered { .. }
@@ -73,6 +74,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Stored { .. }
         | Effect::Employed(_)
         | Effect::Enlisted { .. }
+        | Effect::Retired { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }
         | Effect::Answered { .. }

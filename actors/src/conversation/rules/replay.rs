@@ -490,6 +490,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Detached { .. }
             | Effect::Employed(_)
             | Effect::Enlisted { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
             | Effect::Founded { .. }
             | Effect::Answered { .. }

@@ -53,6 +53,18 @@ pub(super) fn placed(
     decision
 }
 
+/// Somebody in it has closed his account.
+pub(super) fn retired(state: &State, id: AccountId, facts: &Facts) -> Decision {
+    let Some(head) = state.head.as_ref().filter(|head| !head.is_deleted) else { return Decision::default() };
+    let mut draft = Draft::new(state, id, head.clone(), facts);
+    let gone = draft.remove(&[id]);
+    if gone.is_empty() {
+        return Decision::default();
+    }
+    draft.log("team.remove_members", json!({ "member_ids": ids(&gone) }));
+    draft.finish()
+}
+
 /// The organisation that manages it has somebody more or less, or is closed.
 pub(super) fn discharged(
     state: &State,
@@ -175,6 +187,32 @@ mod tests {
             replay.apply(&fate(Fate::Settled(CAROL)));
             assert!(replay.state.members.get(&CAROL).is_none_or(|member| !member.is_pending));
         }
+    }
+
+    #[test]
+    fn who_closes_his_account_is_in_it_no_more() {
+        let mut replay = managed(false);
+        replay.apply(&place(true, 1, 5));
+        let decision = replay.apply(&Effect::Retired { account_id: BOB });
+        assert_eq!(replay.state.present().collect::<Vec<_>>(), [ALICE]);
+        assert!(staffed(&decision)[0].members.iter().eq([&ALICE]));
+        assert!(!replay.apply(&Effect::Retired { account_id: BOB }).is_durable());
+    }
+
+    #[test]
+    fn what_it_was_made_with_is_no_change_of_its_own_when_it_is_there() {
+        let mut replay = employed();
+        let conversations = vec![(HERE, "Lunch".to_owned())];
+        let decision = make(&mut replay, ALICE, Create { conversations, ..core(&[BOB]) }).unwrap();
+        let Some((_, Effect::Managed { entries, .. })) = decision.effects.last() else { panic!("no entry") };
+        assert_eq!(entries[0].event_data["conversation_topics"], json!(["Lunch"]));
+        assert!(staffed(&decision).is_empty(), "it is not there yet");
+        let sight = crate::team::sight::Sight::of(&replay.state).unwrap();
+        assert!(sight.promised.contains(&HERE) && !sight.conversations[&HERE]);
+        let placed = replay.apply(&place(true, 1, 5));
+        assert!(placed.effects.is_empty() && placed.news.is_empty());
+        assert!(replay.state.conversations[&HERE].is_there);
+        assert_eq!(replay.state.head.as_ref().unwrap().version_nr, 1);
     }
 
     #[test]

@@ -291,7 +291,7 @@ fn what_admins_delete_loses_its_teams_first() {
     let decision = replay.ask(ALICE, event("conv:conv_deleted_by_admin", json!({}))).unwrap();
     assert_eq!([3, 4].map(|nr| replay.message(nr).kind), [MessageKind::KickTeam, MessageKind::DeleteV1]);
     assert_eq!((&replay.body(4)["members"], replay.message(4).inbox_nr), (&json!([ALICE]), 1));
-    let log = "organisation manages true: chat.delete_conversation_by_admin";
+    let log = "organisation manages false: chat.delete_conversation_by_admin";
     assert!(effects(&decision).contains(&log.to_owned()), "{:?}", effects(&decision));
     assert_eq!(replay.head().teams, []);
 }
