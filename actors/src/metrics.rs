@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
+    ($all:ident, $(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
         /// Counters that only rise, since the node started.
         #[derive(Debug, Default)]
-        pub struct Metrics {
+        pub struct $all {
             $(#[doc = $doc] pub $name: Counter,)+
         }
 
-        impl Metrics {
+        impl $all {
             /// Name, description and value of each.
             pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
                 [$((stringify!($name), $doc, self.$name.get())),+].into_iter()
@@ -18,6 +18,7 @@ macro_rules! counters {
         }
     };
 }
+pub(crate) use counters;
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -37,6 +38,7 @@ impl Counter {
 }
 
 counters! {
+    Metrics,
     #[doc = "Events that were carried out."]
     events_done,
     #[doc = "Events that were refused."]

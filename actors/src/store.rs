@@ -281,11 +281,15 @@ pub trait Store: Send + Sync + 'static {
     /// bring it back.
     fn settle(&self, effect: EffectId);
 
-    /// The highest stamp that any append had: those of this opening, and all that were there when it was opened.
+    /// The highest stamp that any append had: those of this opening, all that were there when it was opened, and those of
+    /// the openings that it has ended.
     fn last_stamp(&self) -> Stamp;
 
     /// The epoch of this opening.
     fn epoch(&self) -> Epoch;
+
+    /// The epochs of all openings that have not ended: who may write. This opening's own is among them until it ends.
+    fn open_epochs(&self) -> StoreFuture<Vec<Epoch>>;
 
     /// Ends the epoch of an opening, this one or another. When it answers, appends of that epoch have taken effect or never
     /// will. Ending what has ended is no error.

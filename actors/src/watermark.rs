@@ -69,6 +69,24 @@ impl Watermark {
         last.saturating_sub(self.current())
     }
 
+    /// Somebody else has issued this stamp, or has told it: all that are issued here from now on are higher.
+    ///
+    /// What was stamped so far stays what holds the watermark back; it does not rise by this alone.
+    pub fn observe(&self, stamp: Stamp) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.last = open.last.max(stamp);
+    }
+
+    /// The clock goes on: where nothing is open the watermark follows it, so that a node with nothing to do does not hold
+    /// back how far everybody may be told to be.
+    pub fn tick(&self, now_us: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.last = open.last.max(now_us);
+        if open.stamps.is_empty() {
+            self.current.store(open.last, Ordering::Release);
+        }
+    }
+
     fn done(&self, stamp: Stamp) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(at) = open.stamps.binary_search_by_key(&stamp, |(issued, _)| *issued) {
@@ -106,6 +124,32 @@ mod tests {
         assert_eq!(watermark.issue(50).stamp(), 101);
         assert_eq!(watermark.issue(200).stamp(), 200);
         assert_eq!(watermark.issue(200).stamp(), 201);
+    }
+
+    #[test]
+    fn stamps_are_above_all_that_was_heard_of() {
+        let watermark = Watermark::new(100);
+        watermark.observe(500);
+        watermark.observe(300);
+        assert_eq!(watermark.current(), 100, "nothing was handed over");
+        assert_eq!(watermark.issue(200).stamp(), 501);
+        assert_eq!(watermark.current(), 501, "and that was dropped at once");
+    }
+
+    #[test]
+    fn with_nothing_open_the_watermark_follows_the_clock() {
+        let watermark = Watermark::new(0);
+        watermark.tick(50);
+        assert_eq!(watermark.current(), 50);
+        let open = watermark.issue(60);
+        watermark.tick(70);
+        assert_eq!(watermark.current(), 50, "a change is under way");
+        drop(open);
+        assert_eq!(watermark.current(), 70, "the clock had reached that while it was");
+        assert_eq!(watermark.issue(65).stamp(), 71, "and nothing is stamped at or below it any more");
+        watermark.observe(200);
+        watermark.tick(100);
+        assert_eq!(watermark.current(), 200);
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod boards;
 mod crash;
 #[path = "wire/elsewhere.rs"]
 mod elsewhere;
+#[path = "server/employment.rs"]
+mod employment;
 #[path = "server/ends.rs"]
 mod ends;
 #[path = "server/fetch.rs"]

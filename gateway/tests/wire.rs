@@ -14,6 +14,7 @@
 //! | `people alice bob alice.phone` | who is there, each a fresh account and connected; `alice.phone` is one more login of alice |
 //! | `alice> conv:create {…}` | submits an event and waits for its answer |
 //! | `alice again> conv:create {…}` | the same with the `client_req_id` of alice's last event |
+//! | `alice 9 times> conv:create {…}` | submits it nine times, and looks at the last answer; those before it must be 200 |
 //! | `alice> POST team/sync/${t} {…}` | makes the HTTP call below `/api/`, with alice's token and ticket, and waits for its answer |
 //! | `→ 200 {…}` | the outcome of the event above, and its `identifier` in full; a line that every event needs |
 //! | `→ 200 {…} cursor $next` | the same, and the `sync_cursor` that it goes on from; `null` at the end of a list |

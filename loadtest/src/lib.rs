@@ -1,7 +1,7 @@
 //! A client of the wire, its picture of what the server sent, and a load that verifies itself.
 //!
 //! Owns: the blocking client used by the integration tests ([`user`], [`socket`], [`poll`], [`session`]), the client's cache and the
-//! judgements on it ([`picture`]), server processes under test ([`server`], [`postgres`]), and the load harness: what is to be done ([`scenario`]), by
+//! judgements on it ([`picture`]), server processes under test ([`server`], [`postgres`], [`redis`]), and the load harness: what is to be done ([`scenario`]), by
 //! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), what came of it ([`outcome`], [`report`]), and all of it in one
 //! run ([`suite`]).
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
@@ -21,6 +21,7 @@ pub mod poll;
 pub mod postgres;
 pub mod process;
 pub mod record;
+pub mod redis;
 pub mod report;
 pub mod scenario;
 pub mod server;

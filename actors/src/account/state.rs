@@ -46,6 +46,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Whether others may see when it writes and what it reads: as it wants, unless its organisation wants otherwise.
+    pub fn settle_privacy(&mut self) {
+        self.profile.is_private = self.settings.is_full_privacy == Some(true) && !self.duty.is_present;
+    }
+
     /// With everything but the profile as it is in the beginning.
     #[must_use]
     pub fn of(profile: Profile, stamp: Stamp) -> Self {

@@ -229,7 +229,12 @@ pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
             let is_private = member.profile.is_private || other.is_some_and(|other| other.profile.is_private);
             member.is_present() && *account_id != viewer && !is_private
         }
-        News::Contact(account_id) => *account_id != viewer,
+        News::Contact(account_id) => {
+            // Who has left met nobody who came later.
+            let other = state.members.get(account_id);
+            let has_met = |frozen: &Frozen| other.is_some_and(|other| other.had_come_by(frozen.message_nr));
+            *account_id != viewer && member.frozen.as_ref().is_none_or(has_met)
+        }
         News::Section(_) | News::Tasks { .. } | News::Pins { .. } => member.is_present(),
         News::Lock { message_nr, .. } => member.is_present() && state.shows(member, *message_nr),
     }

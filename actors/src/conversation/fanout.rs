@@ -165,6 +165,13 @@ impl Stage<'_> {
                 continue;
             }
             let lanes: Vec<&Lane> = match reach {
+                Reach::Left => {
+                    let left = self.state.members.iter().filter(|(_, member)| !member.is_present());
+                    for (account_id, _) in left.filter(|(_, member)| !member.is_deleted) {
+                        self.tell_aside(*account_id, None, &told, &mut items);
+                    }
+                    continue;
+                }
                 Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
                 // Who was removed just now is told so aside, and nothing else.
                 Reach::Others => self

@@ -451,6 +451,9 @@ pub enum Reach {
     Others,
     /// All sessions of one account, member or not.
     Account(AccountId),
+    /// All sessions of those who have left and have it in their lists: of what they know nothing stands still but what happens
+    /// here, so that they hear of the people whom they met.
+    Left,
     /// Sessions of other members that activated the conversation (conversations.md §8).
     Activated,
 }

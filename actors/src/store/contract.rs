@@ -47,6 +47,7 @@ macro_rules! contract_tests {
             claims::an_overlong_key_is_refused_and_stops_nothing,
             epochs::each_opening_has_an_epoch_above_those_before,
             epochs::what_is_handed_over_after_the_epoch_has_ended_is_fenced,
+            epochs::an_opening_is_among_the_open_ones_until_it_ends,
             epochs::ending_the_epoch_of_another_opening_leaves_this_one_alone,
             rows::consequences_wait_until_they_are_settled,
             rows::slots_are_read_in_both_directions_within_limits,

@@ -73,6 +73,10 @@ impl Store for Counted {
         self.store.epoch()
     }
 
+    fn open_epochs(&self) -> StoreFuture<Vec<Epoch>> {
+        self.store.open_epochs()
+    }
+
     fn fence(&self, epoch: Epoch) -> StoreFuture<()> {
         self.store.fence(epoch)
     }

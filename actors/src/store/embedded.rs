@@ -274,6 +274,11 @@ impl Store for Embedded {
         self.shared.epoch
     }
 
+    fn open_epochs(&self) -> StoreFuture<Vec<Epoch>> {
+        let own = (!self.shared.is_fenced()).then_some(self.shared.epoch);
+        ready(self.shared.check().map(|()| own.into_iter().collect()))
+    }
+
     fn fence(&self, epoch: Epoch) -> StoreFuture<()> {
         let (tell, told) = oneshot::channel();
         self.shared.queue.push(Order::Fence(epoch, tell));

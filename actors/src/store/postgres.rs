@@ -301,9 +301,26 @@ impl Store for Postgres {
         self.shared.epoch
     }
 
+    fn open_epochs(&self) -> StoreFuture<Vec<Epoch>> {
+        let shared = Arc::clone(&self.shared);
+        self.answer(async move {
+            let rows = shared.readers.ask(Query::OpenEpochs, &[]).await?;
+            Ok(rows.iter().map(|row| number(row.get(0))).collect())
+        })
+    }
+
     fn fence(&self, epoch: Epoch) -> StoreFuture<()> {
         let shared = Arc::clone(&self.shared);
-        self.answer(async move { shared.readers.ask(Query::Fence, &[&signed(epoch)]).await.map(drop) })
+        self.answer(async move {
+            let rows = shared.readers.ask(Query::Fence, &[&signed(epoch)]).await?;
+            let stamps = rows.iter().map(|row| number(row.get(0)));
+            shared.last_stamp.fetch_max(stamps.max().unwrap_or(0), Ordering::AcqRel);
+            if epoch == shared.epoch {
+                // Wanted here, so nothing to complain of.
+                shared.over.send_replace(true);
+            }
+            Ok(())
+        })
     }
 
     fn secret(&self) -> [u8; 32] {

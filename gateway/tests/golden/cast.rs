@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rill_loadtest::failure::Failure;
 use rill_loadtest::picture::Picture;
-use rill_loadtest::record::{Record, kind, list, text};
+use rill_loadtest::record::{Record, kind, list};
 use rill_loadtest::server::Server;
 use rill_loadtest::session::{ANSWER_WAIT, Answer, Event};
 use rill_loadtest::socket::Socket;
@@ -118,10 +118,6 @@ impl World {
             names.bind(&format!("@{}.email", person.name), &person.user.email);
         }
         let mut world = Self { people, names, conversation_ids: Vec::new() };
-        let team = json!({"team_name": "Crew", "account_ids": [world.person("dave").user.account_id]});
-        let made = world.person("alice").call("team/create", team)?.ok("team/create")?;
-        let team = list(&made.json, "stream").into_iter().next().unwrap_or_default();
-        world.names.bind("$team", text(&team, "team_id"));
         let own = world.person("alice").fresh()?;
         own.records("label").for_each(|label| world.names.learn(label));
         Ok(world)

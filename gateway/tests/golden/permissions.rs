@@ -142,7 +142,7 @@ impl Stage {
         if ["member", "passive", "left", "kicked", "admin"].contains(&role) {
             ids.push(who.account_id.clone());
         }
-        let is_managed = ["kicked", "admin"].contains(&role);
+        let is_managed = ["kicked", "admin", "org admin", "other org"].contains(&role);
         let params = json!({"topic": "Garden", "account_ids": ids, "is_managed": is_managed});
         let made = done(&self.alice, &[("conv:create", params)])?;
         let (request, stream) = &made[0];

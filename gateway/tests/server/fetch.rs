@@ -25,7 +25,12 @@ fn ask(session: &mut Socket, url: &str, upload_id: &str) {
 }
 
 fn outcome(session: &mut Socket, upload_id: &str) -> Record {
-    let key = format!("/{upload_id}");
+    outcome_in(session, "", upload_id)
+}
+
+/// What comes of a file that was asked for in a conversation.
+fn outcome_in(session: &mut Socket, conversation_id: &str, upload_id: &str) -> Record {
+    let key = format!("{conversation_id}/{upload_id}");
     session
         .wait_for(&format!("outcome of {upload_id}"), Duration::from_secs(60), &mut |picture| {
             picture.record("upload", &key).is_some_and(|upload| text(upload, "status") != "pending")
@@ -107,6 +112,32 @@ fn what_servers_do_to_us_has_bounds() {
     assert_fails(&mut session, "http://127.0.0.2:1/", "The server cannot be reached.");
     let left = std::fs::read_dir(world.server.data_dir().join("files/incoming")).unwrap().count();
     assert_eq!(left, 0, "what was refused left nothing");
+    world.assert_no_errors();
+}
+
+#[test]
+fn what_there_is_no_room_for_is_not_kept() {
+    let args = [&SETTING[..], &["--storage-quota-bytes", "20"]].concat();
+    let world = World::start(&args);
+    let elsewhere = Elsewhere::start(ALLOWED).unwrap();
+    let ann = world.person("Ann");
+    let mut session = ann.connect(0).unwrap();
+    let url = format!("{}/a.txt", elsewhere.url());
+    let asked = json!({"file_url": url, "file_name": "", "file_size": 21});
+    assert_eq!(session.request("account:upload_external", asked).unwrap().status_code(), 507);
+    assert_eq!(text(&fetched(&mut session, &url), "status"), "success");
+    // The second one of 14 bytes; its size was not said.
+    let params = json!({"topic": "Far"});
+    let made = session.request("conv:create", params).unwrap();
+    let id = made.conversation_id().to_owned();
+    let wanted = json!({"conversation_id": id, "file_url": url, "file_name": "", "upload_id": "second"});
+    session.request("conv:upload_external", wanted).unwrap().done().unwrap();
+    let upload = outcome_in(&mut session, &id, "second");
+    assert_eq!(
+        (text(&upload, "status"), text(&upload, "error")),
+        ("failure", "The file has more than 6 bytes.")
+    );
+    assert!(!upload.contains_key("upload_url"));
     world.assert_no_errors();
 }
 

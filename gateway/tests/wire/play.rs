@@ -147,7 +147,15 @@ impl Scene {
 
     fn act(&mut self, step: &Step) -> Result<(), Complaint> {
         match &step.deed {
-            Deed::Ask { who, urn, params, is_repeat } => self.ask(who, urn, params, *is_repeat),
+            Deed::Ask { who, urn, params, is_repeat, times } => {
+                for _ in 1..*times {
+                    self.ask(who, urn, params, false)?;
+                    if !self.answer.is_done() {
+                        return self.done(200, &Value::Null);
+                    }
+                }
+                self.ask(who, urn, params, *is_repeat)
+            }
             Deed::Call { who, path, body } => self.call(who, path, body),
             Deed::Put { who, name, content } => self.put(who, name, content),
             Deed::Get { who, path } => self.get(who, path),

@@ -37,6 +37,8 @@ pub(crate) enum Deed {
         urn: String,
         params: Value,
         is_repeat: bool,
+        /// How often, each time as another request; all but the last must be carried out.
+        times: usize,
     },
     /// An HTTP call: the path below `/api/`, and its body.
     Call {
@@ -183,12 +185,16 @@ impl Script {
                 Some(("POST", call)) => post(who, call),
                 Some(("PUT", file)) => put(who, file),
                 Some(("GET", path)) => Ok(Deed::Get { who, path: path.trim().to_owned() }),
-                Some(_) | None => ask(who, rest, false),
+                Some(_) | None => ask(who, rest, false, 1),
             };
         }
         let who = self.known(head)?;
         if let Some(event) = rest.strip_prefix("again> ") {
-            return ask(who, event, true);
+            return ask(who, event, true, 1);
+        }
+        if let Some((times, event)) = rest.split_once(" times> ") {
+            let times = times.parse().ok().filter(|times| *times > 0);
+            return ask(who, event, false, times.ok_or("how many times")?);
         }
         match rest.split_once(' ').unwrap_or((rest, "")) {
             ("connects", "") => Ok(Deed::Connect(who)),
@@ -243,10 +249,10 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-fn ask(who: String, event: &str, is_repeat: bool) -> Result<Deed, String> {
+fn ask(who: String, event: &str, is_repeat: bool, times: usize) -> Result<Deed, String> {
     let (urn, params) = event.split_once(' ').ok_or("an event and its params")?;
     let params = object(params)?;
-    Ok(Deed::Ask { who, urn: urn.to_owned(), params, is_repeat })
+    Ok(Deed::Ask { who, urn: urn.to_owned(), params, is_repeat, times })
 }
 
 fn put(who: String, file: &str) -> Result<Deed, String> {

@@ -43,6 +43,7 @@ fn nonsense_is_refused() -> Result<(), Complaint> {
         "alice> POST team/create {}\nalice> POST team/create {}",
         "→ two hundred",
         "alice dances",
+        "alice no times> conv:create {}",
         "alice header $c wide 3",
         "alice holds $c two",
         "alice< conv {} having x",

@@ -38,7 +38,7 @@ events! {
     "delete" Delete {} => {
         by: Account, identifier: "account_id",
         others: "nobody; a letter with a link goes out, and what the link does closes the account",
-        refused: "431 business_logic: a member of an organisation",
+        refused: "430 not_possible: a member of an organisation; 431 business_logic: five letters within the hour",
     }
 
     /// Take a flag out of the caller's own set; a flag that is not there is a success.

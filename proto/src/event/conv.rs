@@ -500,7 +500,7 @@ events! {
     } => {
         by: Member, identifier: "conversation_id upload_id",
         others: "own sessions: upload, when it is here or has failed",
-        refused: "400 invalid_call: no address of the web; 507 quota_full: no room left",
+        refused: "400 invalid_call: no address of the web",
     }
 }
 

@@ -25,6 +25,7 @@ fn put(state: &State, id: OrganisationId, row: Row, facts: &Facts) -> Decision {
         let asked = |(of, row): (OrganisationId, &Row)| (row.status() == StaffStatus::Pending).then_some(of);
         let others = state.employments.iter().filter(|(of, _)| **of != id).map(|(of, row)| (*of, row));
         new.profile.invited_into = others.chain([(id, &row)]).filter_map(asked).collect();
+        new.settle_privacy();
         if status == StaffStatus::Closed && head.profile.status == AccountStatus::Active {
             decision = registration::closed(state, new, facts);
         } else if new != *head {
@@ -279,6 +280,8 @@ mod tests {
 
     use super::*;
     use crate::account::rules::replay::*;
+    use crate::account::rules::settings;
+    use crate::account::settings::Switches;
     use crate::letter::About;
     use crate::store::Stamp;
 
@@ -377,6 +380,24 @@ mod tests {
         assert!(duty.has_no_password && duty.is_hidden && !duty.is_present);
         replay.apply(&Effect::Employed(Employment { is_admin: true, version: 6, ..bound }));
         assert!(!replay.head().duty.has_no_password);
+    }
+
+    #[test]
+    fn who_kept_to_himself_is_seen_as_long_as_his_organisation_wants_it() {
+        let mut replay = Replay::alice();
+        let privately = Switches { is_full_privacy: Some(true), ..Switches::default() };
+        let switch = |state: &State, facts: &Facts| settings::switch(state, privately, facts);
+        let decision = replay.judge(switch).unwrap();
+        replay.carry_out(&decision);
+        assert!(replay.head().profile.is_private);
+        let flags = BTreeSet::from([OrganisationFlag::EnforcePresence]);
+        let bound = Employment { flags, ..said(StaffStatus::Active, 5) };
+        replay.apply(&Effect::Employed(bound.clone()));
+        assert!(!replay.head().profile.is_private, "conversations are to hear of it");
+        assert_eq!(replay.head().settings.is_full_privacy, Some(true), "what he wants is kept");
+        assert_eq!(replay.judge(switch).unwrap_err().status, 431);
+        replay.apply(&Effect::Employed(Employment { version: 6, ..said(StaffStatus::Active, 6) }));
+        assert!(replay.head().profile.is_private);
     }
 
     #[test]

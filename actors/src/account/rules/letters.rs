@@ -351,7 +351,7 @@ pub fn decline(state: &State, secret: Uuid, facts: &Facts) -> Result<Decision, R
 /// Sets the password of whoever has answered a letter; all of his sessions end.
 ///
 /// # Errors
-/// 431 when the letter is not good any more.
+/// 431 when the letter is not good any more, and where the account's organisation wants no passwords.
 pub fn set_password(
     state: &State,
     secret: Uuid,
@@ -361,6 +361,7 @@ pub fn set_password(
     let notice = open(state, secret, facts)?;
     let head = state.head.as_ref().filter(|head| head.profile.status == AccountStatus::Active);
     let mut head = head.filter(|_| notice.purpose == Purpose::Reset).ok_or_else(expired)?.clone();
+    registration::may_have_password(&head)?;
     head.password_hash = Some(password_hash.to_owned());
     head.registration.has_password = true;
     head.stamp = facts.stamp;

@@ -284,13 +284,17 @@ fn edit_canned(state: &State, event: &my_message::EditCanned, facts: &Facts) -> 
 
 #[cfg(test)]
 mod tests {
+    use rill_proto::id::MessageId;
     use rill_proto::refusal::Refusal;
     use serde_json::{Value, json};
+    use uuid::Uuid;
 
     use crate::account::board::record::Told;
+    use crate::account::board::{Place, TASKS_MAX, Task};
     use crate::account::rules::board_replay::*;
     use crate::account::upload;
     use crate::effect::Assignment;
+    use crate::weight::Weight;
 
     #[test]
     fn new_tasks_stand_on_top_of_the_default_section() {
@@ -312,6 +316,21 @@ mod tests {
         for event in [add_todo("  \n"), edit_body(task, " ")] {
             assert_eq!(replay.ask(event).unwrap_err().status, 400);
         }
+    }
+
+    #[test]
+    fn a_board_that_is_full_takes_no_more() {
+        let mut replay = Replay::alice();
+        let first = replay.task("one");
+        let task = replay.state.board.task(first).cloned().unwrap();
+        replay.state.board.fold_task(first, None);
+        for (nr, weight) in Weight::anew(TASKS_MAX).enumerate() {
+            let place = task.place.map(|place| Place { weight, ..place });
+            let id = MessageId(Uuid::from_u128(nr as u128));
+            replay.state.board.fold_task(id, Some(&Task { place, ..task.clone() }));
+        }
+        assert_eq!(replay.state.board.tasks_standing(), TASKS_MAX);
+        assert_eq!(replay.ask(add_todo("more")).unwrap_err().status, 431);
     }
 
     #[test]

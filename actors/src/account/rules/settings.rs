@@ -86,9 +86,9 @@ pub(in crate::account) fn switch(state: &State, wanted: Switches, facts: &Facts)
     change(state, facts, |head| {
         let settings = &mut head.settings;
         settings.is_full_privacy = wanted.is_full_privacy.or(settings.is_full_privacy);
-        head.profile.is_private = settings.is_full_privacy == Some(true);
         settings.is_newsletter_disabled = wanted.is_newsletter_disabled.or(settings.is_newsletter_disabled);
         settings.is_automute_enabled = wanted.is_automute_enabled.unwrap_or(settings.is_automute_enabled);
+        head.settle_privacy();
     })
 }
 

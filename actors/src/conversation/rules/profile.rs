@@ -41,6 +41,7 @@ pub fn profile_changed(
     let mut draft = Draft::new(state, head.clone(), account_id, facts);
     draft.put_member(account_id, member);
     draft.contacts = vec![account_id];
+    draft.aside.push((Reach::Left, News::Contact(account_id)));
     if is_closed {
         return membership::depart(draft, MessageKind::Leave, String::new(), &[account_id]);
     }
@@ -66,6 +67,7 @@ fn moved(
     let mut draft = Draft::new(state, head.clone(), account_id, facts);
     draft.put_member(account_id, member.clone());
     draft.contacts = vec![account_id];
+    draft.aside.push((Reach::Left, News::Contact(account_id)));
     if let Some(profile) = profile.filter(|_| !is_in) {
         let message = body::text(&body::Members { members: vec![owner] });
         let nr = draft.post(MessageKind::Add, Post { message, ..Post::default() })?;
@@ -95,11 +97,13 @@ fn shown(state: &State, head: &Head, account_id: AccountId, mut member: Member, 
     let is_seen = !is_unseen;
     if is_seen {
         decision.news.push((Reach::Others, News::Contact(account_id)));
+        decision.news.push((Reach::Left, News::Contact(account_id)));
     } else {
         member.profile_stamp = before.map_or(0, |before| before.profile_stamp);
     }
     let was_private = before.is_some_and(|before| before.profile.is_private);
     if was_private && !member.profile.is_private && member.is_present() {
+        member.shown_stamp = facts.stamp;
         decision.news.push((Reach::Others, News::Activity(account_id)));
     }
     let is_renamed = is_seen && head.topic.is_empty() && member.is_present();
@@ -147,6 +151,24 @@ mod tests {
 
     fn renamed(replay: &Replay, version: u64) -> Profile {
         Profile { version, display_name: "Robert".to_owned(), ..replay.profiles[&BOB].clone() }
+    }
+
+    #[test]
+    fn who_has_left_hears_of_those_whom_he_met() {
+        let mut replay = Replay::with(&[BOB, CHARLIE]);
+        replay.ask(CHARLIE, leave()).unwrap();
+        replay.ask(ALICE, add(&[DON])).unwrap();
+        let (new, horizon) = (renamed(&replay, 2), replay.stamp);
+        let decision = replay.profile_changed(BOB, &new);
+        assert_eq!(told(&decision, Reach::Left), ["contact bob"]);
+        assert!(may_see(&replay.state, CHARLIE, &News::Contact(BOB)));
+        assert_eq!(lines(&replay.catch_up(CHARLIE, horizon)), ["contact bob"], "as after a reconnect");
+        let new = Profile { version: 2, ..replay.profiles[&DON].clone() };
+        replay.profile_changed(DON, &new);
+        assert!(!may_see(&replay.state, CHARLIE, &News::Contact(DON)), "he came later");
+        let closed = Profile { version: 3, status: AccountStatus::Closed, ..replay.profiles[&BOB].clone() };
+        let decision = replay.profile_changed(BOB, &closed);
+        assert_eq!(told(&decision, Reach::Left), ["contact bob"]);
     }
 
     #[test]

@@ -51,3 +51,13 @@ pub(crate) async fn ending_the_epoch_of_another_opening_leaves_this_one_alone(pl
     store.fence(u64::MAX).await.unwrap();
     append(&*store, head(chat(1), 1, "two")).await.unwrap();
 }
+
+pub(crate) async fn an_opening_is_among_the_open_ones_until_it_ends(place: &impl Place) {
+    let earlier = place.open();
+    assert_eq!(earlier.open_epochs().await.unwrap(), [earlier.epoch()]);
+    earlier.fence(earlier.epoch()).await.unwrap();
+    assert!(earlier.open_epochs().await.unwrap().is_empty());
+    drop(earlier);
+    let store = place.open();
+    assert_eq!(store.open_epochs().await.unwrap(), [store.epoch()]);
+}

@@ -129,6 +129,11 @@ impl Shared {
         }
     }
 
+    /// Whether the epoch is over.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Acquire)
+    }
+
     /// Refuses when the store has failed before.
     pub(super) fn check(&self) -> Result<(), StoreFault> {
         self.failed.get().cloned().map_or(Ok(()), Err)
@@ -178,7 +183,7 @@ fn write(
                 verdicts.push(verdict);
             }
             Order::Settle(effect) => pending.remove(Space::Outbox, keys::effect(*effect)),
-            Order::Fence(epoch, _) if *epoch == shared.epoch => shared.fenced.store(true, Ordering::Relaxed),
+            Order::Fence(epoch, _) if *epoch == shared.epoch => shared.fenced.store(true, Ordering::Release),
             // The lock on the folder has ended every other one.
             Order::Fence(..) => {}
         }

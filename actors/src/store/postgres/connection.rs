@@ -133,9 +133,12 @@ queries! {
     Sweep = "DELETE FROM rill_holder WHERE key IN (
             SELECT key FROM rill_holder WHERE key < '\\x02'::bytea AND stamp <= $1
             ORDER BY stamp LIMIT $2 FOR UPDATE SKIP LOCKED)";
-    /// Ends an epoch and keeps the highest stamp that it had. Waits for what the epoch is writing.
+    /// Whose epochs go on.
+    OpenEpochs = "SELECT DISTINCT epoch FROM rill_node ORDER BY epoch";
+    /// Ends an epoch and keeps the highest stamp that it had, which it answers. Waits for what the epoch is writing.
     Fence = "WITH gone AS (DELETE FROM rill_node WHERE epoch = $1 RETURNING stamp)
-        UPDATE rill_meta SET last_stamp = GREATEST(last_stamp, (SELECT COALESCE(MAX(stamp), 0) FROM gone))";
+        UPDATE rill_meta SET last_stamp = GREATEST(last_stamp, (SELECT COALESCE(MAX(stamp), 0) FROM gone))
+        RETURNING last_stamp";
     /// Whether an epoch goes on.
     IsOn = "SELECT 1 FROM rill_node WHERE epoch = $1";
 }

@@ -212,7 +212,10 @@ fn a_node_that_is_taken_for_dead_writes_nothing_with_its_old_epoch_and_joins_aga
     let [dead, alive] = [Postgres::join(&part.url).unwrap(), Postgres::join(&part.url).unwrap()];
     block_on(append(&*dead, Append { stamp: 900, ..head(chat(1), 0, "one") })).unwrap();
     block_on(append(&*alive, head(chat(2), 0, "beside it"))).unwrap();
+    assert_eq!(block_on(alive.open_epochs()).unwrap(), [dead.epoch(), alive.epoch()]);
     block_on(alive.fence(dead.epoch())).unwrap();
+    assert_eq!(block_on(alive.open_epochs()).unwrap(), [alive.epoch()]);
+    assert_eq!(alive.last_stamp(), 900, "who ends an epoch knows how far it got");
     let fenced = Err(AppendError::Fenced { epoch: dead.epoch() });
     assert_eq!(block_on(append(&*dead, head(chat(1), 1, "late"))), fenced);
     block_on(dead.superseded());
