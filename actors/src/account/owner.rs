@@ -163,6 +163,7 @@ impl Account {
             | Effect::Mail { .. }
             | Effect::Alias { .. }
             | Effect::Detached { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
             | Effect::Placed { .. }
             | Effect::Founded { .. }
