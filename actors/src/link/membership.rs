@@ -483,7 +483,7 @@ impl Membership {
             (peer.received, peer.kept) = (0, Vec::new());
             self.peers.insert(epoch, peer);
         }
-        before.into_keys().for_each(|epoch| drop(self.fencing.remove(&epoch)));
+        self.fencing.retain(|epoch| !before.contains_key(epoch));
         self.highest = self.highest.max(round);
         (self.kept_bytes, self.echoed) = (0, None);
         self.proposal = View { round, nodes };
