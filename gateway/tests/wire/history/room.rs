@@ -3,7 +3,7 @@
 //!
 //! Not here: the server, whose answers it is compared with ([`super`]).
 
-use super::act::{Act, chosen, topic};
+use super::act::{Act, TEAM, chosen, topic};
 use rill_loadtest::record::{Record, number, text};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,8 @@ struct Member {
     read: u64,
     is_mark_unread: Option<bool>,
     is_passive: bool,
+    /// He came with the team, and nobody has brought him in otherwise.
+    is_by_team: bool,
 }
 
 /// The conversation.
@@ -44,6 +46,7 @@ pub(super) struct Room {
     topic: &'static str,
     /// What is set.
     settings: BTreeSet<&'static str>,
+    has_team: bool,
 }
 
 impl Room {
@@ -56,6 +59,7 @@ impl Room {
             members: BTreeMap::new(),
             topic,
             settings: BTreeSet::new(),
+            has_team: false,
         };
         founders.iter().for_each(|who| room.enter(*who, 1));
         room.say(founders[0], "create");
@@ -98,10 +102,16 @@ impl Room {
     }
 
     fn enter(&mut self, who: usize, nr: u64) {
-        let newcomer =
-            || Member { runs: Vec::new(), send: 0, read: 0, is_mark_unread: None, is_passive: false };
+        let newcomer = || Member {
+            runs: Vec::new(),
+            send: 0,
+            read: 0,
+            is_mark_unread: None,
+            is_passive: false,
+            is_by_team: false,
+        };
         let member = self.members.entry(who).or_insert_with(newcomer);
-        member.is_passive = false;
+        (member.is_passive, member.is_by_team) = (false, false);
         member.send = nr;
         // A passive member is one already, and is active again.
         if member.runs.last().is_none_or(|run| run.1.is_some()) {
@@ -169,6 +179,7 @@ impl Room {
                 self.open_text(who, self.pick(at)).is_some_and(|line| may_turn(line, state))
             }
             Act::Set(..) => is_in,
+            Act::Team(_) => is_in && TEAM.contains(&who),
             Act::Join => is_in || self.settings.contains("autojoin"),
             Act::Idle("conv:get") | Act::Shelve(..) => self.knows(who),
             Act::Idle(_) | Act::Alert(_) => is_in,
@@ -238,6 +249,7 @@ impl Room {
                 self.depart(who, &gone);
             }
             Act::Leave => self.depart(who, &[who]),
+            Act::Team(urn) => self.staff(who, urn == "conv:add_team"),
             Act::Topic(word) => {
                 if topic(word) != self.topic {
                     self.topic = topic(word);
@@ -284,6 +296,27 @@ impl Room {
         if !gone.is_empty() {
             let nr = self.say(who, if gone == [who] { "leave" } else { "kick" });
             gone.iter().for_each(|who| self.exit(*who, nr));
+        }
+    }
+
+    /// The team comes with whoever of it is not in, or goes with whoever is in by it, but for the one who takes it out.
+    fn staff(&mut self, who: usize, comes: bool) {
+        if self.has_team == comes {
+            return;
+        }
+        self.has_team = comes;
+        let nr = self.say(who, if comes { "add_teamV2" } else { "kick_team" });
+        for of_it in TEAM {
+            let is_by_team = self.members.get(&of_it).is_some_and(|member| member.is_by_team);
+            if comes && !self.is_in(of_it) {
+                self.enter(of_it, nr);
+                self.members.entry(of_it).and_modify(|member| member.is_by_team = true);
+            } else if !comes && self.is_in(of_it) && is_by_team && of_it != who {
+                self.exit(of_it, nr);
+            }
+        }
+        if !comes {
+            self.members.entry(who).and_modify(|member| member.is_by_team = false);
         }
     }
 
