@@ -13,6 +13,9 @@ pub(super) const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 /// Their sessions: Alice has two.
 pub(super) const SESSIONS: usize = PEOPLE.len() + 1;
 
+/// Who works for the organisation; the first is its admin.
+pub(super) const STAFF: [usize; 3] = [0, 1, 2];
+
 /// How many conversations there are.
 pub(super) const ROOMS: usize = 3;
 
@@ -66,6 +69,16 @@ pub(super) enum Act {
     Set(&'static str, &'static str, bool),
     /// Comes in by the link.
     Join,
+    /// Opens earlier messages, from one on or all that he sees, to some.
+    Disclose(Option<u64>, usize),
+    /// Takes the conversation out of his list.
+    Forget,
+    /// Puts some out, with what they could read since it was managed.
+    Kick(usize),
+    /// Puts it under the organisation, or sets it free.
+    Manage(&'static str),
+    /// Makes some admins, or takes that from them.
+    Appoint(&'static str, usize),
     /// Sets how he is alerted.
     Alert(&'static str),
     /// Does what moves no counter.
@@ -80,7 +93,7 @@ pub(super) enum Act {
 type Draw = fn(&mut Rng) -> Act;
 
 /// How often each kind is drawn.
-const WEIGHTS: [(u64, Draw); 27] = [
+const WEIGHTS: [(u64, Draw); 32] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
@@ -137,6 +150,14 @@ const WEIGHTS: [(u64, Draw); 27] = [
         Act::Set(urn, setting, is_on)
     }),
     (6, |_| Act::Join),
+    (8, |rng| {
+        let from = (rng.below(2) == 0).then(|| number(rng));
+        Act::Disclose(from, people(rng))
+    }),
+    (5, |_| Act::Forget),
+    (5, |rng| Act::Kick(people(rng))),
+    (8, |rng| Act::Manage(one(rng, &["conv:set_managed", "conv:set_managed", "conv:set_unmanaged"]))),
+    (6, |rng| Act::Appoint(one(rng, &["conv:add_admins", "conv:remove_admins"]), people(rng))),
     (4, |_| Act::Away),
     (4, |_| Act::Back),
 ];
@@ -263,7 +284,21 @@ impl Scene<'_> {
             | Act::Join
             | Act::Shelve(..)
             | Act::Alert(_)
+            | Act::Forget
+            | Act::Kick(_)
+            | Act::Manage(_)
+            | Act::Appoint(..)
             | Act::Idle(..) => self.of_conv(act),
+            Act::Disclose(from, bits) => {
+                let mut params = json!({"conversation_id": id, "account_ids": self.ids(bits)});
+                let urn = if let Some(from) = from {
+                    params["message_nr"] = nr(from).into();
+                    "message:disclose"
+                } else {
+                    "conv:disclose"
+                };
+                Some((urn.to_owned(), params))
+            }
             Act::Away | Act::Back => None,
         }
     }
@@ -285,14 +320,25 @@ impl Scene<'_> {
 
     fn of_conv(&self, act: Act) -> Option<(String, Value)> {
         let mut params = json!({"conversation_id": self.room.id});
-        let urn = if let Act::Set(urn, ..) | Act::Shelve(urn, _) | Act::Alert(urn) | Act::Idle(urn) = act {
+        if let Act::Add(bits) | Act::Remove(bits) | Act::Kick(bits) | Act::Appoint(_, bits) = act {
+            params["account_ids"] = json!(self.ids(bits));
+        }
+        let urn = if let Act::Set(urn, ..)
+        | Act::Shelve(urn, _)
+        | Act::Alert(urn)
+        | Act::Manage(urn)
+        | Act::Appoint(urn, _)
+        | Act::Idle(urn) = act
+        {
             urn
-        } else if let Act::Add(bits) = act {
-            params["account_ids"] = json!(self.ids(bits));
+        } else if let Act::Add(_) = act {
             "conv:add_members"
-        } else if let Act::Remove(bits) = act {
-            params["account_ids"] = json!(self.ids(bits));
+        } else if let Act::Remove(_) = act {
             "conv:remove_members"
+        } else if let Act::Kick(_) = act {
+            "conv:kick_members"
+        } else if let Act::Forget = act {
+            "conv:delete"
         } else if let Act::Topic(word) = act {
             params["topic"] = topic(word).into();
             "conv:set_topic"
