@@ -124,7 +124,7 @@ const WEIGHTS: [(u64, Draw); 32] = [
         let verbs = ["rename", "delete", "set_position", "archive_done", "archive_all"];
         Act::Section(one(rng, &verbs), number(rng), number(rng))
     }),
-    (10, |rng| Act::Add(people(rng))),
+    (40, |rng| Act::Add(people(rng))),
     (4, |rng| Act::Remove(people(rng))),
     (5, |_| Act::Leave),
     (5, |rng| Act::Topic(number(rng))),
@@ -150,12 +150,13 @@ const WEIGHTS: [(u64, Draw); 32] = [
         Act::Set(urn, setting, is_on)
     }),
     (6, |_| Act::Join),
-    (8, |rng| {
+    // Most of them find nobody to whom anything is closed.
+    (40, |rng| {
         let from = (rng.below(2) == 0).then(|| number(rng));
-        Act::Disclose(from, people(rng))
+        Act::Disclose(from, somebody(rng))
     }),
     (5, |_| Act::Forget),
-    (5, |rng| Act::Kick(people(rng))),
+    (6, |rng| Act::Kick(somebody(rng))),
     (8, |rng| Act::Manage(one(rng, &["conv:set_managed", "conv:set_managed", "conv:set_unmanaged"]))),
     (6, |rng| Act::Appoint(one(rng, &["conv:add_admins", "conv:remove_admins"]), people(rng))),
     (4, |_| Act::Away),
@@ -172,6 +173,10 @@ fn number(rng: &mut Rng) -> u64 {
 
 fn people(rng: &mut Rng) -> usize {
     rng.below(1 << PEOPLE.len()) & rng.below(1 << PEOPLE.len())
+}
+
+fn somebody(rng: &mut Rng) -> usize {
+    1 << rng.below(PEOPLE.len())
 }
 
 /// So many deeds.
