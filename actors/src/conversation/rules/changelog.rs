@@ -86,16 +86,14 @@ mod tests {
 
     /// What the organisation is told: whether it manages the conversation, and the entry.
     fn written(decision: &Decision) -> Vec<(bool, String, Value)> {
-        let told = decision.effects.iter().filter_map(|(target, effect)| match effect {
-            Effect::Managed { is_managed, entries, .. } => {
-                assert_eq!(*target, Aggregate::Organisation(ORGANISATION));
-                let [entry] = &entries[..] else { panic!("{entries:?}") };
-                assert_eq!(entry.event_data["account_id"], json!(entry.account_id));
-                assert_eq!(entry.event_data["conversation_id"], json!(CONVERSATION));
-                let data = Value::Object(entry.event_data.clone());
-                Some((*is_managed, entry.event_type.clone(), data))
-            }
-            _ => None,
+        let told = decision.effects.iter().filter_map(|(target, effect)| {
+            let Effect::Managed { is_managed, entries, .. } = effect else { return None };
+            assert_eq!(*target, Aggregate::Organisation(ORGANISATION));
+            let [entry] = &entries[..] else { panic!("{entries:?}") };
+            assert_eq!(entry.event_data["account_id"], json!(entry.account_id));
+            assert_eq!(entry.event_data["conversation_id"], json!(CONVERSATION));
+            let data = Value::Object(entry.event_data.clone());
+            Some((*is_managed, entry.event_type.clone(), data))
         });
         told.collect()
     }
