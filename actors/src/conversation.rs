@@ -22,6 +22,7 @@ pub mod fanout;
 pub mod glance;
 pub mod open;
 mod owner;
+pub mod rehearsal;
 pub mod repeat;
 pub mod rows;
 pub mod rules;

@@ -170,6 +170,11 @@ pub enum Effect {
         /// The stamp of the change, as in [`Effect::Joined`].
         version: Stamp,
     },
+    /// To a team: an account that is in it is closed.
+    Retired {
+        /// The account.
+        account_id: AccountId,
+    },
     /// To a conversation: what one of its teams is now (accounts.md §8.2). Who is new in it joins; who was here through it alone
     /// and is not in it any more leaves.
     Staffed {
@@ -298,6 +303,8 @@ pub enum Aliasing {
 pub enum Spreading {
     /// Its own profile changed.
     Profile,
+    /// Which organisations wait for its answer changed: nobody outside of what they manage need know.
+    Invitations,
     /// It calls somebody, or (`None`) several, by another name.
     Name(Option<AccountId>),
     /// One of its labels has another name, or is gone.

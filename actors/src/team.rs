@@ -57,6 +57,8 @@ pub struct Create {
     pub is_org_wide: bool,
     /// Its admin makes it for this organisation.
     pub organisation_id: Option<OrganisationId>,
+    /// Conversations that are to have it from its beginning on, and what they are called.
+    pub conversations: Vec<(ConversationId, String)>,
 }
 
 /// What somebody wants to be otherwise in a team. It is done in this order, and each part is one change.

@@ -66,8 +66,6 @@ mod letter;
 mod manual;
 #[path = "wire/pattern.rs"]
 mod pattern;
-#[path = "wire/pending.rs"]
-mod pending;
 #[path = "wire/person.rs"]
 mod person;
 #[path = "wire/play.rs"]
@@ -81,6 +79,8 @@ mod rng;
 mod script;
 #[path = "wire/selfcheck.rs"]
 mod selfcheck;
+#[path = "wire/stems.rs"]
+mod stems;
 #[path = "wire/value.rs"]
 mod value;
 
@@ -157,20 +157,14 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
         name: format!("history {seed}: the counters are those of the formulas, and nobody's picture differs from a fresh one"),
         proof: Box::new(move |server| history::play(server, seed)),
     }));
-    let list = folder.join("PENDING");
     let stems: Vec<String> = files.into_keys().collect();
-    let (listed, shown) = (list.clone(), stems.clone());
+    promises.push(Promise {
+        name: "the catalogue: every event has its scenario".into(),
+        proof: Box::new(move |_| stems::are_whole(&stems).map(|()| Vec::new())),
+    });
     promises.push(Promise {
         name: "the manual: every event is carried out in the scenarios, and refused".into(),
-        proof: Box::new(move |_| manual::is_shown(&scripts, &shown).map(|()| Vec::new())),
-    });
-    promises.push(Promise {
-        name: "PENDING: every event has a scenario or is pending, never both".into(),
-        proof: Box::new(move |_| pending::is_divided(&listed, &stems).map(|()| Vec::new())),
-    });
-    promises.push(Promise {
-        name: "PENDING: every pending event is answered 501 not_supported".into(),
-        proof: Box::new(move |server| pending::is_refused(server, &list).map(|()| Vec::new())),
+        proof: Box::new(move |_| manual::is_shown(&scripts).map(|()| Vec::new())),
     });
     (promises, broken)
 }

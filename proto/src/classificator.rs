@@ -216,6 +216,11 @@ pub enum MessageType {
     /// Members were removed together with their access to what they could read.
     #[serde(rename = "kickV2")]
     KickV2,
+    /// Members were added with a team.
+    #[serde(rename = "add_teamV2")]
+    AddTeamV2,
+    /// Members were removed with a team.
+    KickTeam,
     /// From now on an organisation manages the conversation.
     Manage,
     /// None does any more.

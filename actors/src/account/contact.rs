@@ -265,6 +265,7 @@ mod tests {
             organisation_id: None,
             organisation_name: None,
             is_org_admin: None,
+            invited_into: [].into(),
             phone_nr: Some("+1".to_owned()),
             status_emoji: None,
             status_message: None,

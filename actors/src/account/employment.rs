@@ -135,9 +135,10 @@ pub fn team_label_id(account_id: AccountId, team_id: TeamId) -> LabelId {
 }
 
 impl Enlistment {
-    /// The account's `label` record for the team. They stand behind the labels that every account has, all at one place.
+    /// The account's `label` record for the team; with the cursor, where it is the answer to a sync. They stand behind the labels
+    /// that every account has, all at one place.
     #[must_use]
-    pub fn label(&self, account_id: AccountId, team_id: TeamId) -> Bytes {
+    pub fn label(&self, account_id: AccountId, team_id: TeamId, sync_cursor: Option<&str>) -> Bytes {
         let is_in_use = self.is_member;
         let record = label::Label {
             label_id: team_label_id(account_id, team_id),
@@ -150,8 +151,8 @@ impl Enlistment {
             is_in_recent: true,
             is_in_muted: true,
             team_id: Some(team_id),
-            sync_cursor: None,
-            sync_inbox_time: None,
+            sync_cursor,
+            sync_inbox_time: sync_cursor.map(|_| 0),
         };
         record::complete(&record).into()
     }

@@ -76,6 +76,6 @@ impl Account {
     pub(super) fn team_labels_since(&self, horizon: Stamp) -> Vec<Piece> {
         let rows =
             self.state.teams.iter().filter(|(_, row)| row.stamp > horizon && (horizon > 0 || row.is_member));
-        rows.map(|(id, row)| Piece::Shared(row.label(self.id, *id))).collect()
+        rows.map(|(id, row)| Piece::Shared(row.label(self.id, *id, None))).collect()
     }
 }

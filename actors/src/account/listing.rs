@@ -6,12 +6,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use rill_proto::classificator::{AccountStatus, InitMode};
 use rill_proto::event::label::ConversationsCursor;
 use rill_proto::field::{Cursor, Timestamp};
-use rill_proto::id::{AccountId, ConversationId, LabelId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, TeamId};
 
-use super::label::{Label, SystemLabel};
+use super::employment::Enlistment;
+use super::label::{self, Label, SystemLabel};
 use crate::conversation::glance::Glance;
 use crate::conversation::rows::decode;
 use crate::conversation::state::{Head, Member};
@@ -27,7 +29,7 @@ pub struct Listing {
     /// The label.
     pub label_id: LabelId,
     /// As it is.
-    pub label: Label,
+    pub label: Listed,
     /// Which one, when it is one of those that every account has.
     pub system: Option<SystemLabel>,
     /// Labels that keep a conversation out of the list.
@@ -40,6 +42,25 @@ pub struct Listing {
     pub after: Option<(i64, ConversationId)>,
     /// How many are listed.
     pub limit: usize,
+}
+
+/// A label whose conversations are listed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Listed {
+    /// The account's own, or one that every account has.
+    Own(Label),
+    /// That of a team that it is in.
+    Team(TeamId, Enlistment),
+}
+
+impl Listed {
+    /// Its record, with the place where the list goes on.
+    pub(super) fn record(&self, account_id: AccountId, label_id: LabelId, cursor: &str) -> Bytes {
+        match self {
+            Self::Own(label) => label::record(account_id, label_id, label, Some(cursor)),
+            Self::Team(id, enlistment) => enlistment.label(account_id, *id, Some(cursor)),
+        }
+    }
 }
 
 /// What was found.
@@ -69,6 +90,9 @@ impl Listing {
         let bars = || glance.label_ids.iter().any(|label| self.barred.contains(label));
         if glance.is_deleted {
             return false;
+        }
+        if let Listed::Team(team_id, _) = &self.label {
+            return glance.teams.contains(team_id);
         }
         match self.system {
             None | Some(SystemLabel::Starred | SystemLabel::Spam) => {
@@ -155,7 +179,7 @@ mod tests {
     fn listing(system: SystemLabel) -> Listing {
         Listing {
             label_id: system.id(ALICE),
-            label: system.unset(),
+            label: Listed::Own(system.unset()),
             system: Some(system),
             barred: BTreeSet::new(),
             dialogs: BTreeSet::new(),
@@ -173,6 +197,7 @@ mod tests {
             is_unread: false,
             is_deleted: false,
             label_ids: Vec::new(),
+            teams: Vec::new(),
         }
     }
 
@@ -196,6 +221,20 @@ mod tests {
         let dialogs = BTreeSet::from([HERE]);
         assert!(Listing { dialogs, ..listing(SystemLabel::OneToOne) }.has(HERE, &plain()));
         assert!(lists(&Glance { is_deleted: true, is_unread: true, ..plain() }).is_empty());
+    }
+
+    #[test]
+    fn a_teams_label_lists_the_conversations_that_have_it() {
+        let team_id = TeamId(Uuid::from_u128(0x7E));
+        let enlistment = Enlistment { team_name: "Core".to_owned(), is_member: true, version: 1, stamp: 1 };
+        let label = Listed::Team(team_id, enlistment);
+        let listing = Listing { label, system: None, ..listing(SystemLabel::Recent) };
+        let with = Glance { teams: vec![team_id], ..plain() };
+        assert!(listing.has(HERE, &with) && !listing.has(HERE, &plain()));
+        assert!(!listing.has(HERE, &Glance { is_deleted: true, ..with }));
+        let record = listing.label.record(ALICE, listing.label_id, "{}");
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!((&record["label"], &record["sync_cursor"]), (&"Core".into(), &"{}".into()));
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl Account {
             | Effect::Mail { .. }
             | Effect::Alias { .. }
             | Effect::Detached { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
             | Effect::Placed { .. }
             | Effect::Founded { .. }

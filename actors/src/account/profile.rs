@@ -1,6 +1,8 @@
 //! What everybody who knows an account may know of it. Conversations keep a copy of each member's, so that their rules
 //! and records need no other owner; a change travels to them as an effect.
 
+use std::collections::BTreeSet;
+
 use rill_proto::classificator::AccountStatus;
 use rill_proto::id::{AccountId, OrganisationId};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,9 @@ pub struct Profile {
     /// Whether it is an admin there; `None` where it never was in one.
     #[serde(default)]
     pub is_org_admin: Option<bool>,
+    /// Organisations whose invitation it has not answered.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub invited_into: BTreeSet<OrganisationId>,
     /// Public phone number.
     #[serde(default)]
     pub phone_nr: Option<String>,
@@ -63,6 +68,7 @@ impl Profile {
             organisation_id: None,
             organisation_name: None,
             is_org_admin: None,
+            invited_into: BTreeSet::new(),
             phone_nr: None,
             status_emoji: None,
             status_message: None,

@@ -470,6 +470,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Labelled { .. }
         | Effect::Named { .. }
         | Effect::Sweep { .. }
+        | Effect::Retired { .. }
         | Effect::Staffed { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }

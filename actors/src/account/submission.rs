@@ -276,7 +276,7 @@ impl Account {
 
     fn show_list(&mut self, submit: Submit, listing: &Listing, page: listing::Page) {
         let label_id = listing.label_id;
-        let label = label::record(self.id, label_id, &listing.label, Some(&page.cursor()));
+        let label = listing.label.record(self.id, label_id, &page.cursor());
         let items = vec![Item::Part(submit.lane.clone(), submit.frame, vec![Piece::Shared(label)])];
         let (node, mode, left) = (Arc::clone(&self.desk.node), listing.mode, page.ids.into());
         let reply = Reply::Order(Box::new(move |ok| {
@@ -403,7 +403,9 @@ impl Account {
             News::Reminder(id) => {
                 self.state.employments.get(id).and_then(|row| row.reminder(self.id)).map(Piece::Shared)
             }
-            News::TeamLabel(id) => self.state.teams.get(id).map(|row| Piece::Shared(row.label(self.id, *id))),
+            News::TeamLabel(id) => {
+                self.state.teams.get(id).map(|row| Piece::Shared(row.label(self.id, *id, None)))
+            }
             News::Label(id) => {
                 let label = self.state.labels.get(id);
                 label.map(|label| Piece::Shared(label::record(self.id, *id, label, None)))

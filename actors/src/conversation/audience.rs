@@ -17,6 +17,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::account::contact::Known;
+use crate::account::employment::team_label_id;
 use crate::account::label::SystemLabel;
 use crate::conversation::counters::Counters;
 use crate::conversation::open;
@@ -316,8 +317,7 @@ fn shared(
         is_list: settings.mk_conv_type == ConvType::List,
         // Who left is not told of it any more.
         passive: in_place_order(state, |member| frozen.is_none() && member.standing == Standing::Passive),
-        // Nor invites anybody into an organisation.
-        pending: Vec::new(),
+        pending: if frozen.is_none() { state.pending() } else { Vec::new() },
         facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
         links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
         pins,
@@ -421,8 +421,13 @@ fn view_naming(
     let member = state.members.get(&viewer)?;
     let counters = Counters::of(state, head, member);
     let mut label_ids = member.label_ids.clone();
-    if member.is_present() && is_dialog(state, head) {
-        label_ids.push(SystemLabel::OneToOne.id(viewer));
+    if member.is_present() {
+        label_ids.extend(is_dialog(state, head).then(|| SystemLabel::OneToOne.id(viewer)));
+        let teams = head
+            .teams
+            .iter()
+            .filter(|id| state.teams.get(id).is_some_and(|team| team.members.contains(&viewer)));
+        label_ids.extend(teams.map(|id| team_label_id(viewer, *id)));
     }
     Some(View {
         profile_id: viewer,

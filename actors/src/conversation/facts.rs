@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rill_proto::event::{ClientEvent, conv};
-use rill_proto::id::{AccountId, ConversationId, LabelId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use super::rows::{decode, load};
@@ -16,9 +16,11 @@ use crate::account::profile::Profile;
 use crate::account::state::Head as AccountHead;
 use crate::file::{self, Found};
 use crate::node::Node;
+use crate::organisation::sight::{Terms, terms};
 use crate::outcomes::Outcome;
 use crate::session::Submit;
 use crate::store::{Aggregate, Direction, RowKey, Store, StoreFault, StoreFuture, UniqueKey};
+use crate::team::sight::{Sight, sight};
 
 /// A fact that was fetched.
 pub(super) enum Fact {
@@ -30,6 +32,8 @@ pub(super) enum Fact {
     Outcome(Option<Outcome>),
     Files(Vec<(String, Option<Found>)>),
     Labels(Vec<(LabelId, Option<Settable>)>),
+    Teams(Vec<(TeamId, Option<Sight>)>),
+    Organisation(OrganisationId, Option<Terms>),
 }
 
 /// Fetches a fact of a conversation.
@@ -74,6 +78,14 @@ pub(super) fn fetch(store: Arc<dyn Store>, id: ConversationId, need: Need) -> St
                 }
                 Ok(Fact::Labels(found))
             }
+            Need::Teams(wanted) => {
+                let mut found = Vec::with_capacity(wanted.len());
+                for id in wanted {
+                    found.push((id, sight(&*store, id).await?));
+                }
+                Ok(Fact::Teams(found))
+            }
+            Need::Organisation(id) => Ok(Fact::Organisation(id, terms(&*store, id).await?)),
             Need::Files(caller, urls) => Ok(Fact::Files(file::gather(store, caller, urls).await?)),
         }
     })
@@ -113,6 +125,8 @@ pub(super) fn know(facts: &mut Facts, fact: Fact) {
         Fact::Outcome(outcome) => facts.outcome = Some(outcome),
         Fact::Files(found) => facts.files.extend(found),
         Fact::Labels(found) => facts.labels.extend(found),
+        Fact::Teams(found) => facts.teams.extend(found),
+        Fact::Organisation(id, found) => drop(facts.organisations.insert(id, found)),
     }
 }
 

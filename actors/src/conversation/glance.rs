@@ -2,7 +2,7 @@
 //!
 //! Not here: what else the member's header says (`counters`, `audience`).
 
-use rill_proto::id::LabelId;
+use rill_proto::id::{LabelId, TeamId};
 
 use super::state::{Head, Member};
 
@@ -21,6 +21,8 @@ pub struct Glance {
     pub is_deleted: bool,
     /// The labels that he put on it.
     pub label_ids: Vec<LabelId>,
+    /// The teams that are in it, while he is.
+    pub teams: Vec<TeamId>,
 }
 
 impl Glance {
@@ -40,6 +42,7 @@ impl Glance {
             is_unread: last_inbox > read_inbox || member.is_mark_unread == Some(true),
             is_deleted: member.is_deleted,
             label_ids: member.label_ids.clone(),
+            teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
         }
     }
 }

@@ -235,7 +235,9 @@ impl Conversation {
         for change in &decision.changes {
             self.state.fold(change);
         }
+        self.soft.apply(&decision.soft, None, self.desk.node.now_s());
         let items = self.stage().items(caller, None, &decision.news);
+        self.dismiss(&decision);
         let settles = Some(entry.id);
         if decision.changes.is_empty() {
             self.desk.journal.pass(Departure { items, reply: Reply::None, settles, issued: None });
@@ -256,7 +258,7 @@ impl Conversation {
         for change in &decision.changes {
             self.state.fold(change);
         }
-        self.soft.apply(&decision.soft, lane, self.desk.node.now_s());
+        self.soft.apply(&decision.soft, Some(lane), self.desk.node.now_s());
         let caller = lane.account_id();
         let is_init =
             |news: &News| matches!(news, News::Header(header) if matches!(header.keys, Keys::Init(_)));

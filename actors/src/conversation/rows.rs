@@ -33,6 +33,7 @@ fn row(change: &Change) -> (RowKey, Option<Bytes>) {
         Change::Filed(nr, filed) => (RowKey::Filed(*nr), encode(filed)),
         Change::Section(section_id, section) => (RowKey::Section(section_id.0), encode(section)),
         Change::Place(nr, place) => return (RowKey::Place(*nr), place.as_ref().map(encode)),
+        Change::Team(id, roster) => return (RowKey::Team(*id), roster.as_ref().map(encode)),
     };
     (key, Some(bytes))
 }
@@ -61,6 +62,7 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             RowKey::Filed(nr) => Change::Filed(*nr, decode(bytes)?),
             RowKey::Section(section_id) => Change::Section(SectionId(*section_id), decode(bytes)?),
             RowKey::Place(nr) => Change::Place(*nr, Some(decode(bytes)?)),
+            RowKey::Team(id) => Change::Team(*id, Some(decode(bytes)?)),
             RowKey::Slot(_)
             | RowKey::Token(_)
             | RowKey::Contact(_)
@@ -72,8 +74,7 @@ pub fn load(id: ConversationId, loaded: &Loaded, recent: &[(u64, Bytes)]) -> Res
             | RowKey::Upload(_)
             | RowKey::Stored(_)
             | RowKey::Label(_)
-            | RowKey::Employment(_)
-            | RowKey::Team(_) => continue,
+            | RowKey::Employment(_) => continue,
         };
         state.fold(&change);
     }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 use rill_proto::classificator::InitMode;
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, RequestId, SectionId};
+use rill_proto::id::{
+    AccountId, ConversationId, LabelId, MessageId, OrganisationId, RequestId, SectionId, TeamId,
+};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
@@ -19,8 +21,10 @@ use crate::account::profile::Profile;
 use crate::conversation::state::{Change, Member, Message, Slot, State};
 use crate::effect::Effect;
 use crate::file::{File, Found};
+use crate::organisation::sight::Terms;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Direction, Stamp};
+use crate::team::sight::Sight;
 use crate::weight::Weight;
 
 mod alert;
@@ -33,6 +37,7 @@ mod conv;
 mod copy;
 mod create;
 pub mod dialog;
+mod discharge;
 mod disclosure;
 mod draft;
 pub mod effect;
@@ -57,6 +62,7 @@ mod shelf;
 mod standing;
 pub mod sync;
 mod task;
+mod team;
 mod topic;
 pub mod visit;
 
@@ -116,6 +122,10 @@ pub enum Need {
     Files(AccountId, Vec<String>),
     /// Labels that an account may put on conversations.
     Labels(AccountId, Vec<LabelId>),
+    /// Teams as they are.
+    Teams(Vec<TeamId>),
+    /// What is to be known of an organisation.
+    Organisation(OrganisationId),
 }
 
 /// A message of another conversation in the eyes of an account.
@@ -186,6 +196,10 @@ pub struct Facts {
     pub files: HashMap<String, Option<Found>>,
     /// The caller's labels that were looked up; `None` where he has none of that id, or may not set it.
     pub labels: HashMap<LabelId, Option<Settable>>,
+    /// Teams that were fetched; `None` when there is no such team.
+    pub teams: HashMap<TeamId, Option<Sight>>,
+    /// Organisations that were fetched; `None` when there is no such one.
+    pub organisations: HashMap<OrganisationId, Option<Terms>>,
     /// The first outcome of the same `client_req_id`, once it was looked up; no rule asks for it.
     pub outcome: Option<Option<Outcome>>,
 }
@@ -248,6 +262,29 @@ impl Facts {
             wanted.iter().map(|id| self.profiles.get(id).map(|profile| (*id, profile.as_ref()))).collect();
         known.ok_or_else(|| Stop::Needs(Need::Profiles(missing())))
     }
+
+    /// Teams, in the given order.
+    ///
+    /// # Errors
+    /// `not_found` when one of them does not exist, or is gone. [`Stop::Needs`] with all that are missing.
+    pub fn teams(&self, wanted: &[TeamId]) -> Judged<Vec<&Sight>> {
+        let missing: Vec<TeamId> = wanted.iter().copied().filter(|id| !self.teams.contains_key(id)).collect();
+        if !missing.is_empty() {
+            return Err(Stop::Needs(Need::Teams(missing)));
+        }
+        let found = wanted.iter().map(|id| self.teams.get(id).and_then(Option::as_ref));
+        let found: Option<Vec<&Sight>> =
+            found.map(|team| team.filter(|team| !team.roster.is_deleted)).collect();
+        Ok(found.ok_or_else(|| Refusal::not_found("Team"))?)
+    }
+
+    /// What is to be known of an organisation; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Stop::Needs`] when the owner must fetch it.
+    pub fn organisation(&self, id: OrganisationId) -> Judged<Option<&Terms>> {
+        self.organisations.get(&id).map(Option::as_ref).ok_or(Stop::Needs(Need::Organisation(id)))
+    }
 }
 
 /// What a rule decided: new rows, consequences, and who is told what.
@@ -265,6 +302,17 @@ pub struct Decision {
     pub answer: Vec<News>,
     /// What other sessions are told, in order.
     pub news: Vec<(Reach, News)>,
+}
+
+impl Decision {
+    /// What the conversation is called, where it takes a team in.
+    #[must_use]
+    pub fn takes_team(&self) -> Option<&str> {
+        self.effects.iter().find_map(|(_, effect)| {
+            let Effect::Placed { topic, is_there: true, .. } = effect else { return None };
+            Some(topic.as_str())
+        })
+    }
 }
 
 /// Something to tell; it becomes one record in each viewer's own form. A viewer who does not see a message is not sent it;
@@ -423,24 +471,4 @@ pub enum Soft {
     Lock(u64, AccountId),
     /// Nobody edits the message.
     Unlock(u64),
-}
-
-#[cfg(test)]
-mod tests {
-    use rill_proto::event::{ClientEvent, conv};
-    use rill_proto::id::TeamId;
-    use rill_proto::refusal::Refusal;
-    use uuid::Uuid;
-
-    use super::replay::*;
-
-    #[test]
-    fn what_is_not_carried_out_yet_says_so() {
-        let mut replay = Replay::with(&[BOB]);
-        let team_id = TeamId(Uuid::nil());
-        let add = conv::AddTeam { conversation_id: CONVERSATION, team_id };
-        let event = ClientEvent::Conv(conv::Event::AddTeam(add));
-        let urn = event.urn();
-        assert_eq!(replay.ask(ALICE, event), Err(Refusal::not_supported(urn)));
-    }
 }

@@ -31,11 +31,12 @@ pub struct Expired {
 }
 
 impl SoftState {
-    /// Applies what a decision said, for the session that asked.
-    pub fn apply(&mut self, soft: &[Soft], lane: &Lane, now: i64) {
+    /// Applies what a decision said, for the session that asked (`None`: nobody did).
+    pub fn apply(&mut self, soft: &[Soft], lane: Option<&Lane>, now: i64) {
         for change in soft {
             match change {
                 Soft::Activate => {
+                    let Some(lane) = lane else { continue };
                     self.activated.retain(|(known, _)| known != lane && known.is_alive());
                     self.activated.push((lane.clone(), now + ACTIVATION_S));
                 }

@@ -15,6 +15,7 @@ use crate::conversation::board::{Board, Place};
 use crate::conversation::drawer::{Drawer, Filed};
 use crate::file::File;
 use crate::store::Stamp;
+use crate::team::roster::Roster;
 use crate::weight::Weight;
 
 mod boards;
@@ -54,7 +55,7 @@ pub struct Head {
     /// It was begun as a managed one, and its admins may delete it.
     #[serde(default)]
     pub is_deletable: bool,
-    /// Teams whose members are members.
+    /// Teams whose members are members, in the order in which they came.
     #[serde(default)]
     pub teams: Vec<TeamId>,
     /// The newest slot, revisions included.
@@ -121,6 +122,9 @@ pub struct Member {
     pub profile: Profile,
     /// What he is at the moment.
     pub standing: Standing,
+    /// He is in it through its teams alone: when none of them has him any more, he goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_by_team: bool,
     /// Order of joining; lists of members are sent in it.
     pub place: u32,
     /// Lowest number from which history is open to him.
@@ -339,6 +343,8 @@ pub enum Change {
     Place(u64, Option<Place>),
     /// What a message has of files.
     Filed(u64, Filed),
+    /// What is known of a team; `None` when it is not in it any more.
+    Team(TeamId, Option<Roster>),
 }
 
 /// Everything that an active conversation holds in memory. `None` of it before the first `create`.
@@ -362,6 +368,8 @@ pub struct State {
     pub drawer: Drawer,
     /// Those of the members from whose lists it is gone.
     pub deleted: BTreeSet<AccountId>,
+    /// The teams that are in it, as they were last told of.
+    pub teams: BTreeMap<TeamId, Roster>,
 }
 
 impl State {
@@ -378,6 +386,7 @@ impl State {
             recent: VecDeque::new(),
             drawer: Drawer::default(),
             deleted: BTreeSet::new(),
+            teams: BTreeMap::new(),
         }
     }
 
@@ -400,6 +409,8 @@ impl State {
             Change::Place(nr, place) => self.board.put(*nr, place.as_ref()),
             Change::Slot(nr, slot) => self.fold_slot(*nr, slot),
             Change::Filed(nr, filed) => self.drawer.put(*nr, *filed),
+            Change::Team(id, Some(roster)) => drop(self.teams.insert(*id, roster.clone())),
+            Change::Team(id, None) => drop(self.teams.remove(id)),
         }
     }
 
@@ -415,6 +426,30 @@ impl State {
             }
             Err(_) => {}
         }
+    }
+
+    /// Whoever is in a managed conversation and has not answered the organisation's invitation, in the order of joining.
+    #[must_use]
+    pub fn pending(&self) -> Vec<AccountId> {
+        let asked = self.members.iter().filter(|(id, member)| self.waits_for(**id, member));
+        let mut pending: Vec<(u32, AccountId)> = asked.map(|(id, member)| (member.place, *id)).collect();
+        pending.sort_unstable();
+        pending.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Whether somebody is pending with such a row.
+    #[must_use]
+    pub fn waits_for(&self, id: AccountId, member: &Member) -> bool {
+        let organisation_id = self.head.as_ref().and_then(|head| head.settings.organisation_id);
+        let is_asked = organisation_id.is_some_and(|of| member.profile.invited_into.contains(&of));
+        is_asked && self.may_wait_for(id, member)
+    }
+
+    /// Whether somebody with such a row would be, if he were asked: he is in himself, or through a managed team (accounts.md §8.1).
+    #[must_use]
+    pub fn may_wait_for(&self, id: AccountId, member: &Member) -> bool {
+        let mut managed = self.teams.values().filter(|team| team.organisation_id.is_some());
+        member.is_present() && (!member.is_by_team || managed.any(|team| team.members.contains(&id)))
     }
 
     /// How many inbox messages lie at or below a slot.

@@ -137,6 +137,7 @@ impl Group for State {
             | Effect::Detached { .. }
             | Effect::Employed(_)
             | Effect::Enlisted { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
             | Effect::Placed { .. }
             | Effect::Discharged { .. } => Ok(Decision::default()),

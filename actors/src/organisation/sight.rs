@@ -7,8 +7,9 @@ use rill_proto::id::{AccountId, OrganisationId};
 use rill_proto::refusal::Refusal;
 
 use super::rows::load;
-use super::state::State;
-use crate::store::{Aggregate, Store, StoreFault};
+use super::state::{Head, State};
+use crate::conversation::rows::decode;
+use crate::store::{Aggregate, RowKey, Store, StoreFault};
 
 /// An organisation in the eyes of a rule.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,6 +55,31 @@ impl Sight {
     pub fn is_pending(&self, id: AccountId) -> bool {
         self.is_open && self.members.get(&id).is_some_and(|(status, _)| *status == StaffStatus::Pending)
     }
+}
+
+/// What whoever is managed must know of an organisation: its head alone, since it may have thousands of members.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// Its name.
+    pub name: String,
+    /// It is open.
+    pub is_open: bool,
+    /// The settings that are on.
+    pub flags: BTreeSet<OrganisationFlag>,
+}
+
+/// The terms of an organisation as they are stored; `None` when there is none.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn terms(store: &dyn Store, id: OrganisationId) -> Result<Option<Terms>, StoreFault> {
+    let row = store.row(Aggregate::Organisation(id), RowKey::Head).await?;
+    let head = row.map(|row| decode::<Head>(&row)).transpose()?;
+    Ok(head.map(|head| Terms {
+        is_open: head.status != OrganisationStatus::Closed,
+        name: head.name,
+        flags: head.flags,
+    }))
 }
 
 /// An organisation whose admin asks for something.

@@ -39,7 +39,7 @@ pub(super) fn record(state: &State, viewer: AccountId, news: News, public_url: &
         let is_member = state.is_present(viewer) && !head.is_deleted;
         let enlistment =
             Enlistment { team_name: head.name.clone(), is_member, version: head.stamp, stamp: head.stamp };
-        return Some(enlistment.label(viewer, state.id));
+        return Some(enlistment.label(viewer, state.id, None));
     }
     let members: Vec<AccountId> = state.present().collect();
     let admins: Vec<AccountId> =

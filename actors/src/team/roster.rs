@@ -16,10 +16,8 @@ pub struct Roster {
     pub team_name: String,
     /// Everybody in it; nobody when it is deleted.
     pub members: BTreeSet<AccountId>,
-    /// Members whose organisation's invitation is unanswered; only where it is managed.
-    #[serde(default)]
-    pub pending: BTreeSet<AccountId>,
-    /// Those who were put out with this change together with what they could read (accounts.md §10.3).
+    /// Those who were put out together with what they could read (accounts.md §10.3), and did not come back: whoever was told of
+    /// a later change first must know as well.
     #[serde(default)]
     pub kicked: BTreeSet<AccountId>,
     /// The organisation that manages it.
@@ -37,15 +35,12 @@ impl Roster {
     #[must_use]
     pub fn of(state: &State) -> Option<Self> {
         let head = state.head.as_ref()?;
-        let present: BTreeSet<AccountId> = state.present().collect();
-        let pending = present.iter().copied().filter(|id| state.members[id].is_pending);
-        let pending = if head.organisation_id.is_some() { pending.collect() } else { BTreeSet::new() };
+        let kicked = state.members.iter().filter(|(_, member)| member.is_kicked && !member.is_present);
         Some(Self {
             team_id: state.id,
             team_name: head.name.clone(),
-            pending,
-            members: if head.is_deleted { BTreeSet::new() } else { present },
-            kicked: BTreeSet::new(),
+            members: if head.is_deleted { BTreeSet::new() } else { state.present().collect() },
+            kicked: kicked.map(|(id, _)| *id).collect(),
             organisation_id: head.organisation_id,
             is_deleted: head.is_deleted,
             version: head.version_nr,

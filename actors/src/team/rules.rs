@@ -91,6 +91,7 @@ impl Group for State {
             Effect::Discharged { organisation_id, by, fate, .. } => {
                 Ok(told::discharged(self, *organisation_id, *by, *fate, facts))
             }
+            Effect::Retired { account_id } => Ok(told::retired(self, *account_id, facts)),
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }

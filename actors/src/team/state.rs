@@ -44,6 +44,9 @@ pub struct Member {
     /// The organisation's invitation to him is unanswered.
     #[serde(default)]
     pub is_pending: bool,
+    /// He was put out together with what he could read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_kicked: bool,
     /// When the row last changed.
     pub stamp: Stamp,
 }
@@ -56,8 +59,22 @@ pub struct Place {
     /// What the conversation was called then.
     #[serde(default)]
     pub topic: String,
-    /// Of the newest change that was told of it.
+    /// Of the newest change that was told of it; 0 while the conversation has told none.
     pub version: Stamp,
+}
+
+impl Place {
+    /// Of a conversation that the team was made with.
+    #[must_use]
+    pub fn promised(topic: &str) -> Self {
+        Self { is_there: false, topic: topic.to_owned(), version: 0 }
+    }
+
+    /// The conversation has not said anything yet.
+    #[must_use]
+    pub fn is_promised(&self) -> bool {
+        self.version == 0
+    }
 }
 
 /// One new row value.

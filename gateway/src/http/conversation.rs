@@ -35,6 +35,9 @@ pub(super) fn create(given: &Given) -> Planned<'_> {
         }
     };
     let made = made.people(&["account_ids"], &["emails"])?.takes(&["team_ids", "is_managed", "mk_conv_type"]);
+    // Members of an organisation who say nothing make groups for it (accounts.md §12).
+    let made =
+        if made.urn == "conv:create" && !given.has("is_managed") { made.blank(Blank::Managed) } else { made };
     let mut steps = vec![made];
     let says = |key| Ok::<bool, Refused>(given.text(key)?.is_some_and(|text| !text.is_empty()));
     if given.has("fork_conversation_id") && says("topic")? {

@@ -8,7 +8,10 @@ use std::rc::Rc;
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use rill_actors::account::memberships::teams;
+use rill_actors::conversation::rehearsal::rehearse;
+use rill_actors::team::sight::{Sight, sight};
 use rill_actors::team::{Call as TeamCall, Configure, Create, Order};
+use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, ConversationId, OrganisationId, RequestId, TeamId};
 use rill_proto::refusal::Refusal;
 use serde_json::json;
@@ -23,6 +26,9 @@ use crate::worker::Worker;
 
 /// How many teams one call asks about: a screen of a list, many times over.
 const TEAMS_PER_CALL_MAX: usize = 500;
+
+/// How many conversations one call puts a team into, or takes it out of: each is read as a whole before anything is changed.
+const CONVERSATIONS_PER_CALL_MAX: usize = 50;
 
 /// The paths of this family.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -58,11 +64,60 @@ fn ended(outcome: Result<Vec<Bytes>, Stopped>) -> Result<HttpResponse, Refused> 
     }
 }
 
-/// Asks conversations to take a team, or to let it go.
-async fn place(legacy: &Legacy<'_>, id: TeamId, urn: &str, wanted: Vec<Uuid>) -> Result<Vec<Bytes>, Stopped> {
+/// A conversation that is to take a team, or to let it go.
+#[derive(Clone, Copy)]
+struct Placing {
+    conversation_id: ConversationId,
+    team_id: TeamId,
+    is_added: bool,
+}
+
+impl Placing {
+    fn event(self) -> ClientEvent {
+        let Self { conversation_id, team_id, is_added } = self;
+        ClientEvent::Conv(if is_added {
+            conv::Event::AddTeam(conv::AddTeam { conversation_id, team_id })
+        } else {
+            conv::Event::RemoveTeam(conv::RemoveTeam { conversation_id, team_id })
+        })
+    }
+}
+
+/// What a call wants of conversations.
+fn placings(team_id: TeamId, added: &[Uuid], removed: &[Uuid]) -> Result<Vec<Placing>, Refused> {
+    if added.len() + removed.len() > CONVERSATIONS_PER_CALL_MAX {
+        let what = format!("at most {CONVERSATIONS_PER_CALL_MAX} conversations in one call.");
+        return Err(Refused::bad_request(what));
+    }
+    let all = added.iter().map(|id| (id, true)).chain(removed.iter().map(|id| (id, false)));
+    let placing =
+        |(id, is_added): (&Uuid, bool)| Placing { conversation_id: ConversationId(*id), team_id, is_added };
+    Ok(all.map(placing).collect())
+}
+
+/// Makes sure, before anything is changed, that no conversation will refuse when the team is so. Answers with what those are
+/// called that will take it.
+async fn rehearsed(
+    legacy: &Legacy<'_>,
+    placings: &[Placing],
+    team: &Sight,
+) -> Result<Vec<(ConversationId, String)>, Refused> {
+    let node = &legacy.call.worker.shared.node;
+    let mut called = Vec::with_capacity(placings.len());
+    for placing in placings {
+        let (id, event) = (placing.conversation_id, placing.event());
+        let decision = rehearse(node, id, legacy.caller(), &event, team.clone()).await??;
+        called.extend(decision.takes_team().map(|topic| (id, topic.to_owned())));
+    }
+    Ok(called)
+}
+
+/// Asks the conversations.
+async fn place(legacy: &Legacy<'_>, placings: Vec<Placing>) -> Result<Vec<Bytes>, Stopped> {
     let mut records = Vec::new();
-    for conversation_id in wanted {
-        let params = json!({ "conversation_id": conversation_id, "team_id": id });
+    for Placing { conversation_id, team_id, is_added } in placings {
+        let params = json!({ "conversation_id": conversation_id, "team_id": team_id });
+        let urn = if is_added { "conv:add_team" } else { "conv:remove_team" };
         let outcome = legacy.aside(urn, params).await?;
         records.extend(outcome.stream.iter().map(|record| Bytes::from(record.to_string())));
     }
@@ -92,19 +147,21 @@ async fn make(
     if team_name.is_empty() {
         return Err(Refused::from(Refusal::invalid_call("team_name", "a name is needed")).into());
     }
-    let wanted = Create {
+    let mut wanted = Create {
         team_name,
         account_ids: people(legacy, given, &["account_ids"], "emails").await?,
         is_autojoin: given.flag("is_autojoin")?.unwrap_or(false),
         is_managed: given.flag("is_managed")?,
         is_org_wide: given.flag("is_org_wide")?.unwrap_or(false),
         organisation_id,
+        conversations: Vec::new(),
     };
-    let conversations = given.ids("conversations")?;
     let caller = legacy.caller();
     let id = TeamId(made(call, given, caller)?);
+    let placings = placings(id, &given.ids("conversations")?, &[])?;
+    wanted.conversations = rehearsed(legacy, &placings, &Sight::wanted(id, caller, &wanted)).await?;
     let mut records = to_team(&call.worker, id, caller, None, Order::Create(Box::new(wanted))).await?;
-    records.extend(place(legacy, id, "conv:add_team", conversations).await?);
+    records.extend(place(legacy, placings).await?);
     Ok(records)
 }
 
@@ -149,13 +206,24 @@ async fn change(
         is_deleted: organisation_id.is_some() && given.flag("is_deleted")?.unwrap_or(false),
         organisation_id,
     };
-    let (added, removed) = (given.ids("add_conversations")?, given.ids("remove_conversations")?);
     let caller = legacy.caller();
+    let (added, removed) = (given.ids("add_conversations")?, given.ids("remove_conversations")?);
+    if wanted.is_deleted && !(added.is_empty() && removed.is_empty()) {
+        return Err(
+            Refused::bad_request("is_deleted: no conversations may be named, it leaves them all.").into()
+        );
+    }
+    let placings = placings(id, &added, &removed)?;
+    if !placings.is_empty() {
+        let node = &call.worker.shared.node;
+        let team = sight(&*node.store, id).await.map_err(Refused::from)?;
+        let team = team.ok_or_else(|| Refused::not_found("Team"))?;
+        rehearsed(legacy, &placings, &team.configured(caller, &wanted)).await?;
+    }
     let request_id = given.id("client_req_id")?.map(RequestId);
     let what = Order::Configure(Box::new(wanted));
     let mut records = to_team(&call.worker, id, caller, request_id, what).await?;
-    records.extend(place(legacy, id, "conv:add_team", added).await?);
-    records.extend(place(legacy, id, "conv:remove_team", removed).await?);
+    records.extend(place(legacy, placings).await?);
     Ok(records)
 }
 

@@ -14,7 +14,7 @@ use crate::person::{Parting, Person, Transport};
 use crate::remains::Remains;
 use crate::rng::Rng;
 use crate::{compare, play};
-use act::{Act, Deed, PEOPLE, ROOMS, SESSIONS, STAFF, Scene};
+use act::{Act, Deed, PEOPLE, ROOMS, SESSIONS, STAFF, Scene, TEAM};
 use rill_loadtest::record::{Record, kind, list, text};
 use rill_loadtest::server::Server;
 use rill_loadtest::user::User;
@@ -132,6 +132,7 @@ struct World {
     /// One for each session.
     sessions: Vec<Person>,
     account_ids: Vec<String>,
+    team_id: String,
     rooms: Vec<Room>,
     /// The call that asks the organisation something.
     organisation: String,
@@ -180,9 +181,13 @@ impl World {
             let created = sessions[founders[0]].ask("conv:create", params, false)?;
             rooms.push(Room::create(created.conversation_id(), topic, founders));
         }
+        let people: Vec<&String> = TEAM.iter().map(|who| &account_ids[*who]).collect();
+        let team = json!({"team_name": "Crew", "account_ids": people, "is_managed": false});
+        let made = sessions[TEAM[0]].user.http_post("/api/team/create", team)?.ok("team/create")?;
+        let team_id = text(&list(&made.json, "stream")[0], "team_id").to_owned();
         let partings = sessions.iter().map(|_| None).collect();
         let organisation = format!("business/sync/{organisation}");
-        Ok(Self { sessions, account_ids, rooms, organisation, partings })
+        Ok(Self { sessions, account_ids, team_id, rooms, organisation, partings })
     }
 
     fn act(&mut self, deed: Deed) -> Result<(), Complaint> {
@@ -209,8 +214,8 @@ impl World {
                 .filter(|it| text(it, "conversation_id") == room.id)
                 .map(|it| text(it, "section_id").to_owned()),
         );
-        let (rooms, account_ids) = (&self.rooms, &self.account_ids);
-        let scene = Scene { room, rooms, account_ids, sections: &sections };
+        let (rooms, account_ids, team_id) = (&self.rooms, &self.account_ids, self.team_id.as_str());
+        let scene = Scene { room, rooms, account_ids, team_id, sections: &sections };
         let Some((urn, params)) = scene.event(deed.act) else {
             return Ok(());
         };
@@ -278,9 +283,11 @@ impl World {
         Err(Complaint::new(format!("{} of {}: {}", room.id, PEOPLE[who], wrong.join("; ")), got))
     }
 
+    /// Everybody who has something to tell: the conversations, and the team by the call that shows it.
     fn ids(&self) -> Vec<String> {
+        let team = format!("team/sync/{}", self.team_id);
         let rooms = self.rooms.iter().map(|room| room.id.clone());
-        rooms.chain([self.organisation.clone()]).collect()
+        rooms.chain([team, self.organisation.clone()]).collect()
     }
 
     /// Everybody who is connected has the counters of each conversation that he knows.

@@ -5,7 +5,6 @@
 
 use crate::complaint::Complaint;
 use crate::keys::Shape;
-use crate::pending;
 use crate::script::{Deed, Script};
 use rill_loadtest::record::{self, Record};
 use rill_loadtest::session::{Answer, URN_PREFIX};
@@ -134,8 +133,8 @@ fn refusals(event: &'static EventSpec) -> Vec<(u64, &'static str)> {
     listed.chain(rights.iter().copied()).collect()
 }
 
-/// Every event that has a scenario is carried out in the scenarios, and refused unless there is nothing to refuse it for.
-pub(crate) fn is_shown(scripts: &[Script], stems: &[String]) -> Result<(), Complaint> {
+/// Every event is carried out in the scenarios, and refused unless there is nothing to refuse it for.
+pub(crate) fn is_shown(scripts: &[Script]) -> Result<(), Complaint> {
     let (mut done, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for script in scripts {
         for pair in script.steps.windows(2) {
@@ -151,7 +150,7 @@ pub(crate) fn is_shown(scripts: &[Script], stems: &[String]) -> Result<(), Compl
         }
     }
     let mut missing = Vec::new();
-    for event in catalogue().filter(|event| stems.contains(&pending::stem(event.urn))) {
+    for event in catalogue() {
         let name = event.urn.strip_prefix(URN_PREFIX).unwrap_or(event.urn);
         // Without the params that an event must have it is malformed.
         let may_be_refused = event.params.iter().any(|param| param.default.is_none());

@@ -309,7 +309,6 @@ impl Full {
 
 /// What stands for a topic while there is none, made of the names of the others (conversations.md §4.1): one in full,
 /// several by their first names. An e-mail address has no first name and stays whole.
-/// What stands in place of a missing topic: the names of some people, in the order of their joining (conversations.md §4.1).
 #[must_use]
 pub fn default_topic(names: &[&str]) -> String {
     let first = |name: &&'_ str| name.split_whitespace().next().unwrap_or(name).to_owned();

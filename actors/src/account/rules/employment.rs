@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Decision, Facts, Judged, News, letters, registration, spread};
 use crate::account::employment::{Duty, Employment, Enlistment, Reply, Row};
+use crate::account::profile::Profile;
 use crate::account::state::{Change, Head, State};
 use crate::effect::Effect;
 use crate::store::Aggregate;
@@ -21,20 +22,29 @@ fn put(state: &State, id: OrganisationId, row: Row, facts: &Facts) -> Decision {
         let mut new = Head { duty: duty(rows()), ..head.clone() };
         let employer = rows().find(|row| row.status() == StaffStatus::Active);
         employ(&mut new, employer);
+        let asked = |(of, row): (OrganisationId, &Row)| (row.status() == StaffStatus::Pending).then_some(of);
+        let others = state.employments.iter().filter(|(of, _)| **of != id).map(|(of, row)| (*of, row));
+        new.profile.invited_into = others.chain([(id, &row)]).filter_map(asked).collect();
         new.settle_privacy();
         if status == StaffStatus::Closed && head.profile.status == AccountStatus::Active {
             decision = registration::closed(state, new, facts);
         } else if new != *head {
-            new.stamp = facts.stamp;
+            let invited_into = head.profile.invited_into.clone();
+            let is_seen = Profile { invited_into, ..new.profile.clone() } != head.profile;
+            let is_own = is_seen || new.duty != head.duty;
+            if is_own {
+                new.stamp = facts.stamp;
+            }
             if new.profile != head.profile {
                 new.profile.version += 1;
-                decision.effects = spread::profile(state, &new.profile, facts);
+                let spread = if is_seen { spread::profile } else { spread::invitations };
+                decision.effects = spread(state, &new.profile, facts);
             }
             if new.duty.is_suspended {
                 registration::end(&mut decision, state, |_| true, "the organisation has locked the account");
             }
             decision.changes.push(Change::Head(new));
-            decision.news.push(News::Own);
+            decision.news.extend(is_own.then_some(News::Own));
         }
     }
     let reminder = row.reminder(state.account_id);

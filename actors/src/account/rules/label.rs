@@ -9,8 +9,9 @@ use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
 use super::{Decision, Facts, News, spread};
+use crate::account::employment::team_label_id;
 use crate::account::label::{self, Label, Labels, SystemLabel, Wanted, Wish};
-use crate::account::listing::Listing;
+use crate::account::listing::{Listed, Listing};
 use crate::account::state::{Change, State};
 
 /// How many labels an account may make: they are all in memory and in every initial sync, and nobody finds his way about in
@@ -71,8 +72,11 @@ pub fn store(
 /// `not_found` for a label that the account does not have.
 pub(super) fn list(state: &State, event: &SyncConversations) -> Result<Listing, Refusal> {
     let account_id = state.account_id;
-    let label = label::active(&state.labels, account_id, event.label_id);
-    let label = label.ok_or_else(|| Refusal::not_found("Label"))?;
+    let mut teams = state.teams.iter().filter(|(_, row)| row.is_member);
+    let team = teams.find(|(id, _)| team_label_id(account_id, **id) == event.label_id);
+    let team = team.map(|(id, row)| Listed::Team(*id, row.clone()));
+    let own = || label::active(&state.labels, account_id, event.label_id).map(Listed::Own);
+    let label = team.or_else(own).ok_or_else(|| Refusal::not_found("Label"))?;
     let barring = |bars: fn(&Label) -> bool| -> BTreeSet<LabelId> {
         let settable = SystemLabel::ALL.into_iter().filter(|label| label.is_settable());
         let ids = settable.map(|label| label.id(account_id)).chain(state.labels.keys().copied());

@@ -13,7 +13,8 @@ use crate::account::profile::Profile;
 use crate::account::settings::Registration;
 use crate::account::state::{Change, Head, State, Token};
 use crate::conversation::rows::encode;
-use crate::store::UniqueKey;
+use crate::effect::Effect;
+use crate::store::{Aggregate, UniqueKey};
 
 /// Somebody named an address that nobody has registered: the account is known by it from now on.
 #[must_use]
@@ -200,7 +201,9 @@ pub(super) fn closed(state: &State, mut head: Head, facts: &Facts) -> Decision {
     head.password_hash = None;
     head.registration.has_password = false;
     head.stamp = facts.stamp;
-    let effects = spread::profile(state, &head.profile, facts);
+    let mut effects = spread::profile(state, &head.profile, facts);
+    let teams = state.teams.iter().filter(|(_, row)| row.is_member).map(|(id, _)| Aggregate::Team(*id));
+    effects.extend(teams.map(|team| (team, Effect::Retired { account_id: state.account_id })));
     let mut decision = Decision { changes: vec![Change::Head(head)], effects, ..Decision::default() };
     end(&mut decision, state, |_| true, "the account was closed");
     decision
@@ -239,7 +242,6 @@ mod tests {
 
     use super::*;
     use crate::account::rules::replay::*;
-    use crate::effect::Effect;
 
     fn change_to(password: &str, old: &str) -> ClientEvent {
         let event = account::ChangePassword { password: text(password), old_password: text(old) };

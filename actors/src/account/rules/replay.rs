@@ -255,6 +255,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Attached { .. }
             | Effect::Employed(_)
             | Effect::Enlisted { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
             | Effect::Placed { .. }
             | Effect::Founded { .. }

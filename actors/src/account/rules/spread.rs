@@ -21,6 +21,11 @@ pub fn profile(state: &State, profile: &Profile, facts: &Facts) -> Vec<(Aggregat
     portion(state, &state.labels, profile, Spreading::Profile, None, facts)
 }
 
+/// Tells the own conversations of a profile in which nothing is new but whose answers are waited for.
+pub(super) fn invitations(state: &State, profile: &Profile, facts: &Facts) -> Vec<(Aggregate, Effect)> {
+    portion(state, &state.labels, profile, Spreading::Invitations, None, facts)
+}
+
 /// Tells the own conversations that somebody, or several, are called by another name.
 pub(super) fn name(state: &State, contact: Option<AccountId>, facts: &Facts) -> Vec<(Aggregate, Effect)> {
     state.head.as_ref().map_or_else(Vec::new, |head| {
@@ -77,7 +82,7 @@ fn told_to(
     facts: &Facts,
 ) -> (Aggregate, Effect) {
     match (spot, news) {
-        (Spot::Conversation(id), Spreading::Profile) => {
+        (Spot::Conversation(id), Spreading::Profile | Spreading::Invitations) => {
             (Aggregate::Conversation(id), Effect::Profile { account_id, profile: profile.clone() })
         }
         (Spot::Conversation(id), Spreading::Name(contact)) => {
@@ -89,9 +94,10 @@ fn told_to(
             let name = active.map(|label| label.name.clone());
             (Aggregate::Conversation(id), Effect::Labelled { viewer: account_id, label_id, name })
         }
-        (Spot::Watcher(id), Spreading::Profile | Spreading::Name(_) | Spreading::Label(_)) => {
-            (Aggregate::Account(id), Effect::Shown { account_id, version: profile.version })
-        }
+        (
+            Spot::Watcher(id),
+            Spreading::Profile | Spreading::Invitations | Spreading::Name(_) | Spreading::Label(_),
+        ) => (Aggregate::Account(id), Effect::Shown { account_id, version: profile.version }),
     }
 }
 
@@ -103,7 +109,7 @@ fn spots(state: &State, news: Spreading, after: Option<Spot>) -> impl Iterator<I
         Some(Spot::Watcher(_)) => None,
     };
     let watchers = match (news, after) {
-        (Spreading::Name(_) | Spreading::Label(_), _) => None,
+        (Spreading::Invitations | Spreading::Name(_) | Spreading::Label(_), _) => None,
         (Spreading::Profile, Some(Spot::Watcher(id))) => Some(Bound::Excluded(id)),
         (Spreading::Profile, None | Some(Spot::Conversation(_))) => Some(Bound::Unbounded),
     };

@@ -24,13 +24,15 @@ pub fn org_conv(
     let facts = facts(state, head, None);
     let links = links(state, site);
     let is_named = head.topic.is_empty();
+    let may_wait =
+        |id: &AccountId| state.members.get(id).is_some_and(|member| state.may_wait_for(*id, member));
     let record = OrgConv {
         conversation_id: state.conversation_id,
         organisation_id,
         topic: facts.topic,
         creator_id: facts.creator_id,
         default_members: facts.members.iter().copied().filter(|id| is_named && *id != viewer).collect(),
-        pending: facts.members.iter().copied().filter(|id| is_pending(*id)).collect(),
+        pending: facts.members.iter().copied().filter(|id| is_pending(*id) && may_wait(id)).collect(),
         members: facts.members,
         admins: facts.admins,
         leavers: facts.leavers,

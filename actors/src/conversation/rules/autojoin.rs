@@ -21,7 +21,7 @@ pub(super) fn join(state: &State, caller: AccountId, facts: &Facts) -> Judged<De
     if head.settings.is_autojoin != Some(true) || is_kicked {
         return Err(Refusal::no_permission("This conversation cannot be joined by its link.").into());
     }
-    membership::has_room(state, usize::from(member.is_none()))?;
+    membership::has_room(&draft, usize::from(member.is_none()), "conversation_id")?;
     let joining = membership::addable(facts, &[caller])?;
     let (_, profile) = joining.into_iter().next().ok_or_else(|| Refusal::not_found("Account"))?;
     let message = body::text(&body::Said { sysmsg_text: "{author} joined by the conversation's link." });

@@ -61,6 +61,15 @@ pub(super) struct Kicked {
     pub(super) sysmsg_text: &'static str,
 }
 
+/// `add_teamV2` and `kick_team`: who came or went with a team.
+#[derive(Serialize)]
+pub(super) struct OfTeam<'a> {
+    pub(super) members: &'a [AccountId],
+    pub(super) team_id: TeamId,
+    pub(super) team_name: &'a str,
+    pub(super) sysmsg_text: &'static str,
+}
+
 /// Whatever is only said: receivers put the author's name in.
 #[derive(Serialize)]
 pub(super) struct Said {

@@ -60,7 +60,7 @@ pub(super) fn append(decision: &mut Decision, state: &State, by: AccountId, fact
 }
 
 /// Its topic; where it has none, who is in it.
-fn name<'a>(topic: &str, members: impl Iterator<Item = &'a Member>) -> String {
+pub(super) fn name<'a>(topic: &str, members: impl Iterator<Item = &'a Member>) -> String {
     if !topic.is_empty() {
         return topic.to_owned();
     }

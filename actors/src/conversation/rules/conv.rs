@@ -2,13 +2,12 @@
 
 use rill_proto::event::conv::Event;
 use rill_proto::id::AccountId;
-use rill_proto::refusal::Refusal;
 
 use crate::conversation::rules::alert::Wish;
 use crate::conversation::rules::setting::{AUTOJOIN, DISCLOSE, DONE_NOTIFICATIONS, URL_PREVIEWS};
 use crate::conversation::rules::{
     Decision, Facts, Judged, alert, autojoin, board, create, disclosure, files, fork, label, managed, marks,
-    membership, presence, setting, shelf, sync, topic,
+    membership, presence, setting, shelf, sync, team, topic,
 };
 use crate::conversation::state::State;
 
@@ -68,6 +67,7 @@ pub(super) fn decide(state: &State, caller: AccountId, event: &Event, facts: &Fa
         Event::SetSnooze(event) => alert::snooze(state, caller, event.snooze_interval, facts),
         Event::EnableNotifications(_) => alert::notify(state, caller, true, facts),
         Event::DisableNotifications(_) => alert::notify(state, caller, false, facts),
-        Event::AddTeam(_) | Event::RemoveTeam(_) => Err(Refusal::not_supported(event.urn()).into()),
+        Event::AddTeam(event) => team::add(state, caller, event.team_id, facts),
+        Event::RemoveTeam(event) => team::remove(state, caller, event.team_id, facts),
     }
 }

@@ -1,5 +1,7 @@
 //! How a conversation begins (conversations.md §6.1): its first message, its members, its two sections.
 
+use std::collections::BTreeSet;
+
 use rill_proto::classificator::{ConvType, InitMode};
 use rill_proto::event::conv;
 use rill_proto::id::{AccountId, SectionId, TeamId};
@@ -10,9 +12,10 @@ use crate::account::profile::Profile;
 use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::{Draft, Post};
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, managed, membership,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, managed, membership, team,
 };
 use crate::conversation::state::{Head, Managed, MessageKind, Section, SectionSubtype, Settings, State};
+use crate::team::sight::Sight;
 use crate::weight::Weight;
 
 /// What an event wants a new conversation to be.
@@ -25,12 +28,14 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What a new conversation is to be.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub(super) topic: String,
     pub(super) others: Vec<(AccountId, Profile)>,
     pub(super) settings: Settings,
     /// Whose it is from the beginning.
     pub(super) organisation: Option<managed::Organisation>,
+    /// Teams that come with it, in their order.
+    pub(super) teams: Vec<&'a Sight>,
 }
 
 /// `conv:create`.
@@ -64,29 +69,53 @@ pub(super) fn begin(state: &State, caller: AccountId, wanted: Wanted<'_>, facts:
     if state.head.is_some() {
         return Err(Refusal::invalid_state("The conversation exists already.").into());
     }
-    if !wanted.team_ids.is_empty() {
-        return Err(Refusal::not_found("Team").into());
+    let team_ids = distinct(wanted.team_ids)?;
+    let teams = facts.teams(&team_ids)?;
+    let founder = founder(facts, caller)?;
+    teams.iter().try_for_each(|team| team::may_use(team, caller, &founder))?;
+    let mut settings = wanted.settings;
+    if !teams.is_empty() && settings.mk_conv_type == ConvType::Default {
+        settings.mk_conv_type = ConvType::NoMail;
     }
-    let organisation = if wanted.is_managed { Some(managed::employer(facts, caller)?) } else { None };
+    let employs = |team: &&Sight| {
+        founder.organisation_id.is_some() && team.roster.organisation_id == founder.organisation_id
+    };
+    let organisation = if wanted.is_managed || teams.iter().any(employs) {
+        Some(managed::employer(facts, caller)?)
+    } else {
+        managed::by_default(facts, caller)?
+    };
     let mut ids = wanted.account_ids;
     ids.retain(|id| *id != caller);
-    membership::has_room(state, ids.len() + 1)?;
     let others = membership::addable(facts, &ids)?;
-    found(state, caller, Plan { topic: wanted.topic, others, settings: wanted.settings, organisation }, facts)
+    found(state, caller, Plan { topic: wanted.topic, others, settings, organisation, teams }, facts)
+}
+
+/// The teams that an event names, each once and in the order given.
+fn distinct(team_ids: &[TeamId]) -> Result<Vec<TeamId>, Refusal> {
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<TeamId> = team_ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+    if distinct.len() > team::TEAMS_MAX {
+        let what = format!("a conversation has at most {} teams", team::TEAMS_MAX);
+        return Err(Refusal::invalid_call("team_ids", what));
+    }
+    Ok(distinct)
+}
+
+fn founder(facts: &Facts, caller: AccountId) -> Judged<Profile> {
+    let founder = membership::addable(facts, &[caller])?;
+    let (_, profile) = founder.into_iter().next().ok_or_else(|| Refusal::not_found("Account"))?;
+    Ok(profile)
 }
 
 /// Begins the conversation; the caller is answered with its init form.
 ///
 /// # Errors
 /// `not_found` when the caller's account is gone, or [`Stop::Needs`](super::Stop::Needs).
-pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts) -> Judged<Decision> {
-    let founder = membership::addable(facts, &[caller])?;
-    let (_, profile) = founder.into_iter().next().ok_or_else(|| Refusal::not_found("Account"))?;
+pub(super) fn found(state: &State, caller: AccountId, plan: Plan<'_>, facts: &Facts) -> Judged<Decision> {
+    let profile = founder(facts, caller)?;
     let mut draft = Draft::new(state, head(caller, &plan, facts), caller, facts);
-    membership::enter(&mut draft, caller, &profile, 1, facts.now)?;
-    for (account_id, profile) in &plan.others {
-        membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
-    }
+    membership::has_room(&draft, plan.others.len() + 1, "account_ids")?;
     let others: Vec<AccountId> = plan.others.iter().map(|(id, _)| *id).collect();
     let create = body::Create {
         members: others.clone(),
@@ -94,9 +123,12 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
         org_name: plan.organisation.as_ref().map(|organisation| organisation.name.clone()),
         organisation_id: plan.organisation.as_ref().map(|organisation| organisation.id),
     };
-    let nr = draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
-    let sections = put_sections(&mut draft);
-    draft.settle_dialog();
+    membership::enter(&mut draft, caller, &profile, 1, facts.now)?;
+    for (account_id, profile) in &plan.others {
+        membership::enter(&mut draft, *account_id, profile, 1, facts.now)?;
+    }
+    draft.post(MessageKind::Create, Post { message: body::text(&create), ..Post::default() })?;
+    draft.contacts = others;
     if let Some(organisation) = &plan.organisation {
         let members = draft.present();
         let deed = Deed {
@@ -107,19 +139,27 @@ pub(super) fn found(state: &State, caller: AccountId, plan: Plan, facts: &Facts)
         };
         changelog::tell(&mut draft, &deed);
     }
-    let mut answer: Vec<News> = others.iter().map(|id| News::Contact(*id)).collect();
-    let keys = Keys::Init(InitMode::Full);
-    answer.push(News::Header(Header { keys, fw: Some(nr), bw: Some(nr), is_reset: false }));
-    let message = draft.flow().message(nr)?;
-    answer.extend(message.map(|message| News::Message { message: Box::new(message), flow: None }));
+    for team in plan.teams {
+        team::take_in(&mut draft, team, "team_ids")?;
+    }
+    let sections = put_sections(&mut draft);
+    draft.settle_dialog();
+    let mut answer: Vec<News> = draft.contacts.iter().map(|id| News::Contact(*id)).collect();
+    let (keys, last) = (Keys::Init(InitMode::Full), draft.head.last_message_nr);
+    answer.push(News::Header(Header { keys, fw: Some(last), bw: Some(1), is_reset: false }));
+    for nr in 1..=last {
+        let message = draft.flow().message(nr)?;
+        answer.extend(message.map(|message| News::Message { message: Box::new(message), flow: None }));
+    }
     answer.extend(sections.map(News::Section));
+    answer.extend(draft.joined.iter().map(|id| News::Activity(*id)));
     let mut decision = draft.into_decision(answer.clone(), answer);
     // The others have been told nothing yet: each is brought in by his own visit.
     decision.news.retain(|(reach, _)| *reach == Reach::Own);
     Ok(decision)
 }
 
-fn head(creator_id: AccountId, plan: &Plan, facts: &Facts) -> Head {
+fn head(creator_id: AccountId, plan: &Plan<'_>, facts: &Facts) -> Head {
     let mut settings = plan.settings.clone();
     settings.organisation_id = plan.organisation.as_ref().map(|organisation| organisation.id);
     let is_managed = settings.organisation_id.is_some();

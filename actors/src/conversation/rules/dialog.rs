@@ -6,7 +6,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 
 use crate::conversation::rules::draft::Draft;
-use crate::conversation::rules::{Decision, Facts, Judged, create, membership, visit};
+use crate::conversation::rules::{Decision, Facts, Judged, create, managed, membership, visit};
 use crate::conversation::state::{Member, Settings, State};
 
 /// The two people of a dialog, the lower id first; `None` for what is no dialog.
@@ -74,7 +74,8 @@ fn begin(
         topic: String::new(),
         others: vec![(other, profile.clone())],
         settings: Settings { mk_conv_type: mk_conv_type.unwrap_or_default(), ..Settings::default() },
-        organisation: None,
+        organisation: managed::by_default(facts, caller)?,
+        teams: Vec::new(),
     };
     let decision = create::found(state, caller, plan, facts)?;
     Ok(identified(decision, other))

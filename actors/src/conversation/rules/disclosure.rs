@@ -3,6 +3,8 @@
 //!
 //! Nobody can give what he cannot see.
 
+use std::collections::BTreeMap;
+
 use rill_proto::event::{conv, message};
 use rill_proto::id::{AccountId, TeamId};
 use rill_proto::refusal::Refusal;
@@ -12,6 +14,7 @@ use crate::conversation::rules::{Decision, Facts, Judged, body, membership, stan
 use crate::conversation::state::{Member, MessageKind, Span, State};
 use crate::effect::Effect;
 use crate::store::Aggregate;
+use crate::team::roster::Roster;
 
 /// Whom an event names.
 struct Targets<'a> {
@@ -52,23 +55,40 @@ pub(super) fn message(
 }
 
 fn disclose(mut draft: Draft<'_>, targets: &Targets<'_>, from: u64) -> Judged<Decision> {
-    if targets.team_ids.is_some_and(|teams| !teams.is_empty()) {
-        return Err(Refusal::not_found("Team").into());
-    }
     let given: Vec<Span> = giver(&draft).into_iter().filter_map(|span| above(span, from)).collect();
-    let mut opened = Vec::new();
-    for account_id in membership::named(targets.account_ids.unwrap_or_default())? {
-        let target = draft.member(account_id).filter(|member| member.is_present());
+    let mut opened: BTreeMap<AccountId, Member> = BTreeMap::new();
+    let named = membership::named(targets.account_ids.unwrap_or_default())?;
+    for account_id in &named {
+        let target = draft.member(*account_id).filter(|member| member.is_present());
         let mut target = target.cloned().ok_or_else(|| Refusal::not_found("Member"))?;
         if open(&mut target, given.iter().copied()) {
-            opened.push((account_id, target));
+            opened.insert(*account_id, target);
         }
+    }
+    let members: Vec<AccountId> = named.into_iter().filter(|id| opened.contains_key(id)).collect();
+    let mut teams = Vec::new();
+    for id in targets.team_ids.unwrap_or_default() {
+        let roster = draft.team(*id).ok_or_else(|| Refusal::not_found("Team"))?;
+        if teams.iter().any(|known: &&Roster| known.team_id == *id) {
+            continue;
+        }
+        let present = |member: &Member| member.is_present();
+        let of_team =
+            roster.members.iter().filter_map(|id| Some((*id, draft.member(*id).cloned().filter(present)?)));
+        let before = opened.len();
+        opened.extend(
+            of_team.filter_map(|(id, mut target)| {
+                open(&mut target, given.iter().copied()).then_some((id, target))
+            }),
+        );
+        teams.extend((opened.len() > before).then_some(roster));
     }
     if opened.is_empty() {
         return draft.finish(None);
     }
-    let members: Vec<AccountId> = opened.iter().map(|(id, _)| *id).collect();
-    say(&mut draft, members.clone(), from)?;
+    let teams = teams.into_iter().map(|roster| (roster.team_id, roster.team_name.clone())).collect();
+    say(&mut draft, members, teams, from)?;
+    let joined = opened.keys().copied().collect();
     for (account_id, target) in opened {
         let version = target.profile.version;
         let stamp = draft.facts.stamp;
@@ -77,17 +97,23 @@ fn disclose(mut draft: Draft<'_>, targets: &Targets<'_>, from: u64) -> Judged<De
         draft.effects.push((Aggregate::Account(account_id), sees_more(&draft, account_id, version)));
     }
     draft.change_facts();
-    draft.joined = members;
+    draft.joined = joined;
     draft.finish(None)
 }
 
 /// Says what was opened to whom, from which message on.
-fn say(draft: &mut Draft<'_>, members: Vec<AccountId>, from: u64) -> Judged<()> {
+fn say(
+    draft: &mut Draft<'_>,
+    members: Vec<AccountId>,
+    teams: Vec<(TeamId, String)>,
+    from: u64,
+) -> Judged<()> {
     let first = draft.flow().message(from)?;
+    let (team_ids, team_names) = teams.into_iter().unzip();
     let message = body::text(&body::Disclosed {
         members,
-        team_ids: Vec::new(),
-        team_names: Vec::new(),
+        team_ids,
+        team_names,
         disclose_time: first.map(|message| message.posted_time),
         sysmsg_text: "{author} opened earlier messages, from {disclose_time} on, to {teamsAndMembers}.",
     });

@@ -3,28 +3,29 @@
 //! Owned here: what every visible message and every revision does to the numbers (conversations.md §1, §2.2), and the
 //! order in which its records go out (§5.2). Not here: which event does what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rill_proto::classificator::{AlertLevel, MessageState};
-use rill_proto::id::{AccountId, SectionId};
+use rill_proto::id::{AccountId, SectionId, TeamId};
 use rill_proto::record::message::is_shared;
 use rill_proto::refusal::Refusal;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::conversation::board::Place;
+use crate::conversation::rules::alert;
 use crate::conversation::rules::flow::Flow;
 use crate::conversation::rules::{Decision, Facts, Header, Judged, Keys, News, Reach, Soft};
-use crate::conversation::rules::{alert, dialog};
-use crate::conversation::state::{
-    Change, Frozen, Head, Member, Message, MessageKind, Run, Section, Slot, Span, Standing, State,
-};
+use crate::conversation::state::{Change, Head, Member, Message, MessageKind, Run, Section, Slot, State};
 use crate::effect::Effect;
 use crate::file::Attached;
 use crate::store::Aggregate;
+use crate::team::roster::Roster;
 
+mod people;
 mod places;
 mod stored;
+mod teams;
 
 /// How many slots an answer with `from_message_nr` covers. As many as an active conversation holds in memory, so that
 /// hardly any answer waits for the store; who is further behind sees it by `fw_message_nr` and syncs forward.
@@ -42,6 +43,7 @@ pub(super) struct Draft<'a> {
     runs: Vec<Run>,
     sections: Vec<(SectionId, Section)>,
     places: BTreeMap<u64, Option<Place>>,
+    teams: BTreeMap<TeamId, Option<Roster>>,
     /// The sections that are told of, changed or not.
     pub(super) sections_told: Vec<SectionId>,
     /// Consequences for other aggregates.
@@ -88,6 +90,7 @@ impl<'a> Draft<'a> {
             runs: Vec::new(),
             sections: Vec::new(),
             places: BTreeMap::new(),
+            teams: BTreeMap::new(),
             sections_told: Vec::new(),
             effects: Vec::new(),
             soft: Vec::new(),
@@ -208,26 +211,6 @@ impl<'a> Draft<'a> {
         nr
     }
 
-    /// Who had taken the conversation out of his list has it in it again: something was written.
-    fn bring_back(&mut self) {
-        let present = |id: &&AccountId| self.state.members.get(*id).is_some_and(Member::is_present);
-        let back: Vec<AccountId> = self.state.deleted.iter().filter(present).copied().collect();
-        for account_id in back {
-            self.put_back(account_id);
-        }
-    }
-
-    /// Puts the conversation into a member's list again; his sessions are told all of it.
-    pub(super) fn put_back(&mut self, account_id: AccountId) {
-        let (conversation_id, version) = (self.state.conversation_id, self.facts.stamp);
-        let Ok(member) = self.change(account_id) else { return };
-        member.is_deleted = false;
-        member.init_stamp = version;
-        let profile_version = member.profile.version;
-        let joined = Effect::Joined { conversation_id, by: account_id, profile_version, version };
-        self.effects.push((Aggregate::Account(account_id), joined));
-    }
-
     /// Posts a system message by the caller, who may act from outside: an organisation's admin, or somebody who changed a team.
     ///
     /// # Errors
@@ -334,105 +317,6 @@ impl<'a> Draft<'a> {
         Ok(slot)
     }
 
-    /// Ends a member's membership with the message just posted. His view stands still from here on. Who goes by himself
-    /// sees it happen; the client of somebody else must start afresh.
-    ///
-    /// # Errors
-    /// As [`Draft::change`].
-    pub(super) fn cut_off(&mut self, account_id: AccountId) -> Result<(), Refusal> {
-        let nr = self.head.show_message_nr;
-        let newest = self.state.message_of_inbox(self.head.last_inbox_nr);
-        let (last_inbox_nr, last_inbox_time) = (self.head.last_inbox_nr, self.head.last_inbox_time);
-        let (topic, topic_message_nr) = (self.head.topic.clone(), self.head.topic_message_nr);
-        let settings = self.head.settings.clone();
-        let (time, stamp, caller) = (self.facts.now, self.facts.stamp, self.caller);
-        let boards = self.state.boards();
-        self.tell_tasks(account_id, false);
-        let member = self.change(account_id)?;
-        let saw_newest = newest.is_some_and(|newest| member.sees(newest));
-        member.spans.push(Span::of_membership(member.begin_message_nr, nr));
-        member.standing = Standing::Left;
-        member.send_message_nr = nr;
-        let last_inbox_time = if saw_newest { last_inbox_time } else { 0 };
-        member.frozen = Some(Frozen {
-            message_nr: nr,
-            last_inbox_nr,
-            last_inbox_time,
-            time,
-            topic,
-            topic_message_nr,
-            settings,
-            boards,
-        });
-        if account_id != caller {
-            member.init_stamp = stamp;
-        }
-        self.put_down(account_id);
-        Ok(())
-    }
-
-    /// Closes to somebody who was put out just now what was written while an organisation managed the conversation, but for
-    /// the message that says so.
-    ///
-    /// # Errors
-    /// As [`Draft::change`].
-    pub(super) fn revoke(&mut self, account_id: AccountId) -> Result<(), Refusal> {
-        let before = self.head.show_message_nr - 1;
-        let periods = self.head.managed.iter();
-        let taken = periods.map(|period| Span::of_membership(period.begin, period.end.unwrap_or(before)));
-        let taken: Vec<Span> = taken.collect();
-        let member = self.change(account_id)?;
-        member.standing = Standing::Kicked;
-        member.revoked = Span::joined([std::mem::take(&mut member.revoked), taken].concat());
-        Ok(())
-    }
-
-    /// Closes to everybody who is or was a member all that was written before the message posted just now, from which on it is open
-    /// to those who are sent it (protocol.md §7). Who had left before is told by his account that there is less for him.
-    ///
-    /// # Errors
-    /// As [`Draft::change`].
-    pub(super) fn close_everything(&mut self) -> Result<(), Refusal> {
-        let nr = self.head.show_message_nr;
-        let all = Span::of_membership(1, nr - 1);
-        let stamp = self.facts.stamp;
-        for account_id in self.everybody().map(|(id, _)| id).collect::<Vec<_>>() {
-            let member = self.change(account_id)?;
-            member.standing = Standing::Kicked;
-            member.revoked = vec![all];
-            member.init_stamp = stamp;
-            let profile_version = member.profile.version;
-            if self.state.members.get(&account_id).is_some_and(Member::is_present) {
-                let member = self.change(account_id)?;
-                member.join_message_nr = nr;
-                member.begin_message_nr = nr;
-            } else {
-                let conversation_id = self.state.conversation_id;
-                let effect =
-                    Effect::Joined { conversation_id, by: account_id, profile_version, version: stamp };
-                self.effects.push((Aggregate::Account(account_id), effect));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whoever will be a member, in the order of joining.
-    pub(super) fn present(&self) -> Vec<AccountId> {
-        let present = self.everybody().filter(|(_, member)| member.is_present());
-        let mut present: Vec<(u32, AccountId)> = present.map(|(id, member)| (member.place, id)).collect();
-        present.sort_unstable();
-        present.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// Takes an account's pen and locks away.
-    fn put_down(&mut self, account_id: AccountId) {
-        self.soft.push(Soft::PenOff(account_id));
-        let held = self.facts.locks.iter().filter(|(_, holder)| **holder == account_id);
-        for message_nr in held.map(|(nr, _)| *nr).collect::<Vec<_>>() {
-            self.unlock(message_nr);
-        }
-    }
-
     /// Takes whatever lock lies on a message away.
     pub(super) fn unlock(&mut self, message_nr: u64) {
         if self.facts.locks.contains_key(&message_nr) {
@@ -446,7 +330,8 @@ impl<'a> Draft<'a> {
             || !(self.members.is_empty()
                 && self.slots.is_empty()
                 && self.sections.is_empty()
-                && self.places.is_empty())
+                && self.places.is_empty()
+                && self.teams.is_empty())
     }
 
     fn tell_message(&self, nr: u64, flow: Option<u64>, news: &mut Vec<News>) -> Judged<()> {
@@ -524,7 +409,8 @@ impl<'a> Draft<'a> {
         if let Some(message_nr) = self.about {
             identifier["message_nr"] = message_nr.into();
         }
-        let effects = self.effects.iter().cloned().chain(self.assignments()).chain(self.stored()).collect();
+        let effects = self.effects.iter().cloned().chain(self.assignments()).chain(self.stored());
+        let effects = effects.chain(self.placed()).collect();
         let soft = self.soft.clone();
         Decision { changes: self.into_changes(), effects, soft, identifier, answer, news }
     }
@@ -542,53 +428,8 @@ impl<'a> Draft<'a> {
         changes.extend(self.sections.into_iter().map(|(id, section)| Change::Section(id, section)));
         changes.extend(filed);
         changes.extend(self.places.into_iter().map(|(nr, place)| Change::Place(nr, place)));
+        changes.extend(self.teams.into_iter().map(|(id, roster)| Change::Team(id, roster)));
         changes
-    }
-
-    /// Tells both people when the conversation begins or ceases to be a dialog. To be called when membership or topic
-    /// changed, with the draft complete.
-    pub(super) fn settle_dialog(&mut self) {
-        let before = self.state.head.as_ref().and_then(|head| {
-            dialog::pair(&head.topic, self.state.members.iter().map(|(id, member)| (*id, member)))
-        });
-        let after = dialog::pair(&self.head.topic, self.everybody());
-        if before == after {
-            return;
-        }
-        for (pair, is_dialog) in [(before, false), (after, true)] {
-            let Some((one, other)) = pair else { continue };
-            for (account_id, with) in [(one, other), (other, one)] {
-                let effect = Effect::Dialog {
-                    conversation_id: self.state.conversation_id,
-                    with,
-                    is_dialog,
-                    version: self.facts.stamp,
-                };
-                self.effects.push((Aggregate::Account(account_id), effect));
-            }
-        }
-    }
-
-    /// Notes in the rows of members whether a message mentions them; `before` are those whom it mentioned.
-    ///
-    /// # Errors
-    /// As [`Draft::change`].
-    pub(super) fn mention(
-        &mut self,
-        nr: u64,
-        before: &[AccountId],
-        now: &[AccountId],
-    ) -> Result<(), Refusal> {
-        let concerned: BTreeSet<AccountId> = before.iter().chain(now).copied().collect();
-        for account_id in concerned {
-            let is_mentioned = now.contains(&account_id);
-            let held = self.member(account_id).is_some_and(|member| member.mentions.contains(&nr));
-            if held == is_mentioned || self.member(account_id).is_none() {
-                continue;
-            }
-            self.change(account_id)?.set_mentioned(nr, is_mentioned);
-        }
-        Ok(())
     }
 }
 

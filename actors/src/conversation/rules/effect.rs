@@ -2,7 +2,9 @@
 
 use rill_proto::id::AccountId;
 
-use crate::conversation::rules::{Decision, Facts, Judged, alert, label, profile, section};
+use crate::conversation::rules::{
+    Decision, Facts, Judged, alert, discharge, label, managed, profile, section, team,
+};
 use crate::conversation::state::State;
 use crate::effect::Effect;
 
@@ -23,6 +25,11 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
             label::labelled(state, *viewer, *label_id, name.as_deref(), facts)
         }
         Effect::Ring { viewer, at } => alert::ring(state, *viewer, *at, facts),
+        Effect::Staffed { roster, by } => team::staffed(state, roster, *by, facts),
+        Effect::Discharged { organisation_id, organisation_name, by, fate } => {
+            let from = managed::Organisation { id: *organisation_id, name: organisation_name.clone() };
+            discharge::discharged(state, from, *by, *fate, facts)
+        }
         Effect::Joined { .. }
         | Effect::Dialog { .. }
         | Effect::Assigned { .. }
@@ -36,12 +43,11 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Stored { .. }
         | Effect::Employed(_)
         | Effect::Enlisted { .. }
-        | Effect::Staffed { .. }
+        | Effect::Retired { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }
         | Effect::Answered { .. }
         | Effect::Managed { .. }
-        | Effect::Discharged { .. }
         | Effect::Fetch(_) => Ok(Decision::default()),
     }
 }
@@ -54,6 +60,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         Effect::Named { viewer, .. } => Some(*viewer),
         Effect::Sweep { by, .. } => Some(*by),
         Effect::Ring { viewer, .. } | Effect::Labelled { viewer, .. } => Some(*viewer),
+        Effect::Staffed { by, .. } | Effect::Discharged { by, .. } => Some(*by),
         Effect::Joined { .. }
         | Effect::Dialog { .. }
         | Effect::Assigned { .. }
@@ -67,12 +74,11 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Stored { .. }
         | Effect::Employed(_)
         | Effect::Enlisted { .. }
-        | Effect::Staffed { .. }
+        | Effect::Retired { .. }
         | Effect::Placed { .. }
         | Effect::Founded { .. }
         | Effect::Answered { .. }
         | Effect::Managed { .. }
-        | Effect::Discharged { .. }
         | Effect::Fetch(_) => None,
     }
 }

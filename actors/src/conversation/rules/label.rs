@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 
 use rill_proto::event::conv;
-use rill_proto::id::{AccountId, LabelId};
+use rill_proto::id::{AccountId, LabelId, TeamId};
 use rill_proto::refusal::Refusal;
 
+use crate::account::employment::team_label_id;
 use crate::account::label::{Settable, SystemLabel};
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{Decision, Facts, Judged, Need, News, Stop, alert, standing};
@@ -16,7 +17,8 @@ use crate::conversation::state::State;
 /// How many labels one conversation may have: more than anybody looks at in a header, few enough that it stays short.
 const LABELS_EACH_MAX: usize = 50;
 
-/// `conv:set_labels`. Labels that come with the conversation (that of dialogs) are neither set nor taken away.
+/// `conv:set_labels`. Labels that come with the conversation (that of dialogs, those of its teams) are neither set nor taken
+/// away.
 pub(super) fn set(
     state: &State,
     caller: AccountId,
@@ -24,7 +26,7 @@ pub(super) fn set(
     facts: &Facts,
 ) -> Judged<Decision> {
     let (head, member) = standing::viewer(state, caller)?;
-    let wanted = wanted(&event.label_ids, caller)?;
+    let wanted = wanted(&event.label_ids, caller, &head.teams)?;
     let labels = known(&wanted, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
     draft.change_own_facts();
@@ -46,11 +48,11 @@ pub(super) fn set(
 }
 
 /// The labels that are to be set, each once and in the order given.
-fn wanted(label_ids: &[LabelId], caller: AccountId) -> Result<Vec<LabelId>, Refusal> {
-    let one_to_one = SystemLabel::OneToOne.id(caller);
-    let mut seen = BTreeSet::new();
-    let wanted: Vec<LabelId> =
-        label_ids.iter().copied().filter(|id| *id != one_to_one && seen.insert(*id)).collect();
+fn wanted(label_ids: &[LabelId], caller: AccountId, teams: &[TeamId]) -> Result<Vec<LabelId>, Refusal> {
+    let of_teams = teams.iter().map(|id| team_label_id(caller, *id));
+    // What has been passed over needs no second look.
+    let mut seen: BTreeSet<LabelId> = of_teams.chain([SystemLabel::OneToOne.id(caller)]).collect();
+    let wanted: Vec<LabelId> = label_ids.iter().copied().filter(|id| seen.insert(*id)).collect();
     if wanted.len() > LABELS_EACH_MAX {
         let what = format!("at most {LABELS_EACH_MAX} labels are allowed");
         return Err(Refusal::invalid_call("label_ids", what));

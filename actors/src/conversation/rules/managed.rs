@@ -3,7 +3,7 @@
 //!
 //! Not here: which organisation somebody belongs to (his profile says so), and the organisation's own rules (`organisation`).
 
-use rill_proto::classificator::InitMode;
+use rill_proto::classificator::{InitMode, OrganisationFlag};
 use rill_proto::event::conv;
 use rill_proto::id::{AccountId, OrganisationId};
 use rill_proto::refusal::Refusal;
@@ -11,9 +11,10 @@ use rill_proto::refusal::Refusal;
 use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::Draft;
 use crate::conversation::rules::{
-    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, membership, setting, standing,
+    Decision, Facts, Header, Judged, Keys, News, Reach, body, changelog, membership, setting, standing, team,
 };
 use crate::conversation::state::{Head, Managed, Member, MessageKind, PERIODS_MAX, State};
+use crate::organisation::sight::Terms;
 
 /// An organisation, as far as its conversations name it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +35,21 @@ pub(super) fn employer(facts: &Facts, caller: AccountId) -> Judged<Organisation>
         Some(Organisation { id: profile.organisation_id?, name })
     });
     found.ok_or_else(|| Refusal::no_permission("Not member of organisation!").into())
+}
+
+/// The organisation under which a conversation of the caller's begins though nobody said so: his own, where it wants that
+/// (accounts.md §9.7).
+///
+/// # Errors
+/// [`Stop::Needs`](super::Stop::Needs) with what must be fetched first.
+pub(super) fn by_default(facts: &Facts, caller: AccountId) -> Judged<Option<Organisation>> {
+    let profiles = facts.profiles(&[caller])?;
+    let employer = profiles.into_iter().find_map(|(_, profile)| profile?.organisation_id);
+    let Some(id) = employer else { return Ok(None) };
+    let wants =
+        |terms: &&Terms| terms.is_open && terms.flags.contains(&OrganisationFlag::CreatePremiumConversations);
+    let terms = facts.organisation(id)?.filter(wants);
+    Ok(terms.map(|terms| Organisation { id, name: terms.name.clone() }))
 }
 
 /// `conv:set_managed`: by the organisation that the caller is in. Where it is so already nothing happens.
@@ -231,6 +247,11 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     draft.head.is_deletable = false;
     if draft.head.settings.is_autojoin == Some(true) {
         draft.head.settings.is_autojoin = Some(false);
+    }
+    // Teams go first, each with those who are in through it (conversations.md §6.1).
+    for id in head.teams.clone() {
+        let gone = team::through_alone(&draft, id);
+        team::let_go(&mut draft, id, &gone)?;
     }
     let deed = Deed {
         organisation_id: organisation.id,

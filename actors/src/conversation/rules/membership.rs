@@ -41,7 +41,7 @@ pub(super) fn add(
     if added.is_empty() {
         return draft.finish(None);
     }
-    has_room(state, added.iter().filter(|(id, _)| !state.members.contains_key(id)).count())?;
+    has_room(&draft, added.iter().filter(|(id, _)| !state.members.contains_key(id)).count(), "account_ids")?;
     let ids: Vec<AccountId> = added.iter().map(|(id, _)| *id).collect();
     let (nr, time) = state_addition(&mut draft, &ids)?;
     for (account_id, profile) in &added {
@@ -104,6 +104,7 @@ pub(super) fn enter(
     if draft.member(account_id).is_some_and(Member::is_present) {
         let member = draft.change(account_id)?;
         member.standing = Standing::Active;
+        member.is_by_team = false;
         member.alert_level = AlertLevel::Default;
         member.snooze_interval = 0;
         member.snooze_time = 0;
@@ -116,6 +117,7 @@ pub(super) fn enter(
         member.profile = profile.clone();
     }
     member.standing = Standing::Active;
+    member.is_by_team = false;
     member.place = place;
     member.begin_message_nr = nr;
     member.send_message_nr = nr;
@@ -151,6 +153,7 @@ fn newcomer(profile: Profile, nr: u64) -> Member {
     Member {
         profile,
         standing: Standing::Active,
+        is_by_team: false,
         place: 0,
         join_message_nr: nr,
         begin_message_nr: nr,
@@ -283,11 +286,11 @@ pub(super) fn is_open(profile: &Profile) -> bool {
 }
 
 /// # Errors
-/// `invalid_call` when the conversation cannot hold so many more people.
-pub(super) fn has_room(state: &State, more: usize) -> Result<(), Refusal> {
-    if state.members.len() + more > MEMBERS_MAX {
+/// `invalid_call`, naming the param that brings them, when the conversation cannot hold so many more people.
+pub(super) fn has_room(draft: &Draft<'_>, more: usize, param: &str) -> Result<(), Refusal> {
+    if draft.everybody().count() + more > MEMBERS_MAX {
         let what = format!("a conversation holds at most {MEMBERS_MAX} people");
-        return Err(Refusal::invalid_call("account_ids", what));
+        return Err(Refusal::invalid_call(param, what));
     }
     Ok(())
 }

@@ -190,6 +190,7 @@ mod tests {
             Change::Run(_) => "run",
             Change::Slot(..) => "slot",
             Change::Section(..) => "section",
+            Change::Team(..) => "team",
             Change::Filed(..) => "filed",
             Change::Place(..) => "place",
         });

@@ -83,20 +83,36 @@ fn moved(
     membership::depart(draft, MessageKind::Leave, String::new(), &[account_id])
 }
 
-/// Nothing but the record changed.
+/// Nothing but the record changed. What nobody else is shown of it says nothing; where the conversation waits for his answer to
+/// an invitation, everybody sees that.
 fn shown(state: &State, head: &Head, account_id: AccountId, mut member: Member, facts: &Facts) -> Decision {
     let mut decision = presence::nothing(state);
     let mut head = Head { stamp: facts.stamp, ..head.clone() };
-    decision.news.push((Reach::Others, News::Contact(account_id)));
-    decision.news.push((Reach::Left, News::Contact(account_id)));
-    let was_private = state.members.get(&account_id).is_some_and(|before| before.profile.is_private);
+    let before = state.members.get(&account_id);
+    let is_unseen = before.is_some_and(|before| {
+        let (version, invited_into) = (member.profile.version, member.profile.invited_into.clone());
+        let is_other = before.profile.invited_into != invited_into;
+        is_other && Profile { version, invited_into, ..before.profile.clone() } == member.profile
+    });
+    let is_seen = !is_unseen;
+    if is_seen {
+        decision.news.push((Reach::Others, News::Contact(account_id)));
+        decision.news.push((Reach::Left, News::Contact(account_id)));
+    } else {
+        member.profile_stamp = before.map_or(0, |before| before.profile_stamp);
+    }
+    let was_private = before.is_some_and(|before| before.profile.is_private);
     if was_private && !member.profile.is_private && member.is_present() {
         member.shown_stamp = facts.stamp;
         decision.news.push((Reach::Others, News::Activity(account_id)));
     }
-    if head.topic.is_empty() && member.is_present() {
+    let is_renamed = is_seen && head.topic.is_empty() && member.is_present();
+    let is_awaited = state.waits_for(account_id, &member);
+    let was_awaited = before.is_some_and(|before| state.waits_for(account_id, before));
+    if is_renamed || is_awaited != was_awaited {
         head.facts_stamp = facts.stamp;
         let header = Header { keys: Keys::Full, fw: None, bw: None, is_reset: false };
+        decision.news.extend((is_awaited != was_awaited).then_some((Reach::Own, News::Header(header))));
         decision.news.push((Reach::Others, News::Header(header)));
     }
     decision.changes = vec![Change::Head(head), Change::Member(account_id, member)];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rill_proto::classificator::{AccountStatus, ConvType, InitMode, MessageState};
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId, LabelId, SectionId};
+use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, SectionId, TeamId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,13 +23,18 @@ use crate::conversation::state::{
 };
 use crate::effect::Effect;
 use crate::file::{Content, Digest, Found, Reference};
+use crate::organisation::sight::Terms;
 use crate::store::{Aggregate, Stamp};
+use crate::team::roster::Roster;
+use crate::team::sight::Sight;
 
 mod boards;
 mod events;
+mod teams;
 
 pub(super) use boards::*;
 pub(super) use events::*;
+pub(super) use teams::*;
 
 /// More rounds of fetching than any rule of these tests may take.
 const ROUNDS_MAX: usize = 200;
@@ -62,6 +67,7 @@ struct Rows {
     places: BTreeMap<u64, Place>,
     slots: BTreeMap<u64, Slot>,
     filed: BTreeMap<u64, Filed>,
+    teams: BTreeMap<TeamId, Roster>,
 }
 
 /// A conversation, its store, and the clock.
@@ -74,6 +80,9 @@ pub(super) struct Replay {
     pub(super) foreign: BTreeMap<Foreign, Elsewhere>,
     /// Other conversations.
     pub(super) conversations: BTreeMap<ConversationId, State>,
+    /// Teams as they are, whether they are here or not.
+    pub(super) teams: BTreeMap<TeamId, Sight>,
+    pub(super) organisations: BTreeMap<OrganisationId, Terms>,
     /// How many slots an event may take; one, if a test does not say otherwise.
     pub(super) slots_max: u64,
     uploads: BTreeMap<(AccountId, String), Found>,
@@ -92,6 +101,7 @@ pub(super) fn profile_of(name: &str, status: AccountStatus) -> Profile {
         organisation_id: None,
         organisation_name: None,
         is_org_admin: None,
+        invited_into: [].into(),
         phone_nr: None,
         status_emoji: None,
         status_message: None,
@@ -113,6 +123,8 @@ impl Replay {
             locks: BTreeMap::new(),
             foreign: BTreeMap::new(),
             conversations: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            organisations: BTreeMap::new(),
             slots_max: 1,
             uploads: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -167,14 +179,19 @@ impl Replay {
         self.labels.insert((owner, label_id), settable);
     }
 
+    /// Carries out what another owner's effect decides.
+    pub(super) fn apply(&mut self, said: &Effect) -> Decision {
+        self.carry_out(|state, facts| effect::apply(state, said, facts)).unwrap()
+    }
+
     pub(super) fn labelled(&mut self, viewer: AccountId, label_id: LabelId, name: Option<&str>) -> Decision {
         let labelled = Effect::Labelled { viewer, label_id, name: name.map(str::to_owned) };
-        self.carry_out(|state, facts| effect::apply(state, &labelled, facts)).unwrap()
+        self.apply(&labelled)
     }
 
     pub(super) fn ring(&mut self, viewer: AccountId, at: i64) -> Decision {
         let ring = Effect::Ring { viewer, at };
-        self.carry_out(|state, facts| effect::apply(state, &ring, facts)).unwrap()
+        self.apply(&ring)
     }
 
     pub(super) fn catch_up(&self, viewer: AccountId, horizon: Stamp) -> Vec<News> {
@@ -240,6 +257,12 @@ impl Replay {
                 let found = |id: &LabelId| self.labels.get(&(caller, *id)).cloned();
                 facts.labels.extend(wanted.iter().map(|id| (*id, found(id))));
             }
+            Need::Teams(wanted) => {
+                facts.teams.extend(wanted.into_iter().map(|id| (id, self.teams.get(&id).cloned())));
+            }
+            Need::Organisation(id) => {
+                drop(facts.organisations.insert(id, self.organisations.get(&id).cloned()))
+            }
             Need::Profiles(wanted) => {
                 facts.profiles.extend(wanted.into_iter().map(|id| (id, self.profiles.get(&id).cloned())));
             }
@@ -287,6 +310,8 @@ impl Replay {
             Change::Section(id, section) => drop(self.rows.sections.insert(*id, stored(section))),
             Change::Place(nr, Some(place)) => drop(self.rows.places.insert(*nr, stored(place))),
             Change::Place(nr, None) => drop(self.rows.places.remove(nr)),
+            Change::Team(id, Some(roster)) => drop(self.rows.teams.insert(*id, stored(roster))),
+            Change::Team(id, None) => drop(self.rows.teams.remove(id)),
         }
     }
 
@@ -299,6 +324,7 @@ impl Replay {
         }
         reloaded.runs = self.rows.runs.values().copied().collect();
         reloaded.sections.clone_from(&self.rows.sections);
+        reloaded.teams.clone_from(&self.rows.teams);
         self.rows.filed.iter().for_each(|(nr, filed)| reloaded.drawer.put(*nr, *filed));
         for (nr, place) in &self.rows.places {
             reloaded.board.put(*nr, Some(place));
@@ -307,6 +333,10 @@ impl Replay {
         reloaded.recent =
             self.rows.slots.iter().skip(surplus).map(|(nr, slot)| (*nr, slot.clone())).collect();
         assert_eq!(self.state, reloaded);
+        let teams = self.state.head.as_ref().map_or(&[][..], |head| &head.teams);
+        assert!(
+            teams.len() == self.state.teams.len() && teams.iter().all(|id| self.state.teams.contains_key(id))
+        );
         let last = self.state.head.as_ref().map_or(0, |head| head.last_message_nr);
         assert!(self.rows.slots.keys().copied().eq(1..=last), "a gap among the slots");
         assert!(self.rows.slots.values().is_sorted_by_key(Slot::stamp));
@@ -446,6 +476,9 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             Effect::Assigned { message_nr, state, .. } => {
                 format!("{} task {message_nr} {state:?}", name(target))
             }
+            Effect::Placed { is_there, roster_version, .. } => {
+                format!("team placed {is_there}, as of {roster_version}")
+            }
             Effect::Profile { .. }
             | Effect::Labelled { .. }
             | Effect::Named { .. }
@@ -457,8 +490,8 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Detached { .. }
             | Effect::Employed(_)
             | Effect::Enlisted { .. }
+            | Effect::Retired { .. }
             | Effect::Staffed { .. }
-            | Effect::Placed { .. }
             | Effect::Founded { .. }
             | Effect::Answered { .. }
             | Effect::Discharged { .. } => panic!("a conversation says nothing of this here"),

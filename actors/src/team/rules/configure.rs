@@ -87,9 +87,9 @@ fn people(draft: &mut Draft<'_>, wanted: &Configure) -> Judged<()> {
     if !kicked.is_empty() && draft.head().organisation_id.is_none() {
         return Err(Refusal::no_permission("Can not kick from an unmanaged team!").into());
     }
-    let going = distinct(&[wanted.remove_account_ids.as_slice(), &kicked].concat());
-    let gone = draft.remove(&going);
-    draft.kicked = kicked.into_iter().filter(|id| gone.contains(id)).collect();
+    let mut gone = draft.kick(&kicked);
+    gone.extend(draft.remove(&distinct(&wanted.remove_account_ids)));
+    gone.sort_unstable();
     if !gone.is_empty() {
         draft.log("team.remove_members", json!({ "member_ids": ids(&gone) }));
     }

@@ -1,7 +1,7 @@
 //! A team comes to be (accounts.md §8.1, §8.4).
 
 use rill_proto::classificator::AccountStatus;
-use rill_proto::id::{AccountId, OrganisationId};
+use rill_proto::id::{AccountId, ConversationId, OrganisationId};
 use rill_proto::refusal::Refusal;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::group::{Facts, Judged};
 use crate::organisation::distinct;
 use crate::organisation::sight::Sight;
 use crate::team::record::News;
-use crate::team::state::{Head, Member, State};
+use crate::team::state::{Head, Member, Place, State};
 use crate::team::{Create, MEMBERS_MAX};
 
 /// # Errors
@@ -59,14 +59,17 @@ pub(super) fn create(state: &State, caller: AccountId, wanted: &Create, facts: &
     }
     draft.add(&members, organisation);
     few_enough(&draft.state)?;
+    for (id, topic) in &wanted.conversations {
+        draft.place(*id, Place::promised(topic));
+    }
     if organisation_id.is_some() {
         let creator = draft.state.members[&caller];
         draft.put(caller, Member { is_admin: true, ..creator });
     }
     let data = json!({
         "member_ids": ids(&members),
-        "conversation_ids": Value::Null,
-        "conversation_topics": Value::Null,
+        "conversation_ids": said(wanted, |(id, _)| json!(id)),
+        "conversation_topics": said(wanted, |(_, topic)| json!(topic)),
         "is_autojoin": wanted.is_autojoin,
         "is_org_wide": wanted.is_org_wide,
     });
@@ -76,6 +79,14 @@ pub(super) fn create(state: &State, caller: AccountId, wanted: &Create, facts: &
         decision.answer[0] = News::Managed;
     }
     Ok(decision)
+}
+
+/// What the changelog says of the conversations that it is made with.
+fn said(wanted: &Create, what: impl Fn(&(ConversationId, String)) -> Value) -> Value {
+    if wanted.conversations.is_empty() {
+        return Value::Null;
+    }
+    wanted.conversations.iter().map(what).collect()
 }
 
 /// Which organisation manages it.

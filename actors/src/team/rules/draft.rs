@@ -26,7 +26,6 @@ pub(super) struct Draft<'a> {
     /// Those whose row changes.
     touched: BTreeSet<AccountId>,
     places: BTreeSet<ConversationId>,
-    pub(super) kicked: BTreeSet<AccountId>,
     entries: Vec<Entry>,
     /// The organisation that is told: the one that manages it, or did.
     told: Option<OrganisationId>,
@@ -45,7 +44,6 @@ impl<'a> Draft<'a> {
             caller,
             touched: BTreeSet::new(),
             places: BTreeSet::new(),
-            kicked: BTreeSet::new(),
             entries: Vec::new(),
             told,
             is_quiet: false,
@@ -97,7 +95,7 @@ impl<'a> Draft<'a> {
         for id in &new {
             let is_pending = organisation.is_some_and(|organisation| organisation.is_pending(*id));
             let is_admin = self.state.members.get(id).is_some_and(|member| member.is_admin);
-            self.put(*id, Member { is_present: true, is_admin, is_pending, stamp: 0 });
+            self.put(*id, Member { is_present: true, is_admin, is_pending, ..Member::default() });
         }
         new
     }
@@ -107,6 +105,15 @@ impl<'a> Draft<'a> {
         let gone: Vec<AccountId> = wanted.iter().copied().filter(|id| self.state.is_present(*id)).collect();
         for id in &gone {
             self.put(*id, Member::default());
+        }
+        gone
+    }
+
+    /// Puts people out together with what they could read in its conversations.
+    pub(super) fn kick(&mut self, wanted: &[AccountId]) -> Vec<AccountId> {
+        let gone = self.remove(wanted);
+        for id in &gone {
+            self.put(*id, Member { is_kicked: true, ..Member::default() });
         }
         gone
     }
@@ -161,7 +168,6 @@ impl<'a> Draft<'a> {
     /// What its conversations are told.
     fn staffed(&self) -> Vec<(Aggregate, Effect)> {
         let Some(roster) = Roster::of(&self.state) else { return Vec::new() };
-        let roster = Roster { kicked: self.kicked.clone(), ..roster };
         let there = self.state.conversations.iter().filter(|(_, place)| place.is_there);
         let told = there.map(|(id, _)| {
             (Aggregate::Conversation(*id), Effect::Staffed { roster: roster.clone(), by: self.caller })

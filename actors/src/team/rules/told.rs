@@ -12,7 +12,7 @@ use crate::group::Facts;
 use crate::store::Aggregate;
 use crate::team::MEMBERS_MAX;
 use crate::team::roster::Roster;
-use crate::team::state::{Member, Place, State};
+use crate::team::state::{Change, Member, Place, State};
 
 /// A conversation has it now, or no longer; it knows the team as of some version.
 pub(super) fn placed(
@@ -29,22 +29,40 @@ pub(super) fn placed(
     }
     let (is_there, topic) = (place.is_there, place.topic.clone());
     let is_new = known.is_some_and(|known| known.is_there) != is_there;
-    let mut draft = Draft::new(state, by, head.clone(), facts);
-    draft.is_quiet = true;
-    draft.place(conversation_id, place);
-    if is_new && is_there {
-        let data = json!({ "conversation_ids": [conversation_id], "conversation_topics": [topic] });
-        draft.log("team.add_conversations", data);
-    } else if is_new {
-        draft.head_mut().version_nr += 1;
-    }
-    let mut decision = draft.finish();
+    // What it was made with was written down then, and what goes with it is no change of its own.
+    let is_known = known.is_some_and(Place::is_promised) || head.is_deleted;
+    let mut decision = if is_new && !is_known {
+        let mut draft = Draft::new(state, by, head.clone(), facts);
+        draft.is_quiet = true;
+        draft.place(conversation_id, place);
+        if is_there {
+            let data = json!({ "conversation_ids": [conversation_id], "conversation_topics": [topic] });
+            draft.log("team.add_conversations", data);
+        } else {
+            draft.head_mut().version_nr += 1;
+        }
+        draft.finish()
+    } else {
+        Decision { changes: vec![Change::Place(conversation_id, place)], ..Decision::default() }
+    };
     let is_behind = roster_version < head.version_nr || head.is_deleted;
     if let Some(roster) = Roster::of(state).filter(|_| is_there && is_behind) {
         let staffed = Effect::Staffed { roster, by };
         decision.effects.push((Aggregate::Conversation(conversation_id), staffed));
     }
     decision
+}
+
+/// Somebody in it has closed his account.
+pub(super) fn retired(state: &State, id: AccountId, facts: &Facts) -> Decision {
+    let Some(head) = state.head.as_ref().filter(|head| !head.is_deleted) else { return Decision::default() };
+    let mut draft = Draft::new(state, id, head.clone(), facts);
+    let gone = draft.remove(&[id]);
+    if gone.is_empty() {
+        return Decision::default();
+    }
+    draft.log("team.remove_members", json!({ "member_ids": ids(&gone) }));
+    draft.finish()
 }
 
 /// The organisation that manages it has somebody more or less, or is closed.
@@ -83,10 +101,8 @@ pub(super) fn discharged(
         }
         // Who leaves the organisation leaves its organisation-wide teams.
         Fate::Removed(id) | Fate::Kicked(id) => {
-            let gone = draft.remove(&[id]);
-            if matches!(fate, Fate::Kicked(_)) {
-                draft.kicked.extend(&gone);
-            }
+            let is_kicked = matches!(fate, Fate::Kicked(_));
+            let gone = if is_kicked { draft.kick(&[id]) } else { draft.remove(&[id]) };
             if !gone.is_empty() {
                 draft.log("team.remove_members", json!({ "member_ids": ids(&gone) }));
             } else if state.members.get(&id).is_some_and(|member| member.is_admin) {
@@ -171,6 +187,32 @@ mod tests {
             replay.apply(&fate(Fate::Settled(CAROL)));
             assert!(replay.state.members.get(&CAROL).is_none_or(|member| !member.is_pending));
         }
+    }
+
+    #[test]
+    fn who_closes_his_account_is_in_it_no_more() {
+        let mut replay = managed(false);
+        replay.apply(&place(true, 1, 5));
+        let decision = replay.apply(&Effect::Retired { account_id: BOB });
+        assert_eq!(replay.state.present().collect::<Vec<_>>(), [ALICE]);
+        assert!(staffed(&decision)[0].members.iter().eq([&ALICE]));
+        assert!(!replay.apply(&Effect::Retired { account_id: BOB }).is_durable());
+    }
+
+    #[test]
+    fn what_it_was_made_with_is_no_change_of_its_own_when_it_is_there() {
+        let mut replay = employed();
+        let conversations = vec![(HERE, "Lunch".to_owned())];
+        let decision = make(&mut replay, ALICE, Create { conversations, ..core(&[BOB]) }).unwrap();
+        let Some((_, Effect::Managed { entries, .. })) = decision.effects.last() else { panic!("no entry") };
+        assert_eq!(entries[0].event_data["conversation_topics"], json!(["Lunch"]));
+        assert!(staffed(&decision).is_empty(), "it is not there yet");
+        let sight = crate::team::sight::Sight::of(&replay.state).unwrap();
+        assert!(sight.promised.contains(&HERE) && !sight.conversations[&HERE]);
+        let placed = replay.apply(&place(true, 1, 5));
+        assert!(placed.effects.is_empty() && placed.news.is_empty());
+        assert!(replay.state.conversations[&HERE].is_there);
+        assert_eq!(replay.state.head.as_ref().unwrap().version_nr, 1);
     }
 
     #[test]

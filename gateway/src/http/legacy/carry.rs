@@ -4,6 +4,7 @@
 //! Not here: which events they are.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -333,6 +334,16 @@ impl<'a> Legacy<'a> {
                 Some((key, ids.into()))
             }
             Blank::Labels(names) => Some(("label_ids", self.labels(names).await?.into())),
+            Blank::Managed => {
+                let own = self.own().await?;
+                let listed = |key: &str| params.get(key).and_then(Value::as_array).into_iter().flatten();
+                let others: BTreeSet<&str> = listed("account_ids")
+                    .filter_map(Value::as_str)
+                    .filter(|id| own["account_id"] != *id)
+                    .collect();
+                let is_group = others.len() > 1 || listed("team_ids").next().is_some();
+                (own["organisation_id"].is_string() && is_group).then_some(("is_managed", true.into()))
+            }
             Blank::Shown => {
                 let found = conversation().await?;
                 found.records("conv").next().map(|conv| ("show_message_nr", conv["show_message_nr"].clone()))

@@ -89,6 +89,8 @@ pub(crate) enum Blank {
     People(&'static str, Vec<String>),
     /// `label_ids`: the labels of these names; those that the caller has not yet are made.
     Labels(Vec<String>),
+    /// `is_managed`: whether a group, or a conversation with a team, of who is in an organisation.
+    Managed,
     /// `show_message_nr`: all that there is to show.
     Shown,
     /// `section_id`: that of the tasks that nobody has sorted.

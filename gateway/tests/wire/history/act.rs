@@ -19,6 +19,9 @@ pub(super) const STAFF: [usize; 3] = [0, 1, 2];
 /// How many conversations there are.
 pub(super) const ROOMS: usize = 3;
 
+/// Who is in the team that comes and goes.
+pub(super) const TEAM: [usize; 3] = [0, 1, 3];
+
 /// Somebody does something somewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deed {
@@ -67,6 +70,8 @@ pub(super) enum Act {
     Shelve(&'static str, u64),
     /// Sets by the event whether something is so.
     Set(&'static str, &'static str, bool),
+    /// Brings the team in, or takes it out.
+    Team(&'static str),
     /// Comes in by the link.
     Join,
     /// Opens earlier messages, from one on or all that he sees, to some.
@@ -93,7 +98,7 @@ pub(super) enum Act {
 type Draw = fn(&mut Rng) -> Act;
 
 /// How often each kind is drawn.
-const WEIGHTS: [(u64, Draw); 32] = [
+const WEIGHTS: [(u64, Draw); 33] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
@@ -149,6 +154,7 @@ const WEIGHTS: [(u64, Draw); 32] = [
         let (urn, setting, is_on) = *rng.pick(&settings);
         Act::Set(urn, setting, is_on)
     }),
+    (9, |rng| Act::Team(one(rng, &["conv:add_team", "conv:remove_team"]))),
     (6, |_| Act::Join),
     // Most of them find nobody to whom anything is closed.
     (40, |rng| {
@@ -211,6 +217,7 @@ pub(super) struct Scene<'a> {
     pub(super) room: &'a Room,
     pub(super) rooms: &'a [Room],
     pub(super) account_ids: &'a [String],
+    pub(super) team_id: &'a str,
     /// The sections that the session knows of.
     pub(super) sections: &'a [String],
 }
@@ -286,6 +293,7 @@ impl Scene<'_> {
             | Act::Leave
             | Act::Topic(..)
             | Act::Set(..)
+            | Act::Team(_)
             | Act::Join
             | Act::Shelve(..)
             | Act::Alert(_)
@@ -347,6 +355,9 @@ impl Scene<'_> {
         } else if let Act::Topic(word) = act {
             params["topic"] = topic(word).into();
             "conv:set_topic"
+        } else if let Act::Team(urn) = act {
+            params["team_id"] = self.team_id.into();
+            urn
         } else if let Act::Join = act {
             "conv:autojoin"
         } else {

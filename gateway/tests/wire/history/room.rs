@@ -3,7 +3,7 @@
 //!
 //! Not here: the server, whose answers it is compared with ([`super`]).
 
-use super::act::{Act, STAFF, chosen, topic};
+use super::act::{Act, STAFF, TEAM, chosen, topic};
 use rill_loadtest::record::{Record, number, text};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,8 @@ struct Member {
     deleted: (u64, u64),
     /// It is not in his list.
     is_gone: bool,
+    /// He came with the team, and nobody has brought him in otherwise.
+    is_by_team: bool,
 }
 
 /// The conversation.
@@ -56,6 +58,7 @@ pub(super) struct Room {
     managed: Vec<(u64, Option<u64>)>,
     /// Its own admins.
     admins: BTreeSet<usize>,
+    has_team: bool,
 }
 
 impl Room {
@@ -70,6 +73,7 @@ impl Room {
             settings: BTreeSet::new(),
             managed: Vec::new(),
             admins: BTreeSet::new(),
+            has_team: false,
         };
         founders.iter().for_each(|who| room.enter(*who, 1));
         room.say(founders[0], "create");
@@ -160,9 +164,10 @@ impl Room {
             revoked: BTreeSet::new(),
             deleted: (0, 0),
             is_gone: false,
+            is_by_team: false,
         };
         let member = self.members.entry(who).or_insert_with(newcomer);
-        member.is_passive = false;
+        (member.is_passive, member.is_by_team) = (false, false);
         member.send = nr;
         // A passive member is one already, and is active again.
         if member.runs.last().is_none_or(|run| run.1.is_some()) {
@@ -257,6 +262,9 @@ impl Room {
             Act::Turn(_, state, at) => {
                 self.open_text(who, self.pick(at)).is_some_and(|line| may_turn(line, state))
             }
+            // Who may do it to a managed one is the scenarios' business.
+            Act::Team(_) if self.is_managed() => return None,
+            Act::Team(_) => is_in && TEAM.contains(&who),
             Act::Join => is_in || self.settings.contains("autojoin"),
             Act::Idle("conv:get") | Act::Shelve(..) => self.knows(who),
             Act::Idle(_) | Act::Alert(_) => is_in,
@@ -336,6 +344,7 @@ impl Room {
                 self.depart(who, &gone);
             }
             Act::Leave => self.depart(who, &[who]),
+            Act::Team(urn) => self.staff(who, urn == "conv:add_team"),
             Act::Topic(word) => {
                 if topic(word) != self.topic {
                     self.topic = topic(word);
@@ -442,6 +451,27 @@ impl Room {
                 self.admins.clear();
             }
             _ => {}
+        }
+    }
+
+    /// The team comes with whoever of it is not in, or goes with whoever is in by it, but for the one who takes it out.
+    fn staff(&mut self, who: usize, comes: bool) {
+        if self.has_team == comes {
+            return;
+        }
+        self.has_team = comes;
+        let nr = self.say(who, if comes { "add_teamV2" } else { "kick_team" });
+        for of_it in TEAM {
+            let is_by_team = self.members.get(&of_it).is_some_and(|member| member.is_by_team);
+            if comes && !self.is_in(of_it) {
+                self.enter(of_it, nr);
+                self.members.entry(of_it).and_modify(|member| member.is_by_team = true);
+            } else if !comes && self.is_in(of_it) && is_by_team && of_it != who {
+                self.exit(of_it, nr);
+            }
+        }
+        if !comes {
+            self.members.entry(who).and_modify(|member| member.is_by_team = false);
         }
     }
 
