@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 pub mod avatar;
 pub mod board;
@@ -47,7 +48,7 @@ pub(crate) use submission::event_reply;
 pub(crate) use sync::turn_away;
 
 /// Brings a session up to date with everything that its account can see, and makes it live.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Sync {
     /// The session, which is present already.
@@ -61,7 +62,7 @@ pub struct Sync {
 }
 
 /// Asks an account to show itself to somebody.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Introduce {
     /// The event that asks.
@@ -71,7 +72,7 @@ pub struct Introduce {
 }
 
 /// Asks an account when it was last active, as a part of an answer.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct AskActivity {
     /// The session that asks.
@@ -81,18 +82,23 @@ pub struct AskActivity {
     /// The asker has a row about it.
     pub is_listed: bool,
     /// The conversations that the asker can see.
+    #[serde(with = "crate::border::crossing::shared")]
     pub through: Arc<BTreeSet<ConversationId>>,
     /// Dropped when the record has been put in.
+    #[serde(with = "crate::border::crossing::token")]
     pub token: Token,
 }
 
 /// The account's last session has gone.
-#[derive(Message, Clone, Copy, Debug)]
+#[derive(Message, Clone, Copy, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
-pub struct Rested;
+pub struct Rested {
+    /// When it was last active, in Unix seconds.
+    pub activity_time: i64,
+}
 
 /// How somebody found an account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Found {
     /// By its e-mail address: one that nobody has registered yet becomes known by it.
     ByEmail(String),
@@ -101,6 +107,7 @@ pub enum Found {
         /// The asker has a row about it.
         is_listed: bool,
         /// The conversations that the asker can see.
+        #[serde(with = "crate::border::crossing::shared")]
         through: Arc<BTreeSet<ConversationId>>,
         /// The asker's organisation.
         organisation_id: Option<OrganisationId>,

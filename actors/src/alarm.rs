@@ -67,6 +67,11 @@ impl Alarms {
         Some(replaced.id)
     }
 
+    /// None waits any more.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Clock::default();
+    }
+
     /// Takes those whose time has come.
     pub(crate) fn ring(&self, now: i64) -> Vec<OutboxEntry> {
         let mut clock = self.0.lock().unwrap_or_else(PoisonError::into_inner);

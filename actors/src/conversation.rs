@@ -12,6 +12,7 @@ use rill_proto::id::{AccountId, MessageId};
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 pub mod audience;
 pub mod board;
@@ -32,7 +33,7 @@ pub mod state;
 pub use owner::Conversation;
 
 /// Opens the one-to-one conversation of the caller and another account, or makes it.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct OpenDialog {
     /// The `contact:get_dialog` that asks.
@@ -46,7 +47,7 @@ pub struct OpenDialog {
 }
 
 /// Brings a session up to date and subscribes it: first connect, reconnect, gap and joining are all this.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Visit {
     /// The session.
@@ -62,11 +63,12 @@ pub struct Visit {
     /// It has nothing to be told when it hears of the conversation already.
     pub unless_subscribed: bool,
     /// Dropped when the records have been put in.
+    #[serde(with = "crate::border::crossing::token")]
     pub token: Token,
 }
 
 /// Asks for the conversation in an init form, as a part of an answer.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Peek {
     /// The session.
@@ -76,11 +78,12 @@ pub struct Peek {
     /// The form.
     pub mode: InitMode,
     /// Dropped when the records have been put in.
+    #[serde(with = "crate::border::crossing::token")]
     pub token: Token,
 }
 
 /// Asks for messages that stand on a member's own board, for his sessions. What he may not see (he has left) is left out.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Show {
     /// Whose board it is.
@@ -94,6 +97,7 @@ pub struct Show {
     /// The whole message; otherwise only what names it, with the place that the viewer's lane puts in.
     pub is_whole: bool,
     /// Dropped when the records have been put in.
+    #[serde(with = "crate::border::crossing::token")]
     pub token: Token,
 }
 
@@ -101,4 +105,7 @@ pub struct Show {
 pub type Token = Arc<dyn Part>;
 
 /// See [`Token`].
-pub trait Part: Send + Sync + std::fmt::Debug {}
+pub trait Part: Send + Sync + std::fmt::Debug {
+    /// Somebody could not do his part, and nobody will come and ask for it again: what rests on it is no answer.
+    fn fail(&self) {}
+}

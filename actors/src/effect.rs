@@ -348,6 +348,6 @@ pub enum Assignment {
 }
 
 /// Brings an outbox entry to its target's owner.
-#[derive(Message, Clone, Debug)]
+#[derive(Message, Clone, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Apply(pub OutboxEntry);

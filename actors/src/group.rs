@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use actix::Message;
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use crate::outcomes::Outcome;
 use crate::presence::Lane;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp, StoreFault};
 use crate::team::sight::Sight as TeamSight;
+use serde::{Deserialize, Serialize};
 
 mod facts;
 mod owner;
@@ -235,18 +235,12 @@ pub trait Group: Clone + PartialEq + Debug + Unpin + 'static {
     /// Gives the owner to the node's directory again.
     fn retire(node: &Node, id: Self::Id, addr: &actix::Addr<Office<Self>>);
 
-    /// Sends to the owner of a group.
-    ///
-    /// # Errors
-    /// It has too much to do.
-    fn send<M>(node: &Arc<Node>, id: Self::Id, message: M) -> Result<(), crate::node::Unreachable>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Office<Self>: actix::Handler<M>;
+    /// An HTTP call as it crosses to another node.
+    fn crossing(order: Order<Self::Order>) -> crate::border::order::Order;
 }
 
 /// An HTTP call on a group.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Order<T> {
     /// Who asks.
@@ -260,7 +254,7 @@ pub struct Order<T> {
 }
 
 /// Brings sessions of somebody up to date with a group that he may know of.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Visit {
     /// His sessions.
@@ -268,5 +262,6 @@ pub struct Visit {
     /// Everything up to here they have applied; 0 for nothing.
     pub horizon: Stamp,
     /// Dropped when the records have been put in.
+    #[serde(with = "crate::border::crossing::token")]
     pub token: Token,
 }

@@ -10,7 +10,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use actix::Addr;
 use bytes::Bytes;
@@ -20,16 +21,18 @@ use tokio::sync::Notify;
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::account::login::Login;
+use crate::border::Border;
 use crate::conversation::Token;
 use crate::conversation::audience::Template;
+use crate::node::Node;
 use crate::piece::Piece;
 use crate::presence::Lane;
 use crate::session::Session;
-use crate::store::Stamp;
-use crate::watermark::Watermark;
+use crate::store::{Epoch, Stamp};
 
 #[cfg(feature = "broken")]
 mod broken;
+mod frame;
 mod lane;
 
 use lane::Queue;
@@ -54,6 +57,15 @@ pub enum CloseCode {
     Overloaded = 1013,
     /// The client sends faster than it may, or reads too slowly.
     TooFast = 4429,
+}
+
+impl CloseCode {
+    /// The reason by its number.
+    #[must_use]
+    pub fn of(number: u16) -> Option<Self> {
+        let all = [Self::Policy, Self::Fault, Self::Draining, Self::Overloaded, Self::TooFast];
+        all.into_iter().find(|code| *code as u16 == number)
+    }
 }
 
 /// Where a lane's frames go: a socket or a long poll.
@@ -122,11 +134,10 @@ pub enum Item {
 }
 
 impl Item {
-    /// The worker whose hub it is for.
-    #[must_use]
-    pub fn worker(&self) -> Option<u16> {
+    /// A lane that it is for; all of a fan-out's are of one worker of one node.
+    fn lane(&self) -> Option<&Lane> {
         match self {
-            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane.worker()),
+            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane),
             Self::Pieces(lane, _)
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
@@ -134,40 +145,86 @@ impl Item {
             | Self::Placements(lane, _)
             | Self::Progress(lane, ..)
             | Self::Live(lane, ..)
-            | Self::Close(lane, ..) => Some(lane.worker()),
+            | Self::Close(lane, ..) => Some(lane),
         }
+    }
+
+    /// The worker of this node whose hub it is for.
+    #[must_use]
+    pub fn worker(&self) -> Option<u16> {
+        self.lane().filter(|lane| lane.home().is_none()).map(Lane::worker)
+    }
+
+    /// The other node that it is for.
+    fn home(&self) -> Option<Epoch> {
+        self.lane().and_then(Lane::home)
     }
 }
 
-/// The inboxes of all hubs of a node.
+/// The inboxes of all hubs of a node, and the way to those of others.
 #[derive(Debug)]
-pub struct Inboxes(Vec<Inbox>);
+pub struct Inboxes {
+    inboxes: Vec<Inbox>,
+    border: OnceLock<Arc<Border>>,
+}
 
 #[derive(Debug, Default)]
 struct Inbox {
     items: Mutex<Vec<Item>>,
     room: Condvar,
     wake: Notify,
+    /// Every session of the worker is to begin a sync.
+    renews: AtomicBool,
 }
 
 impl Inboxes {
     /// One inbox for each worker.
     #[must_use]
     pub fn new(workers: u16) -> Arc<Self> {
-        Arc::new(Self((0..workers).map(|_| Inbox::default()).collect()))
+        let inboxes = (0..workers).map(|_| Inbox::default()).collect();
+        Arc::new(Self { inboxes, border: OnceLock::new() })
+    }
+
+    /// Items for lanes of other nodes go over a border from now on.
+    pub(crate) fn open(&self, border: Arc<Border>) {
+        // A node has one border: a second one is the same.
+        let _ = self.border.set(border);
+    }
+
+    /// Every session is to catch up from what it was told.
+    pub(crate) fn renew_all(&self) {
+        for inbox in &self.inboxes {
+            inbox.renews.store(true, Ordering::Release);
+            inbox.wake.notify_one();
+        }
+    }
+
+    /// What an item is to those who watch what crosses: it goes to another node, or answers what may have crossed. The item
+    /// comes back when it is for a hub of this node.
+    fn watch(&self, item: Item) -> Option<Item> {
+        let Some(border) = self.border.get() else { return Some(item) };
+        if let Some(home) = item.home() {
+            border.forward(home, item);
+            return None;
+        }
+        if let Item::Answer { lane, frame, index, .. } = &item {
+            border.answered(lane, *frame, *index);
+        }
+        Some(item)
     }
 
     /// How many workers there are.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.0.len()
+        self.inboxes.len()
     }
 
     /// Puts an item into the inbox of the worker that it is for. For owners, on their own threads only; a full inbox
     /// makes them wait, which is the back-pressure from the workers to the owners.
     pub fn put(&self, item: Item) {
-        if let Some(worker) = item.worker() {
-            self.put_quietly(item);
+        let worker = item.worker();
+        self.put_quietly(item);
+        if let Some(worker) = worker {
             self.wake(worker);
         }
     }
@@ -175,9 +232,8 @@ impl Inboxes {
     /// As [`Inboxes::put`], without waking the hub: whoever puts several items in, or has a stamp to close first so that
     /// the frames can carry it, wakes the hub once afterwards.
     pub fn put_quietly(&self, item: Item) {
-        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
-            return;
-        };
+        let Some(item) = self.watch(item) else { return };
+        let Some(inbox) = self.of(&item) else { return };
         let items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
         let mut items = inbox
             .room
@@ -192,7 +248,7 @@ impl Inboxes {
 
     /// Wakes the hub of a worker.
     pub fn wake(&self, worker: u16) {
-        if let Some(inbox) = self.0.get(usize::from(worker)) {
+        if let Some(inbox) = self.inboxes.get(usize::from(worker)) {
             inbox.wake.notify_one();
         }
     }
@@ -200,15 +256,18 @@ impl Inboxes {
     /// As [`Inboxes::put`], for whoever runs on a worker's own thread and so must never wait for it. It has its bound
     /// elsewhere: what a session puts in is bounded by its frames under way.
     pub fn put_on_worker(&self, item: Item) {
-        let Some(inbox) = item.worker().and_then(|worker| self.0.get(usize::from(worker))) else {
-            return;
-        };
+        let Some(item) = self.watch(item) else { return };
+        let Some(inbox) = self.of(&item) else { return };
         inbox.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);
         inbox.wake.notify_one();
     }
 
+    fn of(&self, item: &Item) -> Option<&Inbox> {
+        self.inboxes.get(usize::from(item.worker()?))
+    }
+
     fn take(&self, worker: u16, into: &mut Vec<Item>) {
-        let inbox = &self.0[usize::from(worker)];
+        let inbox = &self.inboxes[usize::from(worker)];
         let mut items = inbox.items.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *items, into);
         drop(items);
@@ -216,15 +275,18 @@ impl Inboxes {
     }
 
     async fn wait(&self, worker: u16) {
-        self.0[usize::from(worker)].wake.notified().await;
+        self.inboxes[usize::from(worker)].wake.notified().await;
+    }
+
+    fn renews(&self, worker: u16) -> bool {
+        self.inboxes[usize::from(worker)].renews.swap(false, Ordering::AcqRel)
     }
 }
 
 /// A worker's lanes. Lives on its worker's thread and is never sent.
 pub struct Hub {
     worker: u16,
-    inboxes: Arc<Inboxes>,
-    watermark: Arc<Watermark>,
+    node: Arc<Node>,
     lanes: HashMap<u64, Queue>,
     next_key: u64,
     dirty: Vec<u64>,
@@ -245,11 +307,11 @@ const SCRATCH_KEPT_MAX: usize = 256 * 1024;
 impl Hub {
     /// The hub of a worker, and the task that runs its passes; to be called on the worker's thread.
     #[must_use]
-    pub fn start(worker: u16, inboxes: Arc<Inboxes>, watermark: Arc<Watermark>) -> Rc<RefCell<Self>> {
+    pub fn start(worker: u16, node: &Arc<Node>) -> Rc<RefCell<Self>> {
+        let inboxes = Arc::clone(&node.inboxes);
         let hub = Rc::new(RefCell::new(Self {
             worker,
-            inboxes: Arc::clone(&inboxes),
-            watermark,
+            node: Arc::clone(node),
             lanes: HashMap::new(),
             next_key: 0,
             dirty: Vec::new(),
@@ -271,6 +333,9 @@ impl Hub {
         self.next_key += 1;
         let lane = Lane::new(self.worker, key, login.account_id, login.token);
         self.lanes.insert(key, Queue::new(lane.clone(), kind, session, sink));
+        if let Some(border) = self.node.border() {
+            border.opened(&lane);
+        }
         lane
     }
 
@@ -283,6 +348,12 @@ impl Hub {
     /// A sync begins, for a client that has applied everything up to `base`. Its number tells it from earlier ones.
     pub fn sync(&mut self, lane: &Lane, base: Stamp) -> u32 {
         self.lanes.get_mut(&lane.key()).map_or(0, |queue| queue.sync(base))
+    }
+
+    /// A sync begins behind what waits in the lane already, for a client that has applied what it was told, or none at all.
+    /// Its number, and that horizon; nothing where the lane never synchronised.
+    pub fn renew(&mut self, lane: &Lane) -> Option<(u32, Stamp)> {
+        self.lanes.get_mut(&lane.key()).and_then(Queue::renew)
     }
 
     /// A client frame with so many events is about to be dispatched; whether it runs alone.
@@ -336,13 +407,16 @@ impl Hub {
 
     /// Answers with the watermark that its frames may tell.
     fn pass(&mut self) -> Stamp {
-        let horizon = self.watermark.current();
+        let horizon = self.node.horizon();
         let mut items = std::mem::take(&mut self.scratch.items);
-        self.inboxes.take(self.worker, &mut items);
+        self.node.inboxes.take(self.worker, &mut items);
         for item in items.drain(..) {
             self.accept(item);
         }
         self.scratch.items = items;
+        if self.node.inboxes.renews(self.worker) {
+            self.lanes.values_mut().enumerate().for_each(|(place, queue)| queue.call_to_renew(place));
+        }
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             self.flush(key, horizon);
@@ -394,192 +468,4 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::ops::Range;
-
-    use rill_proto::event::ClientEvent;
-    use rill_proto::id::{AccountId, ConversationId};
-    use rill_proto::refusal::Refusal;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::account::profile::Profile;
-    use crate::blobs::Folder;
-    use crate::conversation::audience::Site;
-    use crate::conversation::fanout::{Stage, Subscribers};
-    use crate::conversation::rules::{Facts, decide};
-    use crate::conversation::soft::SoftState;
-    use crate::conversation::state::State;
-    use crate::file::fetch::{Busy, Done, Fetch, Order};
-    use crate::letter::Letter;
-    use crate::node::{Node, Settings};
-    use crate::outside::{Mail, Outcome, Outside, Passwords, Undelivered};
-    use crate::store::embedded::Embedded;
-
-    /// Takes frames when it is told to.
-    #[derive(Clone, Default)]
-    struct Shelf {
-        is_open: Rc<Cell<bool>>,
-        frames: Rc<RefCell<Vec<String>>>,
-    }
-
-    impl Sink for Shelf {
-        fn is_ready(&self) -> bool {
-            self.is_open.get()
-        }
-
-        fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
-            let texts = frames.iter().map(|frame| String::from_utf8(bytes[frame.clone()].to_vec()).unwrap());
-            self.frames.borrow_mut().extend(texts);
-        }
-
-        fn answer(&mut self, _: u64, _: &[u8]) {}
-
-        fn resume(&mut self) {}
-
-        fn close(&mut self, _: CloseCode, _: &str) {}
-    }
-
-    /// Nobody logs in here.
-    struct NoPasswords;
-
-    impl Passwords for NoPasswords {
-        fn hash(&self, _: String) -> Outcome<Result<String, Refusal>> {
-            Box::pin(std::future::ready(Err(Refusal::unavailable())))
-        }
-
-        fn verify(&self, _: String, _: String) -> Outcome<Result<bool, Refusal>> {
-            Box::pin(std::future::ready(Err(Refusal::unavailable())))
-        }
-    }
-
-    /// Nor is anything fetched.
-    struct NoFiles;
-
-    impl Fetch for NoFiles {
-        fn begin(&self, _: Order, _: Done) -> Result<(), Busy> {
-            Err(Busy)
-        }
-    }
-
-    /// Nor is anything mailed.
-    struct NoMail;
-
-    impl Mail for NoMail {
-        fn deliver(&self, _: Letter) -> Outcome<Result<(), Undelivered>> {
-            Box::pin(std::future::ready(Ok(())))
-        }
-    }
-
-    /// A node with one lane, whose session says nothing by itself.
-    struct Place {
-        node: Arc<Node>,
-        hub: Rc<RefCell<Hub>>,
-        lane: Lane,
-        shelf: Shelf,
-        _session: Addr<Session>,
-    }
-
-    impl Place {
-        fn open(folder: &std::path::Path, account_id: AccountId) -> Self {
-            let store = Embedded::open(folder).unwrap();
-            let blobs = Arc::new(Folder::open(folder).unwrap());
-            let (fetch, passwords, mail) = (Arc::new(NoFiles), Arc::new(NoPasswords), Arc::new(NoMail));
-            let outside = Outside { blobs, fetch, passwords, mail };
-            let inboxes = Inboxes::new(1);
-            let site = Site { public_url: String::new(), mail_host: String::new() };
-            let arbiters = vec![actix::Arbiter::current()];
-            let node = Node::new(store, Arc::clone(&inboxes), site, Settings::default(), outside, arbiters);
-            let hub = Hub::start(0, inboxes, Arc::clone(&node.watermark));
-            let login = Login { account_id, token: Uuid::nil(), ticket: Uuid::nil() };
-            let shelf = Shelf::default();
-            let sink = Box::new(shelf.clone());
-            let (session, lane) = Session::on_socket(Arc::clone(&node), Rc::clone(&hub), &login, sink);
-            let number = hub.borrow_mut().sync(&lane, 0);
-            node.inboxes.put_on_worker(Item::Live(lane.clone(), number, node.watermark.current()));
-            Self { node, hub, lane, shelf, _session: session }
-        }
-
-        fn put(&self, item: Item) {
-            self.node.inboxes.put_on_worker(item);
-        }
-
-        /// All frames that leave when the sink can take them.
-        fn frames(&self) -> String {
-            self.shelf.is_open.set(true);
-            self.hub.borrow_mut().ready(&self.lane);
-            self.shelf.is_open.set(false);
-            std::mem::take(&mut *self.shelf.frames.borrow_mut()).concat()
-        }
-    }
-
-    #[test]
-    fn no_frame_tells_a_horizon_that_passes_over_what_lies_in_the_inbox() {
-        let folder = tempfile::tempdir().unwrap();
-        actix::System::new().block_on(async {
-            let place = Place::open(folder.path(), AccountId(Uuid::nil()));
-            let piece = |text: &'static str| vec![Piece::Shared(Bytes::from(text))];
-            place.put(Item::Pieces(place.lane.clone(), piece("\"first\"")));
-            place.hub.borrow_mut().pass();
-
-            let issued = place.node.issue();
-            let stamp = issued.stamp();
-            place.put(Item::Pieces(place.lane.clone(), piece("\"second\"")));
-            drop(issued);
-            let frames = place.frames();
-            assert!(frames.contains(&stamp.to_string()), "the horizon has risen: {frames}");
-            assert!(frames.contains("second"), "and nothing up to it is missing: {frames}");
-        });
-    }
-
-    /// What the member is told when the other one, who has created their conversation, says so many things.
-    fn said(place: &Place, times: usize) -> Vec<Item> {
-        const CREATOR: AccountId = AccountId(Uuid::from_u128(1));
-        let id = ConversationId(Uuid::from_u128(0xc));
-        let member = place.lane.account_id();
-        let event = |urn: &str, params: serde_json::Value| {
-            let params = serde_json::value::to_raw_value(&params).unwrap();
-            ClientEvent::decode(&format!("urn:fleep:client:{urn}"), &params).unwrap()
-        };
-        let create = event("conv:create", serde_json::json!({"account_ids": [member]}));
-        let post = || event("message:add_plain", serde_json::json!({"conversation_id": id, "message": "hm"}));
-        let profiles = [CREATOR, member].map(|id| (id, Some(Profile::of_address("a@example.com"))));
-        let mut facts = Facts { now: 1, stamp: 1, profiles: profiles.into(), ..Facts::default() };
-        let (mut state, mut subscribers) = (State::new(id), Subscribers::default());
-        subscribers.add(place.lane.clone(), place.lane.sync(), 1);
-        let mut items = Vec::new();
-        for event in std::iter::once(create).chain((0..times).map(|_| post())) {
-            let decision = decide(&state, CREATOR, &event, &facts).unwrap();
-            decision.changes.iter().for_each(|change| state.fold(change));
-            let (soft, site) = (SoftState::default(), &place.node.site);
-            let presence = &place.node.presence;
-            let stage =
-                Stage { state: &state, subscribers: &subscribers, presence, soft: &soft, site, now: 1 };
-            let told = stage.items(CREATOR, None, &decision.news);
-            items.extend(told.into_iter().filter(|_| facts.stamp > 1));
-            facts.stamp += 1;
-        }
-        items
-    }
-
-    #[test]
-    fn a_lane_that_is_behind_skips_the_headers_that_a_later_one_makes_superfluous() {
-        let folder = tempfile::tempdir().unwrap();
-        actix::System::new().block_on(async {
-            let place = Place::open(folder.path(), AccountId(Uuid::from_u128(2)));
-            place.frames();
-            let count =
-                |frames: &str, kind: &str| frames.matches(&format!(r#""mk_rec_type":"{kind}""#)).count();
-            said(&place, 3).into_iter().for_each(|item| place.put(item));
-            let frames = place.frames();
-            assert_eq!((count(&frames, "message"), count(&frames, "conv")), (3, 3), "{frames}");
-            said(&place, 20).into_iter().for_each(|item| place.put(item));
-            let frames = place.frames();
-            assert_eq!((count(&frames, "message"), count(&frames, "conv")), (20, 1), "{frames}");
-            let (before, header) = frames.rsplit_once(r#""mk_rec_type":"conv""#).unwrap();
-            assert!(header.contains(r#""last_message_nr":21,"#), "the last one is told: {header}");
-            assert!(count(before, "message") >= 19, "and stands where it stood: {frames}");
-        });
-    }
-}
+mod tests;

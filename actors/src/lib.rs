@@ -19,6 +19,7 @@
 pub mod account;
 mod alarm;
 pub mod blobs;
+pub mod border;
 pub mod conversation;
 pub mod effect;
 pub mod file;

@@ -7,6 +7,7 @@
 //! Not here: what is in a letter. Nothing in a letter may be its only copy: a letter that is lost is lost, and whoever waited for it is
 //! told a new view.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -62,6 +63,9 @@ pub enum LinkError {
 pub trait Receiver: Send + Sync + 'static {
     /// Letters of one node, in the order in which it sent them, all sent under the view that is installed here.
     fn letters(&self, from: Epoch, letters: Vec<Bytes>);
+
+    /// A view is proposed. This node agrees once what comes back has ended: whatever it gives to another node is in the store then.
+    fn prepare(&self, next: Arc<View>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
     /// Everybody has agreed on a view: a new set of nodes, or a new round of the same. Whatever was under way between nodes under
     /// earlier rounds is lost. Every change that another node made and told about under them is in the store by now.

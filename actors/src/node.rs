@@ -4,7 +4,7 @@
 //! again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::dev::ToEnvelope;
@@ -16,6 +16,8 @@ use uuid::Uuid;
 use crate::account::Account;
 use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
+use crate::border::Border;
+use crate::border::order::Order;
 use crate::conversation::Conversation;
 use crate::conversation::audience::Site;
 use crate::file::fetch::Fetch;
@@ -26,9 +28,11 @@ use crate::outside::{Outside, Passwords};
 use crate::post::Post;
 use crate::presence::Presence;
 use crate::store::counted::Counted;
-use crate::store::{Aggregate, OutboxEntry, Store, StoreFault};
+use crate::store::{Aggregate, OutboxEntry, Stamp, Store, StoreFault};
 use crate::team::Team;
 use crate::watermark::{Issued, Watermark};
+
+mod others;
 
 /// How many messages may wait for an owner. At 50,000 decisions a second that is some 20 ms of work; more than that in
 /// front of one conversation means that its clients must slow down. Full: the event is refused with 503, safe to retry.
@@ -90,6 +94,8 @@ pub struct Node {
     next_arbiter: AtomicUsize,
     again: Mutex<Vec<OutboxEntry>>,
     alarms: Alarms,
+    /// The other nodes; none where this one is alone.
+    border: OnceLock<Arc<Border>>,
 }
 
 /// Why a message did not reach its owner.
@@ -133,7 +139,34 @@ impl Node {
             next_arbiter: AtomicUsize::new(0),
             again: Mutex::new(Vec::new()),
             alarms: Alarms::default(),
+            border: OnceLock::new(),
         })
+    }
+
+    /// Makes this node one of several. Before the first session comes, and in place of reading the outbox: what is not
+    /// settled is read whenever a view is installed.
+    pub fn join(self: &Arc<Self>) -> Arc<Border> {
+        let border = self.border.get_or_init(|| Border::new(self, self.store.epoch()));
+        self.inboxes.open(Arc::clone(border));
+        Arc::clone(border)
+    }
+
+    /// The other nodes, where there are any.
+    #[must_use]
+    pub fn border(&self) -> Option<&Arc<Border>> {
+        self.border.get()
+    }
+
+    /// Whether sessions may come: a node of several must have joined the others.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.border().is_none_or(|border| border.is_joined())
+    }
+
+    /// How far sessions may be told to be: everything with a stamp up to this has been put into the inboxes.
+    #[must_use]
+    pub fn horizon(&self) -> Stamp {
+        self.border().map_or_else(|| self.watermark.current(), |border| border.horizon())
     }
 
     /// Carries what an earlier run did not settle, and goes on carrying. Call it before the first session comes.
@@ -141,8 +174,10 @@ impl Node {
     /// # Errors
     /// The store cannot be read.
     pub async fn resume(self: &Arc<Self>) -> Result<(), StoreFault> {
-        for entry in self.store.outbox().await? {
-            self.carry(entry);
+        if self.border().is_none() {
+            for entry in self.store.outbox().await? {
+                self.carry(entry);
+            }
         }
         let node = Arc::clone(self);
         self.arbiters[0].spawn(async move {
@@ -151,6 +186,9 @@ impl Node {
                 let entries = std::mem::take(&mut *node.again.lock().unwrap_or_else(PoisonError::into_inner));
                 for entry in entries.into_iter().chain(node.alarms.ring(node.now_s())) {
                     node.carry(entry);
+                }
+                if let Some(border) = node.border() {
+                    border.give_up(&node);
                 }
             }
         });
@@ -185,11 +223,29 @@ impl Node {
         Uuid::new_v5(&space, name)
     }
 
-    /// Sends to a conversation, starting its actor when it is not there.
+    /// Sends to a conversation, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_conversation<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Conversation: Handler<M>,
+        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
+    {
+        match self.border() {
+            None => self.conversation_here(id, message),
+            Some(border) => border
+                .route(Aggregate::Conversation(id), message, |message| self.conversation_here(id, message)),
+        }
+    }
+
+    /// As [`Node::to_conversation`], on this node.
+    pub(crate) fn conversation_here<M>(
+        self: &Arc<Self>,
+        id: ConversationId,
+        message: M,
+    ) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Conversation: Handler<M>,
@@ -204,11 +260,26 @@ impl Node {
         })
     }
 
-    /// Sends to an account, starting its actor when it is not there.
+    /// Sends to an account, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_account<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Account: Handler<M>,
+        <Account as Actor>::Context: ToEnvelope<Account, M>,
+    {
+        match self.border() {
+            None => self.account_here(id, message),
+            Some(border) => {
+                border.route(Aggregate::Account(id), message, |message| self.account_here(id, message))
+            }
+        }
+    }
+
+    /// As [`Node::to_account`], on this node.
+    pub(crate) fn account_here<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Account: Handler<M>,
@@ -223,11 +294,29 @@ impl Node {
         })
     }
 
-    /// Sends to an organisation, starting its actor when it is not there.
+    /// Sends to an organisation, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_organisation<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Organisation: Handler<M>,
+        <Organisation as Actor>::Context: ToEnvelope<Organisation, M>,
+    {
+        match self.border() {
+            None => self.organisation_here(id, message),
+            Some(border) => border
+                .route(Aggregate::Organisation(id), message, |message| self.organisation_here(id, message)),
+        }
+    }
+
+    /// As [`Node::to_organisation`], on this node.
+    pub(crate) fn organisation_here<M>(
+        self: &Arc<Self>,
+        id: OrganisationId,
+        message: M,
+    ) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Organisation: Handler<M>,
@@ -242,11 +331,24 @@ impl Node {
         })
     }
 
-    /// Sends to a team, starting its actor when it is not there.
+    /// Sends to a team, on whichever node its owner is; here its actor is started when it is not there.
     ///
     /// # Errors
     /// Its mailbox is full.
     pub fn to_team<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
+    where
+        M: Message<Result = ()> + Into<Order> + Send + 'static,
+        Team: Handler<M>,
+        <Team as Actor>::Context: ToEnvelope<Team, M>,
+    {
+        match self.border() {
+            None => self.team_here(id, message),
+            Some(border) => border.route(Aggregate::Team(id), message, |message| self.team_here(id, message)),
+        }
+    }
+
+    /// As [`Node::to_team`], on this node.
+    pub(crate) fn team_here<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
     where
         M: Message<Result = ()> + Send + 'static,
         Team: Handler<M>,
@@ -296,6 +398,21 @@ impl Node {
     /// Carries an effect to its target; one that cannot take it now gets it a little later, and one that is an alarm when its
     /// time has come.
     pub fn carry(self: &Arc<Self>, entry: OutboxEntry) {
+        match self.border() {
+            None => self.carry_here(entry),
+            Some(border) => {
+                let carried = border.route(entry.target, crate::effect::Apply(entry), |apply| {
+                    self.carry_here(apply.0);
+                    Ok(())
+                });
+                // What goes nowhere is in the outbox, which is read again under the next view.
+                debug_assert!(carried.is_ok(), "nobody refuses to carry");
+            }
+        }
+    }
+
+    /// As [`Node::carry`], for a target whose owner is on this node.
+    pub(crate) fn carry_here(self: &Arc<Self>, entry: OutboxEntry) {
         if let Some(alarm) = Alarm::of(&entry).filter(|alarm| alarm.at > self.now_s()) {
             if let Some(replaced) = self.alarms.set(alarm, entry) {
                 self.store.settle(replaced);
@@ -303,10 +420,10 @@ impl Node {
             return;
         }
         let carried = match entry.target {
-            Aggregate::Conversation(id) => self.to_conversation(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Account(id) => self.to_account(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Organisation(id) => self.to_organisation(id, crate::effect::Apply(entry.clone())),
-            Aggregate::Team(id) => self.to_team(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Conversation(id) => self.conversation_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Account(id) => self.account_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Organisation(id) => self.organisation_here(id, crate::effect::Apply(entry.clone())),
+            Aggregate::Team(id) => self.team_here(id, crate::effect::Apply(entry.clone())),
         };
         if carried.is_err() {
             self.carry_again(entry);

@@ -4,6 +4,7 @@
 //! the HTTP calls that no event twins; the actor is in [`crate::group`].
 
 use rill_proto::id::AccountId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub mod changelog;
@@ -22,7 +23,7 @@ pub type Organisation = crate::group::Office<state::State>;
 pub const MEMBERS_MAX: usize = 10_000;
 
 /// What an HTTP call asks of an organisation.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// To come to be; the founder has it as his already.
     Found {
@@ -50,7 +51,7 @@ pub enum Order {
 }
 
 /// What an admin wants to be otherwise (accounts.md §9.2). It is done in this order.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Configure {
     /// Its name.
     pub organisation_name: Option<String>,

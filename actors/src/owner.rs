@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use actix::dev::ToEnvelope;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 
-use crate::journal::{Departure, Journal, Rows};
+use crate::conversation::Token;
+use crate::journal::{Departure, Journal, Reply, Rows};
 use crate::node::Node;
 use crate::store::Aggregate;
 
@@ -44,6 +45,11 @@ pub(crate) struct Appended {
     generation: u32,
     ok: bool,
 }
+
+/// The aggregate is about to be another node's. The token is dropped when everything that was decided here has left.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct HandOver(pub(crate) Token);
 
 impl<W> Desk<W> {
     pub(crate) fn new(node: Arc<Node>, aggregate: Aggregate) -> Self {
@@ -203,6 +209,31 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
             self.fail(work);
         }
         self.forget();
-        ctx.run_later(RETIREMENT, |_, ctx| ctx.stop());
+        self.stop_when_idle(ctx);
+    }
+
+    /// Leaves to another node: what was decided leaves first, and what waits goes there.
+    fn hand_over(&mut self, HandOver(token): HandOver, ctx: &mut Context<Self>) {
+        self.leave_directory(ctx);
+        let desk = self.desk();
+        desk.retired = true;
+        for work in std::mem::take(&mut desk.backlog) {
+            self.pass_on(work);
+        }
+        let at_rest = Reply::Order(Box::new(move |_| drop(token)));
+        self.desk().journal.pass(Departure::reply(at_rest));
+        self.forget();
+        self.stop_when_idle(ctx);
+    }
+
+    /// Stays for a while after it has retired, and for as long as an append is under way.
+    fn stop_when_idle(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(RETIREMENT, |owner, ctx| {
+            if owner.desk().journal.is_idle() {
+                ctx.stop();
+            } else {
+                owner.stop_when_idle(ctx);
+            }
+        });
     }
 }

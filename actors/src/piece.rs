@@ -15,21 +15,24 @@ use rill_proto::record::{FOR_PROFILE_BYTES, close_for_profile};
 
 use crate::account::board::Placements;
 use crate::account::contact::{ContactBook, Known};
+use crate::border::crossing::shared;
+use serde::{Deserialize, Serialize};
 
 /// One record. Cloning shares the bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Piece {
     /// The same for every viewer: a whole JSON object.
     Shared(Bytes),
     /// A message: an open object that lacks `profile_id`, and its place where it stands on the viewer's own board.
     Message(MessageId, Bytes),
     /// An account; the viewer's contact list completes it.
-    Contact(Arc<Known>),
+    Contact(#[serde(with = "shared")] Arc<Known>),
     /// A conversation's header.
     Conv {
         /// The open object that all present members share.
         shared: Bytes,
         /// The viewer's fields.
+        #[serde(with = "shared")]
         view: Arc<View>,
     },
 }

@@ -1,14 +1,17 @@
-//! Which accounts are online on this node, and through which lanes.
+//! Which accounts are online, and through which lanes: those of this node, and those that other nodes have told of.
 //!
 //! A lane registers before its session asks for anything, and is dead from the moment its socket is gone; whoever holds
-//! a dead lane drops it when he meets it.
+//! a dead lane drops it when he meets it. Not here: how the nodes tell each other (`border`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dashmap::DashMap;
 use rill_proto::id::AccountId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::store::Epoch;
 
 /// The way to one live session: the worker whose hub holds its lane, and the place there. Cheap to clone, good to send.
 #[derive(Clone, Debug)]
@@ -17,29 +20,56 @@ pub struct Lane(Arc<Place>);
 #[derive(Debug)]
 struct Place {
     alive: AtomicBool,
-    worker: u16,
-    key: u64,
+    name: LaneName,
     account_id: AccountId,
     token: Uuid,
     /// How many syncs have begun: what was subscribed during an earlier one counts no more.
     syncs: AtomicU32,
-    /// It has been told everything, so that whoever becomes active may tell it at once.
-    live: AtomicBool,
+    /// The sync in which it was told everything, so that whoever becomes active may tell it at once.
+    live: AtomicU32,
+}
+
+/// What tells a lane from all others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct LaneName {
+    /// The other node whose lane it is; none where it is one of this node.
+    pub home: Option<Epoch>,
+    /// The worker there whose hub holds it.
+    pub worker: u16,
+    /// Its place in that hub; never used twice.
+    pub key: u64,
 }
 
 impl Lane {
     /// A lane that its hub has just opened, for a session that logged in with a token (its name, not itself).
     #[must_use]
     pub fn new(worker: u16, key: u64, account_id: AccountId, token: Uuid) -> Self {
+        Self::named(LaneName { home: None, worker, key }, account_id, token)
+    }
+
+    /// A lane, of this node or of another one.
+    #[must_use]
+    pub fn named(name: LaneName, account_id: AccountId, token: Uuid) -> Self {
         Self(Arc::new(Place {
             alive: AtomicBool::new(true),
-            worker,
-            key,
+            name,
             account_id,
             token,
             syncs: AtomicU32::new(0),
-            live: AtomicBool::new(false),
+            live: AtomicU32::new(0),
         }))
+    }
+
+    /// What tells it from all others.
+    #[must_use]
+    pub fn name(&self) -> LaneName {
+        self.0.name
+    }
+
+    /// The other node whose lane it is, if it is not one of this node.
+    #[must_use]
+    pub fn home(&self) -> Option<Epoch> {
+        self.0.name.home
     }
 
     /// The name of the login token.
@@ -57,19 +87,13 @@ impl Lane {
     /// The worker whose hub holds it.
     #[must_use]
     pub fn worker(&self) -> u16 {
-        self.0.worker
+        self.0.name.worker
     }
 
     /// Its place in that hub; never used twice.
     #[must_use]
     pub fn key(&self) -> u64 {
-        self.0.key
-    }
-
-    /// A number that no other lane of the node has had.
-    #[must_use]
-    pub fn key_of_node(&self) -> u64 {
-        self.0.key << 16 | u64::from(self.0.worker)
+        self.0.name.key
     }
 
     /// Whether its session still exists.
@@ -81,8 +105,12 @@ impl Lane {
     /// A sync begins: until it is complete, only conversations that have been visited tell this lane anything.
     #[must_use]
     pub fn begin_sync(&self) -> u32 {
-        self.0.live.store(false, Ordering::Release);
         self.0.syncs.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Its own node says which sync is under way there.
+    pub fn heard_of_sync(&self, number: u32) {
+        self.0.syncs.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Which sync is, or was last, under way.
@@ -91,15 +119,16 @@ impl Lane {
         self.0.syncs.load(Ordering::Acquire)
     }
 
-    /// Every conversation has been visited or has nothing to say.
-    pub fn go_live(&self) {
-        self.0.live.store(true, Ordering::Release);
+    /// Every conversation has been visited in this sync or has nothing to say.
+    pub fn go_live(&self, number: u32) {
+        self.0.live.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Whether whoever becomes active tells this lane without a visit.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.0.live.load(Ordering::Acquire)
+        let live = self.0.live.load(Ordering::Acquire);
+        live > 0 && live == self.sync()
     }
 
     /// Its session is gone, or is about to go.
@@ -127,7 +156,10 @@ pub struct Presence {
 impl Presence {
     /// A session came; from now on whoever becomes active finds its lane.
     pub fn arrive(&self, lane: Lane) {
-        self.lanes.entry(lane.account_id()).or_default().push(lane);
+        let mut lanes = self.lanes.entry(lane.account_id()).or_default();
+        if !lanes.contains(&lane) {
+            lanes.push(lane);
+        }
     }
 
     /// A session went.
@@ -162,6 +194,15 @@ impl Presence {
     /// It is durable that an account was active then.
     pub fn forget_activity(&self, account_id: AccountId, time: i64) {
         self.activity.remove_if(&account_id, |_, known| *known <= time);
+    }
+
+    /// What other nodes told of their sessions counts no more: they tell again.
+    pub fn forget_others(&self) {
+        self.lanes.retain(|_, lanes| {
+            lanes.iter().filter(|lane| lane.home().is_some()).for_each(Lane::bury);
+            lanes.retain(Lane::is_alive);
+            !lanes.is_empty()
+        });
     }
 
     /// How many accounts are online.

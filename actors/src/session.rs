@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
 use bytes::Bytes;
 use rill_proto::envelope::Submission;
-use rill_proto::event::{self, ClientEvent, Owner, my_section};
-use rill_proto::id::{ConversationId, RequestId};
+use rill_proto::event::{self, ClientEvent, my_section};
+use rill_proto::id::RequestId;
 use rill_proto::record::{self, request::Request};
 use rill_proto::refusal::Refusal;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::account;
@@ -44,6 +45,11 @@ pub const POLL_WAIT: Duration = Duration::from_secs(60);
 /// An HTTP session without a call for so long is forgotten; its next poll catches up from its horizon.
 pub const HTTP_IDLE: Duration = Duration::from_secs(120);
 
+/// How many sessions of a worker catch up at once after the nodes have agreed anew, and how long the next ones wait: some
+/// ten thousand sessions do it within three seconds.
+const RENEWED_AT_ONCE: usize = 500;
+const RENEWAL_STEP: Duration = Duration::from_millis(150);
+
 /// The session of one client.
 pub struct Session {
     node: Arc<Node>,
@@ -56,6 +62,8 @@ pub struct Session {
     rate: rate::Rate,
     poll_timer: Option<SpawnHandle>,
     last_call: Instant,
+    /// What the client wanted to be left out when it last began to listen.
+    skip_hidden: bool,
 }
 
 /// A client frame: its events, in order.
@@ -105,7 +113,7 @@ struct Running {
 }
 
 /// One event on its way to its owner.
-#[derive(Message, Debug)]
+#[derive(Message, Clone, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Submit {
     /// Who asked; the caller is the lane's account.
@@ -117,6 +125,7 @@ pub struct Submit {
     /// Makes a retry safe.
     pub request_id: RequestId,
     /// What is asked for.
+    #[serde(deserialize_with = "crate::border::crossing::event")]
     pub event: ClientEvent,
 }
 
@@ -219,6 +228,14 @@ pub enum Answered {
     Frame(u64),
 }
 
+/// Something may be missing: the session is to catch up from what its client was told.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Renew {
+    /// Its place among the sessions of its worker: not all of them begin at once.
+    pub place: usize,
+}
+
 /// The connection is gone.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
@@ -267,6 +284,7 @@ impl Session {
                 rate: rate::Rate::new(Instant::now()),
                 poll_timer: None,
                 last_call: Instant::now(),
+                skip_hidden: false,
             }
         });
         (addr, opened.expect("the context is made before `create` returns"))
@@ -274,9 +292,12 @@ impl Session {
 
     fn listen(&mut self, horizon: u64, skip_hidden: bool) {
         let number = self.hub.borrow_mut().sync(&self.lane, horizon);
-        if !self.node.presence.of(self.lane.account_id()).contains(&self.lane) {
-            self.node.presence.arrive(self.lane.clone());
-        }
+        self.skip_hidden = skip_hidden;
+        self.catch_up(number, horizon, skip_hidden);
+    }
+
+    fn catch_up(&self, number: u32, horizon: u64, skip_hidden: bool) {
+        self.node.arrive(&self.lane);
         let sync = account::Sync { lane: self.lane.clone(), number, horizon, skip_hidden };
         if self.node.to_account(self.lane.account_id(), sync).is_err() {
             let reason = format!("{}", OVERLOADED_RETRY.as_millis());
@@ -369,26 +390,10 @@ impl Session {
         };
         let caller = self.lane.account_id();
         if shows_activity(&event) {
-            self.node.presence.note_activity(caller, self.node.now_s());
+            self.node.note_activity(caller);
         }
-        let owner = event.owner();
         let submit = Submit { lane: self.lane.clone(), frame, index, request_id, event };
-        let sent = match owner {
-            Owner::Conversation(id) => self.node.to_conversation(id, submit),
-            Owner::NewConversation => self.node.to_conversation(self.created_by(request_id), submit),
-            Owner::Caller | Owner::Dialog(_) => self.node.to_account(caller, submit),
-            Owner::Organisation(id) => self.node.to_organisation(id, submit),
-            Owner::Team(id) => self.node.to_team(id, submit),
-        };
-        sent.map_err(|_| (Refusal::unavailable(), None))
-    }
-
-    /// The id of the conversation that a `conv:create` or `conv:fork` makes: the same for the same request, so that a retry finds it.
-    fn created_by(&self, request_id: RequestId) -> ConversationId {
-        let mut name = [0; 32];
-        name[..16].copy_from_slice(self.lane.account_id().0.as_bytes());
-        name[16..].copy_from_slice(request_id.0.as_bytes());
-        ConversationId(self.node.derived_id("conversation", &name))
+        self.node.submit(submit).map_err(|_| (Refusal::unavailable(), None))
     }
 }
 
@@ -439,10 +444,14 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         let account_id = self.lane.account_id();
-        self.node.presence.depart(&self.lane);
-        if self.node.presence.activity(account_id).is_some() && self.node.presence.of(account_id).is_empty() {
+        self.node.depart(&self.lane);
+        let activity = self.node.presence.activity(account_id);
+        if let Some(activity_time) = activity.filter(|_| self.node.presence.of(account_id).is_empty()) {
             // Who is too busy now is told when the next of its sessions goes.
-            let _busy = self.node.to_account(account_id, account::Rested);
+            let _busy = self.node.to_account(account_id, account::Rested { activity_time });
+            if let Some(border) = self.node.border() {
+                border.rested(account_id);
+            }
         }
         self.hub.borrow_mut().close(&self.lane);
     }
@@ -524,6 +533,20 @@ impl Handler<Answered> for Session {
                 self.go_on();
             }
         }
+    }
+}
+
+impl Handler<Renew> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Renew { place }: Renew, ctx: &mut Self::Context) {
+        let step = u32::try_from(place / RENEWED_AT_ONCE).unwrap_or(u32::MAX);
+        ctx.run_later(RENEWAL_STEP.saturating_mul(step), |session, _| {
+            let renewed = session.hub.borrow_mut().renew(&session.lane);
+            if let Some((number, horizon)) = renewed {
+                session.catch_up(number, horizon, session.skip_hidden);
+            }
+        });
     }
 }
 

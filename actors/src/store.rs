@@ -11,6 +11,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use rill_proto::id::{AccountId, ConversationId, LabelId, MessageId, OrganisationId, TeamId};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod claims;
@@ -42,7 +43,7 @@ pub const RANGE_ROWS_MAX: usize = 10_000;
 pub const REQUEST_MEMORY_US: u64 = 24 * 60 * 60 * 1_000_000;
 
 /// The owner of rows. Its id leads every key, so that tables can be distributed by it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Aggregate {
     /// A conversation: head, members, messages, sections.
     Conversation(ConversationId),
@@ -141,7 +142,7 @@ pub enum UniqueKey {
 }
 
 /// A consequence for another aggregate, carried to it at least once and applied there once.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OutboxEntry {
     /// Unique: the aggregate that caused it, the version that it caused it with, its place in that append.
     pub id: EffectId,
@@ -152,7 +153,7 @@ pub struct OutboxEntry {
 }
 
 /// Identifies an outbox entry for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct EffectId {
     /// The aggregate whose append carried the entry.
     pub source: Aggregate,

@@ -6,6 +6,7 @@
 use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
 
 use crate::account::employment::team_label_id;
+use serde::{Deserialize, Serialize};
 
 pub mod comparison;
 pub mod record;
@@ -22,7 +23,7 @@ pub type Team = crate::group::Office<state::State>;
 pub const MEMBERS_MAX: usize = 1_000;
 
 /// What an HTTP call asks of a team.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// To show itself, to whoever may know it, or through a conversation that has it.
     Sync {
@@ -43,7 +44,7 @@ pub enum Order {
 }
 
 /// A team that is to be (accounts.md §8.5).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Create {
     /// Its name.
     pub team_name: String,
@@ -62,7 +63,7 @@ pub struct Create {
 }
 
 /// What somebody wants to be otherwise in a team. It is done in this order, and each part is one change.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Configure {
     /// Who comes in.
     pub add_account_ids: Vec<AccountId>,

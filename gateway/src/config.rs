@@ -56,6 +56,12 @@ settings! {
     "RILL_DATA" data: PathBuf = PathBuf::from("data");
     /// Where the store is when it is not that folder: postgres://USER:PASSWORD@HOST/DATABASE [default: none]
     "RILL_STORE" store: String = String::new();
+    /// Redis through which the nodes of one store speak to each other: redis://HOST:PORT; each needs its own --data [default: none, one node]
+    "RILL_REDIS" redis: String = String::new();
+    /// What the names of all channels in that Redis begin with, so that several clusters can share it [default: rill]
+    "RILL_REDIS_PREFIX" redis_prefix: String = "rill".to_owned();
+    /// Folder of the bytes of files, which all nodes share [default: "files" in the data folder]
+    "RILL_FILES_FOLDER" files_folder: PathBuf = PathBuf::new();
     /// MiB of memory for what the folder's store has read from disk; fills up with use, whatever its size [default: 64]
     "RILL_STORE_CACHE_MIB" store_cache_mib: u32 = 64;
     /// Whether anybody may register an account [default: true]
@@ -215,6 +221,18 @@ impl Config {
         }
         if !self.store.is_empty() && !is_postgres(&self.store) {
             return invalid("store", "it is of the form postgres://user:password@host/database");
+        }
+        if !self.redis.is_empty() && !is_postgres(&self.store) {
+            return invalid("redis", "several nodes need a store that they share: set store as well");
+        }
+        if !self.redis.is_empty() && self.files_folder.as_os_str().is_empty() {
+            return invalid(
+                "redis",
+                "several nodes need a folder of files that they share: set files_folder as well",
+            );
+        }
+        if !self.redis.is_empty() && self.public_url.is_empty() {
+            return invalid("redis", "several nodes need one name: set public_url as well");
         }
         if self.file_collect_ms == 0 {
             return invalid("file_collect_ms", "must be above 0");

@@ -67,6 +67,9 @@ impl FromRequest for Call {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
         Box::pin(async move {
             let worker = worker_of(&request)?;
+            if !worker.shared.node.is_open() {
+                return Err(Refused::unavailable("This node has not joined the others yet."));
+            }
             let unreadable = |_| Refused::bad_request("The body cannot be read.");
             let payload = payload.await.map_err(unreadable)?;
             let body = payload.to_bytes_limited(FRAME_BYTES_MAX).await;
@@ -117,6 +120,13 @@ impl Call {
 
     /// Submits events and waits for the outcome: the body of an `event/store` answer.
     pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
+        self.worker.store(login, stream).await
+    }
+}
+
+impl Worker {
+    /// See [`Call::store`].
+    pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
         let (reply, answer) = oneshot::channel();
         self.to_session(login, StoreCall { stream, reply })?;
         answer.await.map_err(|_| Refusal::unavailable().into())
@@ -130,7 +140,7 @@ impl Call {
     {
         let mut message = message;
         for _ in 0..TRIES_MAX {
-            let session = self.worker.http_session(login);
+            let session = self.http_session(login);
             match session.addr.try_send(message) {
                 Ok(()) => return Ok(session),
                 Err(SendError::Full(_)) => break,
@@ -157,7 +167,7 @@ pub(crate) async fn admit(worker: &Worker, request: &HttpRequest, ticket: &str) 
 pub(crate) async fn order<T>(
     send: impl FnOnce(OrderReply<T>) -> Result<(), rill_actors::node::Unreachable>,
 ) -> Result<T, Refused> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, answer) = OrderReply::channel();
     send(reply)?;
     match answer.await {
         Ok(outcome) => outcome.map_err(Refused::from),

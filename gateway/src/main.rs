@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use crate::serve::ServeError;
 
 mod backup;
 mod chat;
+mod cluster;
 mod collect;
 mod config;
 mod credentials;
@@ -119,10 +121,26 @@ fn main() -> ExitCode {
 fn run(flags: Flags) -> ExitCode {
     match Config::read(flags).map(serve::serve) {
         Ok(Ok(())) => ExitCode::SUCCESS,
+        // Nothing of what it knew is good any more: it begins again, in the same process.
+        Ok(Err(error @ ServeError::PutOut)) => fail(begin_again(&error), 1),
         Ok(Err(error @ ServeError::Log(_))) => fail(error, 2),
         Ok(Err(error)) => fail(error, 1),
         Err(error) => fail(error, 2),
     }
+}
+
+/// Replaces this process by a fresh one of the same command line. Answers only when that cannot be done.
+fn begin_again(error: &ServeError) -> String {
+    // Standard error may be gone; it begins again all the same.
+    let _ = writeln!(std::io::stderr(), "rill: {error}; it begins again");
+    let mut arguments = std::env::args_os();
+    let name = arguments.next();
+    let unable = match (std::env::current_exe(), name) {
+        (Ok(program), Some(name)) => std::process::Command::new(program).arg0(name).args(arguments).exec(),
+        (Err(error), _) => error,
+        (Ok(_), None) => std::io::Error::other("the command line is empty"),
+    };
+    format!("{error}, and it cannot begin again: {unable}")
 }
 
 fn done<E: Display>(outcome: Result<(), E>) -> ExitCode {

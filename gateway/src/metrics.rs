@@ -34,7 +34,8 @@ impl Collector for Node {
         let Some(shared) = self.0.upgrade() else {
             return Ok(());
         };
-        for (name, help, value) in shared.node.metrics.all() {
+        let of_link = shared.link.iter().flat_map(|link| link.metrics().all());
+        for (name, help, value) in shared.node.metrics.all().chain(of_link) {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(
                 name,

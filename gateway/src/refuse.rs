@@ -167,7 +167,9 @@ impl From<BadFrame> for Refused {
 
 impl From<StoreFault> for Refused {
     fn from(fault: StoreFault) -> Self {
-        Self::fault("the store cannot be read", fault)
+        // Away for a while, as a rule: whoever tries again is served when it is back.
+        tracing::error!(%fault, "the store cannot be read");
+        Self(Refusal::unavailable())
     }
 }
 

@@ -18,12 +18,14 @@ use actix_web::middleware::NormalizePath;
 use rill_actors::blobs::Folder;
 use rill_actors::conversation::audience::Site;
 use rill_actors::hub::Inboxes;
+use rill_actors::link::LinkError;
 use rill_actors::node::{Node, Settings};
 use rill_actors::outside::Outside;
 use rill_actors::store::StoreFault;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing_subscriber::EnvFilter;
 
+use crate::cluster::Cluster;
 use crate::config::{Config, cores};
 use crate::fetch::Fetcher;
 use crate::mail::{MailError, Sender};
@@ -42,6 +44,9 @@ const BACKLOG: i32 = 4_096;
 /// How long an idle HTTP connection stays. Longer than the pause between two polls, and than what usual load balancers
 /// keep, which must not send a call into a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
+
+/// How often a starting node looks whether it has joined the others.
+const JOINED_LOOK: Duration = Duration::from_millis(50);
 
 /// How long a client may take to send the head of a request.
 const REQUEST_HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -63,6 +68,12 @@ pub(crate) enum ServeError {
     /// Another server serves from the same store now.
     #[error("another server has taken the store over")]
     Superseded,
+    /// The other nodes took this one for dead.
+    #[error("the other nodes have put this one out")]
+    PutOut,
+    /// The other nodes cannot be spoken to.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -105,7 +116,12 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let socket = bind_any(&config.listen)?;
     let store = Opened::open(&config)?;
     let data = config.data.clone();
-    let blobs = Folder::open(&data).map_err(|source| ServeError::Files { data: data.clone(), source });
+    let blobs = if config.files_folder.as_os_str().is_empty() {
+        Folder::open(&data).map_err(|source| ServeError::Files { data: data.clone(), source })
+    } else {
+        let folder = config.files_folder.clone();
+        Folder::open_shared(&folder).map_err(|source| ServeError::Files { data: folder, source })
+    };
     let blobs = Arc::new(blobs?);
     let listener = listen(socket, &config.listen)?;
     config.listen = reached_at(config.listen, &listener)?;
@@ -118,8 +134,10 @@ pub(crate) fn serve(mut config: Config) -> Result<(), ServeError> {
     let hasher = Hasher::new().map_err(ServeError::Hash)?;
     let outside = outside(&config, &hasher, blobs)?;
     let ended = actix_rt::System::new().block_on(run(config, &store, outside, listener, hasher));
-    store.close(STORE_WAIT);
-    tracing::info!("stopped");
+    if !matches!(ended, Err(ServeError::PutOut)) {
+        store.close(STORE_WAIT);
+        tracing::info!("stopped");
+    }
     ended
 }
 
@@ -150,23 +168,49 @@ async fn run(
     };
     let handles = owners.iter().map(Arbiter::handle).collect();
     let node = Node::new(store.shared(), inboxes, site, settings, outside, handles);
+    let cluster = Cluster::join(&config, &node).await?;
     node.resume().await?;
     let address = listener.local_addr().map_err(ServeError::System)?;
-    let shared = Shared::new(node, config, hasher);
+    let link = cluster.as_ref().map(|cluster| Arc::clone(&cluster.link));
+    let shared = Shared::new(node, config, hasher, link);
     let server = server(&shared, listener, address).map_err(ServeError::System)?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     announce(&shared, address);
-    let supervisor = Supervisor::start(owners.iter().map(Arbiter::handle).collect(), std::future::ready(()));
+    let supervisor =
+        Supervisor::start(owners.iter().map(Arbiter::handle).collect(), joined(Arc::clone(&shared.node)));
     let is_superseded = tokio::select! {
         () = signals.wait() => false,
         () = store.superseded() => true,
+        () = fenced(cluster.as_ref()) => true,
     };
-    supervisor.stopping();
+    // One that was superseded ends by its own account, with a status at which a manager starts it again.
+    if !is_superseded {
+        supervisor.stopping();
+    }
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
-    shutdown::drain(&shared, &handle, signals).await;
+    if is_superseded && cluster.is_some() {
+        shutdown::break_off(&shared, &handle).await;
+        return Err(ServeError::PutOut);
+    }
+    shutdown::drain(&shared, &handle, signals, cluster.as_ref()).await;
     ended(serving, owners).await;
     if is_superseded { Err(ServeError::Superseded) } else { Ok(()) }
+}
+
+/// Waits until this node has joined the others, where there are any.
+async fn joined(node: Arc<Node>) {
+    while !node.is_open() {
+        actix_rt::time::sleep(JOINED_LOOK).await;
+    }
+}
+
+/// Waits until the other nodes have put this one out.
+async fn fenced(cluster: Option<&Cluster>) {
+    match cluster {
+        None => std::future::pending().await,
+        Some(cluster) => cluster.fenced().await,
+    }
 }
 
 /// Waits for the workers, then stops the owners: nobody is left who could ask them.

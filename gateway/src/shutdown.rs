@@ -1,7 +1,7 @@
 //! How a server ends (design: drain): from the signal to the last append.
 //!
 //! In order: it says so (`/readyz` fails, no new socket), closes sessions with 1012 and answers polls, waits for clients
-//! to go, lets calls that are under way finish, stops the owners, and closes the store when what waits is on disk.
+//! to go, gives what it owns to the other nodes where there are any, lets calls that are under way finish, stops the owners, and closes the store when what waits is on disk.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_server::ServerHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cluster::Cluster;
 use crate::worker::{Shared, Stage};
 
 /// How long calls that are under way may take once clients had their time: an append waits for one fsync, and a slow
@@ -18,6 +19,9 @@ pub(crate) const CALLS_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the store gets to write what waits, after everything else has ended.
 pub(crate) const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long goodbyes get to be written where nothing else is waited for.
+const GOODBYES_WAIT: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether clients have gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -44,7 +48,12 @@ impl Signals {
 }
 
 /// Sends clients away and stops serving.
-pub(crate) async fn drain(shared: &Arc<Shared>, server: &ServerHandle, mut signals: Signals) {
+pub(crate) async fn drain(
+    shared: &Arc<Shared>,
+    server: &ServerHandle,
+    mut signals: Signals,
+    cluster: Option<&Cluster>,
+) {
     let drain = Duration::from_millis(u64::from(shared.config.drain_ms));
     tracing::info!(sockets = shared.seats.taken(), "stopping");
     shared.enter(Stage::Draining);
@@ -52,6 +61,9 @@ pub(crate) async fn drain(shared: &Arc<Shared>, server: &ServerHandle, mut signa
     let gone = async {
         while shared.seats.taken() > 0 && begun.elapsed() < drain {
             actix_rt::time::sleep(LOOK_AGAIN).await;
+        }
+        if let Some(cluster) = cluster {
+            cluster.leave().await;
         }
         shared.enter(Stage::Stopping);
         server.stop(true).await;
@@ -64,6 +76,15 @@ pub(crate) async fn drain(shared: &Arc<Shared>, server: &ServerHandle, mut signa
             server.stop(false).await;
         }
     }
+}
+
+/// Sends clients away and stops serving without waiting for anybody: nothing that this server could still do would last.
+pub(crate) async fn break_off(shared: &Arc<Shared>, server: &ServerHandle) {
+    tracing::info!(sockets = shared.seats.taken(), "breaking off");
+    shared.enter(Stage::Draining);
+    actix_rt::time::sleep(GOODBYES_WAIT).await;
+    shared.enter(Stage::Stopping);
+    server.stop(false).await;
 }
 
 /// Ends the process with success when the given time has passed, whatever still runs: every answered event is on disk,

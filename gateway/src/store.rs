@@ -49,7 +49,12 @@ impl Opened {
             let cache_bytes = u64::from(config.store_cache_mib) * MIB;
             Ok(Self::Embedded(Embedded::open_caching(&config.data, cache_bytes)?))
         } else {
-            Ok(Self::Postgres(Postgres::open(&config.store)?))
+            let opened = if config.redis.is_empty() {
+                Postgres::open(&config.store)?
+            } else {
+                Postgres::join(&config.store)?
+            };
+            Ok(Self::Postgres(opened))
         }
     }
 

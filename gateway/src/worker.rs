@@ -11,13 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
 use rill_actors::account::login::Login;
+use rill_actors::border::order::HttpCall;
 use rill_actors::hub::{CloseCode, Hub};
+use rill_actors::link::Link;
 use rill_actors::node::Node;
 use rill_actors::presence::Lane;
 use rill_actors::session::Session;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use uuid::Uuid;
 
+use crate::cluster::{self, Calls};
 use crate::config::Config;
 use crate::http::search::SEARCHES_MAX;
 use crate::http::upload::Uploading;
@@ -29,6 +32,8 @@ use crate::velocity::Velocity;
 pub(crate) struct Shared {
     /// The owners of state.
     pub(crate) node: Arc<Node>,
+    /// The way to the other nodes, where there are any.
+    pub(crate) link: Option<Arc<Link>>,
     /// Settings.
     pub(crate) config: Config,
     /// Passwords.
@@ -46,6 +51,8 @@ pub(crate) struct Shared {
     /// The turns of searches.
     pub(crate) searches: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
+    /// HTTP calls that other nodes pass on, until a worker takes them.
+    calls: Mutex<Option<mpsc::Receiver<HttpCall>>>,
     /// Numbers of hubs that no worker has.
     free_numbers: Mutex<Vec<u16>>,
 }
@@ -82,19 +89,26 @@ const SWEEP_FROM: usize = 64;
 
 impl Shared {
     /// Nothing is served yet.
-    pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher) -> Arc<Self> {
+    pub(crate) fn new(node: Arc<Node>, config: Config, hasher: Hasher, link: Option<Arc<Link>>) -> Arc<Self> {
         let workers = u16::try_from(node.inboxes.workers()).unwrap_or(u16::MAX);
+        let calls = node.border().map(|border| {
+            let (door, calls) = Calls::channel();
+            border.open_door(Arc::new(door));
+            calls
+        });
         Arc::new(Self {
             seats: Arc::new(Seats { taken: AtomicUsize::new(0), max: config.connections_max }),
             uploading: Arc::default(),
             velocity: Velocity::default(),
             node,
+            link,
             config,
             hasher,
             http_sessions: Mutex::default(),
             polls: Arc::default(),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             stage: watch::Sender::new(Stage::Serving),
+            calls: Mutex::new(calls),
             free_numbers: Mutex::new((0..workers).rev().collect()),
         })
     }
@@ -183,9 +197,12 @@ impl Worker {
     fn start(shared: &Arc<Shared>) -> Option<Rc<Self>> {
         let number = shared.free_numbers.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         let node = &shared.node;
-        let hub = Hub::start(number, Arc::clone(&node.inboxes), Arc::clone(&node.watermark));
+        let hub = Hub::start(number, node);
         let sockets = Sockets::start(shared, &hub);
         let worker = Rc::new(Self { shared: Arc::clone(shared), hub, sockets });
+        if let Some(calls) = shared.calls.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            actix_rt::spawn(cluster::take_calls(Rc::clone(&worker), calls));
+        }
         let (drained, leaving) = (shared.reached(Stage::Draining), Rc::clone(&worker));
         actix_rt::spawn(async move {
             drained.await;

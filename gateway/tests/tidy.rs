@@ -74,7 +74,7 @@ const ARROWS: [Arrow; 6] = [
     Arrow {
         within: "gateway/src",
         words: &[
-            "redis",
+            "redis::",
             "conversation::rules",
             "conversation::state",
             "account::rules",

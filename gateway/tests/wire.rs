@@ -42,6 +42,9 @@
 //! a web server from which files can be fetched. Lists of texts
 //! are sets. `U`, `F` and `N` after `conv` ask for that key set exactly (conversations.md §5.1).
 //!
+//! `cargo test -p rill-gateway --test wire -- --nodes 3` plays them on nodes that share a PostgreSQL and a Redis: whoever meets in a
+//! scenario is on different nodes, and what they have in common is owned by any of them.
+//!
 //! Every scenario ends with each person's picture compared to a fresh sync, whether it says so or not. When all have ended, the
 //! server is killed with `kill -9` and started again, and everybody's pictures are compared once more ([`remains`]).
 
@@ -56,6 +59,8 @@ mod complaint;
 #[expect(dead_code, reason = "it counts for the tests of the process")]
 #[path = "wire/elsewhere.rs"]
 mod elsewhere;
+#[path = "wire/ground.rs"]
+mod ground;
 #[path = "wire/history.rs"]
 mod history;
 #[path = "wire/keys.rs"]
@@ -85,10 +90,10 @@ mod stems;
 mod value;
 
 use complaint::Complaint;
+use ground::Ground;
 use person::Transport;
 use remains::Remains;
 use rill_loadtest::metrics;
-use rill_loadtest::server::Server;
 use script::Script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -99,11 +104,8 @@ use std::time::Instant;
 /// How many scenarios are played side by side. They mostly wait, and more than two cores' worth of them fills the waits.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Owners leave memory as soon as nobody has asked them for so many milliseconds: in the middle of scenarios, wherever they pause.
-const NAP: [&str; 2] = ["--idle-ms", "60"];
-
 /// How a promise is shown; scenarios leave something behind.
-type Proof = dyn Fn(&Server) -> Result<Vec<Remains>, Complaint> + Send + Sync;
+type Proof = dyn Fn(&Ground) -> Result<Vec<Remains>, Complaint> + Send + Sync;
 
 /// One thing to be shown.
 struct Promise {
@@ -149,13 +151,13 @@ fn promises(folder: &Path) -> (Vec<Promise>, Vec<(String, Complaint)>) {
             let script = script.clone();
             promises.push(Promise {
                 name: format!("{stem}: {} (over {transport})", script.promise),
-                proof: Box::new(move |server| play::play(server, &script, transport)),
+                proof: Box::new(move |ground| play::play(ground, &script, transport)),
             });
         }
     }
     promises.extend(history::seeds().map(|seed| Promise {
         name: format!("history {seed}: the counters are those of the formulas, and nobody's picture differs from a fresh one"),
-        proof: Box::new(move |server| history::play(server, seed)),
+        proof: Box::new(move |ground| history::play(ground, seed)),
     }));
     let stems: Vec<String> = files.into_keys().collect();
     promises.push(Promise {
@@ -188,22 +190,27 @@ fn scenario_files(folder: &Path) -> BTreeMap<String, PathBuf> {
     files
 }
 
-/// Shows all of them against one server, and says which failed.
+/// How many nodes the run is to have: `--nodes 3`.
+fn nodes() -> usize {
+    let arguments: Vec<String> = std::env::args().collect();
+    let after = arguments.iter().position(|argument| argument == "--nodes").map(|at| at + 1);
+    after.and_then(|at| arguments.get(at)?.parse().ok()).unwrap_or(1)
+}
+
+/// Shows all of them against one server, or several nodes, and says which failed.
 fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
     let start = |what: &str, error: String| vec![(what.to_owned(), Complaint::new("a server", error))];
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
         Err(error) => return start("a temporary folder", error.to_string()),
     };
-    let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-    let settings = [elsewhere::SETTING, NAP].concat();
-    let mut server = match Server::start(binary, &folder.path().join("data"), &settings) {
-        Ok(server) => server,
-        Err(failure) => return start("the server", failure.to_string()),
+    let mut ground = match Ground::start(&folder.path().join("data"), nodes()) {
+        Ok(ground) => ground,
+        Err(failure) => return start("the servers", failure.to_string()),
     };
     let played = side_by_side(promises.iter().collect(), |promise| {
         let start = Instant::now();
-        let outcome = (promise.proof)(&server);
+        let outcome = (promise.proof)(&ground);
         let word = if outcome.is_ok() { "ok" } else { "BROKEN" };
         println!("{} ... {word} ({} ms)", promise.name, start.elapsed().as_millis());
         outcome.map_err(|complaint| (promise.name.clone(), complaint))
@@ -215,19 +222,19 @@ fn keep(promises: &[Promise]) -> Vec<(String, Complaint)> {
             Err(failure) => failed.push(failure),
         }
     }
-    failed.extend(outlive_a_crash(&mut server, remains));
+    failed.extend(outlive_a_crash(&mut ground, remains));
     failed
 }
 
 /// Kills the server, starts it again, and says of whom it has lost something.
-fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
+fn outlive_a_crash(ground: &mut Ground, remains: Vec<Remains>) -> Vec<(String, Complaint)> {
     let name = "kill -9: every scenario's end is still there, and every client catches up with it";
     let start = Instant::now();
-    let slept = match metrics::scrape(&server.url()) {
+    let slept = match metrics::scrape(&ground.url()) {
         Ok(metrics) => metrics.get("rill_passivations_total").copied().unwrap_or(0.0),
         Err(failure) => return vec![(name.to_owned(), failure.into())],
     };
-    if let Err(failure) = server.restart() {
+    if let Err(failure) = ground.restart() {
         return vec![(name.to_owned(), failure.into())];
     }
     let (people, restarted) = (remains.len(), start.elapsed().as_millis());
@@ -235,13 +242,7 @@ fn outlive_a_crash(server: &mut Server, remains: Vec<Remains>) -> Vec<(String, C
     let pictures: usize = compared.iter().flatten().sum();
     let mut failed: Vec<_> =
         compared.into_iter().filter_map(|outcome| Some((name.to_owned(), outcome.err()?))).collect();
-    match server.error_lines() {
-        Ok(errors) if errors.is_empty() => {}
-        Ok(errors) => {
-            failed.push((name.to_owned(), Complaint::new("no error in the server's log", errors.join("\n"))));
-        }
-        Err(failure) => failed.push((name.to_owned(), failure.into())),
-    }
+    failed.extend(ground.is_clean().err().map(|complaint| (name.to_owned(), complaint)));
     let word = if failed.is_empty() { "ok" } else { "BROKEN" };
     println!(
         "{name} ... {word} ({pictures} pictures of {people} people compared; owners had left memory {slept} times; {restarted} ms to start again, {} ms in all)",

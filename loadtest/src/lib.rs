@@ -1,11 +1,12 @@
 //! A client of the wire, its picture of what the server sent, and a load that verifies itself.
 //!
 //! Owns: the blocking client used by the integration tests ([`user`], [`socket`], [`poll`], [`session`]), the client's cache and the
-//! judgements on it ([`picture`]), server processes under test ([`server`], [`postgres`], [`redis`]), and the load harness: what is to be done ([`scenario`]), by
+//! judgements on it ([`picture`]), server processes under test ([`server`], [`postgres`], [`redis`], [`cluster`]), and the load harness: what is to be done ([`scenario`]), by
 //! whom ([`fleet`]), how ([`engine`]), against what ([`target`], [`floor`]), what came of it ([`outcome`], [`report`]), and all of it in one
 //! run ([`suite`]).
 //! Not here: anything of the server's inside. What this crate knows it knows from the protocol documents.
 
+pub mod cluster;
 pub mod command;
 pub mod engine;
 pub mod failure;

@@ -41,11 +41,21 @@ impl Server {
     /// Starts the server on a free port of 127.0.0.1 and waits until it is ready. Its log goes to a file beside `data_dir`, which may be
     /// missing (the server creates it), and is appended to by restarts.
     pub fn start<A: AsRef<OsStr>>(binary: &Path, data_dir: &Path, extra_args: &[A]) -> Result<Self, Failure> {
+        Self::start_at(binary, "127.0.0.1:0", data_dir, extra_args)
+    }
+
+    /// The same where it is told to listen: one that begins again by itself, in the same process, is found there again.
+    pub fn start_at<A: AsRef<OsStr>>(
+        binary: &Path,
+        listen: &str,
+        data_dir: &Path,
+        extra_args: &[A],
+    ) -> Result<Self, Failure> {
         let extra_args: Vec<OsString> = extra_args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         let mut log = data_dir.as_os_str().to_owned();
         log.push(".log");
         let log = PathBuf::from(log);
-        let (child, address) = spawn(binary, data_dir, &extra_args, "127.0.0.1:0", &log)?;
+        let (child, address) = spawn(binary, data_dir, &extra_args, listen, &log)?;
         Ok(Self { binary: binary.to_owned(), data_dir: data_dir.to_owned(), extra_args, log, child, address })
     }
 

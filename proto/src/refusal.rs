@@ -4,10 +4,11 @@
 
 use std::fmt::Display;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 /// Why an event was not carried out, in the words of a request record.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, PartialEq, Eq, Debug, Error, Serialize)]
 #[error("{status} {error_id}: {error_message}")]
 pub struct Refusal {
     /// `status_code` of the request record.
@@ -16,6 +17,42 @@ pub struct Refusal {
     pub error_id: &'static str,
     /// The reason for people; clients show it.
     pub error_message: String,
+}
+
+/// Every symbolic reason.
+const ERROR_IDS: [&str; 15] = [
+    "business_logic",
+    "forbidden",
+    "has_left",
+    "internal",
+    "invalid_call",
+    "invalid_copy",
+    "invalid_edit",
+    "message_locked",
+    "not_found",
+    "not_member",
+    "not_possible",
+    "not_supported",
+    "quota_full",
+    "rate_limited",
+    "unavailable",
+];
+
+/// A refusal that was written elsewhere.
+#[derive(Deserialize)]
+struct Written {
+    status: u16,
+    error_id: String,
+    error_message: String,
+}
+
+impl<'de> Deserialize<'de> for Refusal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Written { status, error_id, error_message } = Written::deserialize(from)?;
+        // The empty one stands for a reason that only another version has.
+        let error_id = ERROR_IDS.into_iter().find(|known| *known == error_id).unwrap_or("");
+        Ok(Self { status, error_id, error_message })
+    }
 }
 
 impl Refusal {

@@ -112,7 +112,7 @@ impl FromIterator<(AccountId, ContactRow)> for ContactBook {
 
 /// An account as those see it who know it: the shared part of its `contact` record, and the public texts that a viewer
 /// may have replaced with his own.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Known {
     /// The account.
     pub account_id: AccountId,

@@ -216,8 +216,12 @@ impl Account {
         let done = Box::new(move |outcome: Outcome| {
             // A node that is gone fetches it again when it comes back.
             while let Some(node) = node.upgrade() {
+                // Nor does one that has given the account to another: that one fetches it.
+                if node.border().is_some_and(|border| border.is_elsewhere(Aggregate::Account(id))) {
+                    return;
+                }
                 let (entry, outcome) = (entry.clone(), outcome.clone());
-                if node.to_account(id, Fetched { entry, request_id, outcome }).is_ok() {
+                if node.account_here(id, Fetched { entry, request_id, outcome }).is_ok() {
                     return;
                 }
                 drop::<Arc<Node>>(node);

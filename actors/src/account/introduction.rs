@@ -106,8 +106,7 @@ impl Account {
     }
 
     /// Its last session has gone: what memory knows of its activity becomes durable.
-    pub(super) fn rest(&mut self, Rested: Rested, ctx: &mut Context<Self>) {
-        let Some(activity_time) = self.desk.node.presence.activity(self.id) else { return };
+    pub(super) fn rest(&mut self, Rested { activity_time }: Rested, ctx: &mut Context<Self>) {
         let Some(head) = self.state.head.as_ref().filter(|head| activity_time > head.activity_time) else {
             return self.desk.node.presence.forget_activity(self.id, activity_time);
         };

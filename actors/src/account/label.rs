@@ -43,7 +43,7 @@ pub struct Label {
 }
 
 /// Makes and changes labels, all or none. Told their ids and records when it is durable, in the order of the wishes.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct StoreLabels {
     /// What is wanted.
@@ -53,7 +53,7 @@ pub struct StoreLabels {
 }
 
 /// What somebody wants of his labels.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Wish {
     /// The label of this name, which is made where there is none.
     Named(String),
@@ -62,7 +62,7 @@ pub enum Wish {
 }
 
 /// How a label is wanted; what is missing stays.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Wanted {
     /// Which one; a new one is made otherwise.
     pub label_id: Option<LabelId>,

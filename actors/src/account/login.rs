@@ -11,10 +11,10 @@ use rill_proto::classificator::AccountStatus;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::account::state::Head;
+use crate::border::reply::Caller;
 use crate::conversation::rows::decode;
 use crate::node::Node;
 use crate::store::{Aggregate, RowKey, StoreFault, UniqueKey};
@@ -50,10 +50,10 @@ pub struct Credentials {
 }
 
 /// Answers of an account to an order.
-pub type OrderReply<T> = oneshot::Sender<Result<T, Refusal>>;
+pub type OrderReply<T> = Caller<Result<T, Refusal>>;
 
 /// Makes a login session durable.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct OpenSession {
     /// The token as the client will present it.
@@ -67,7 +67,7 @@ pub struct OpenSession {
 }
 
 /// The caller's own record and what login answers are made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OwnContact {
     /// The account.
     pub account_id: AccountId,
@@ -82,7 +82,7 @@ pub struct OwnContact {
 }
 
 /// Ends a login session: the token is worth nothing any more, and its live connections end with 1008.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct CloseSession {
     /// The token's name.
@@ -92,7 +92,7 @@ pub struct CloseSession {
 }
 
 /// Asks for the own record (`account/sync`).
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct AskOwnContact {
     /// Told the record.

@@ -2,6 +2,7 @@
 
 use actix::Context;
 use rill_proto::refusal::Refusal;
+use serde::Serialize;
 
 use super::Account;
 use super::label::StoreLabels;
@@ -63,14 +64,16 @@ impl Account {
 }
 
 /// Tells the outcome of an order once it is durable, or that it may be tried again.
-pub(crate) fn told<T: Send + 'static>(reply: OrderReply<T>, outcome: Result<T, Refusal>) -> Reply {
+pub(crate) fn told<T: Serialize + Send + 'static>(
+    reply: OrderReply<T>,
+    outcome: Result<T, Refusal>,
+) -> Reply {
     Reply::Order(Box::new(move |ok| {
         let outcome = if ok { outcome } else { Err(Refusal::unavailable()) };
-        // A caller who has gone away does not want to know.
-        let _gone = reply.send(outcome);
+        reply.send(outcome);
     }))
 }
 
-pub(super) fn refuse_order<T>(reply: OrderReply<T>) {
-    let _gone = reply.send(Err(Refusal::unavailable()));
+pub(super) fn refuse_order<T: Serialize>(reply: OrderReply<T>) {
+    reply.send(Err(Refusal::unavailable()));
 }

@@ -29,7 +29,8 @@ use crate::hub::Item;
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
 use crate::outcomes::Outcomes;
-use crate::owner::{Appended, Desk, Owner};
+use crate::owner::{Appended, Desk, HandOver, Owner};
+use crate::presence::LaneName;
 use crate::session::Submit;
 use crate::store::{Aggregate, OutboxEntry, StoreFault, UniqueKey};
 use crate::watermark::Issued;
@@ -39,7 +40,7 @@ pub struct Account {
     pub(super) desk: Desk<Work>,
     pub(super) id: AccountId,
     pub(super) state: State,
-    pub(super) runs: HashMap<u64, Run>,
+    pub(super) runs: HashMap<LaneName, Run>,
     pub(super) outcomes: Outcomes,
     /// Files that are being fetched.
     pub(super) fetching: RefCell<HashSet<Uuid>>,
@@ -340,7 +341,7 @@ impl Owner for Account {
             Work::Own(order) => refuse_order(order.reply),
             Work::Activity(AskActivity { token, .. }) => drop(token),
             // What memory knows it goes on knowing.
-            Work::Rest(Rested) => {}
+            Work::Rest(_) => {}
             Work::Keep(order) => refuse_order(order.reply),
             Work::Room(order) => refuse_order(order.reply),
             Work::Label(order) => refuse_order(order.reply),
@@ -352,47 +353,26 @@ impl Owner for Account {
     }
 
     fn pass_on(&self, work: Work) {
-        let sent = match work {
-            Work::Submit(submit) => {
-                let fault = submit.answer(Err(&Refusal::unavailable()));
-                self.desk.node.to_account(self.id, submit).map_err(|_| self.desk.node.inboxes.put(fault))
+        let order = match work {
+            Work::Submit(submit) => submit.into(),
+            Work::Introduce(introduce) => introduce.into(),
+            Work::Sync(sync) => sync.into(),
+            Work::Page(page) => return self.lose_page(page),
+            Work::Apply(entry, _) | Work::Fetched(Fetched { entry, .. }) => {
+                return self.desk.node.carry(entry);
             }
-            Work::Introduce(introduce) => {
-                let fault = introduce.submit.answer(Err(&Refusal::unavailable()));
-                self.desk.node.to_account(self.id, introduce).map_err(|_| self.desk.node.inboxes.put(fault))
-            }
-            Work::Sync(sync) => {
-                let lane = sync.lane.clone();
-                self.desk
-                    .node
-                    .to_account(self.id, sync)
-                    .map_err(|_| super::sync::turn_away(&self.desk.node, lane))
-            }
-            Work::Page(page) => {
-                self.lose_page(page);
-                Ok(())
-            }
-            Work::Apply(entry, _) => {
-                self.desk.node.carry(entry);
-                Ok(())
-            }
-            // A reply that is dropped tells its caller that the order may be tried again.
-            Work::Grant(grant) => self.desk.node.to_account(self.id, grant).map_err(drop),
-            Work::Prepare(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Open(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Close(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Own(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Activity(asked) => self.desk.node.to_account(self.id, asked).map_err(drop),
-            Work::Rest(rested) => self.desk.node.to_account(self.id, rested).map_err(drop),
-            Work::Keep(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Room(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Label(order) => self.desk.node.to_account(self.id, order).map_err(drop),
-            Work::Fetched(fetched) => {
-                self.desk.node.carry(fetched.entry);
-                Ok(())
-            }
+            Work::Grant(grant) => grant.into(),
+            Work::Prepare(order) => order.into(),
+            Work::Open(order) => order.into(),
+            Work::Close(order) => order.into(),
+            Work::Own(order) => order.into(),
+            Work::Activity(asked) => asked.into(),
+            Work::Rest(rested) => rested.into(),
+            Work::Keep(order) => order.into(),
+            Work::Room(order) => order.into(),
+            Work::Label(order) => order.into(),
         };
-        let _: Result<(), ()> = sent;
+        self.desk.node.dispatch(Aggregate::Account(self.id), order);
     }
 }
 
@@ -402,6 +382,14 @@ impl Actor for Account {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.load(ctx);
         self.watch_idle(ctx);
+    }
+}
+
+impl Handler<HandOver> for Account {
+    type Result = ();
+
+    fn handle(&mut self, order: HandOver, ctx: &mut Self::Context) {
+        self.hand_over(order, ctx);
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Alias {
 }
 
 /// Switches for which there are no events; `None` leaves one as it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Switches {
     /// As in [`Settings`].
     pub is_full_privacy: Option<bool>,

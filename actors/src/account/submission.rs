@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
@@ -38,6 +39,13 @@ struct Gathering {
     node: Arc<Node>,
     submit: Submit,
     identifier: Value,
+    is_spoilt: AtomicBool,
+}
+
+impl Gathering {
+    fn new(node: Arc<Node>, submit: Submit, identifier: Value) -> Arc<Self> {
+        Arc::new(Self { node, submit, identifier, is_spoilt: AtomicBool::new(false) })
+    }
 }
 
 impl std::fmt::Debug for Gathering {
@@ -46,12 +54,22 @@ impl std::fmt::Debug for Gathering {
     }
 }
 
-impl Part for Gathering {}
+impl Part for Gathering {
+    fn fail(&self) {
+        self.is_spoilt.store(true, Ordering::Release);
+    }
+}
 
 impl Drop for Gathering {
     fn drop(&mut self) {
-        self.node.metrics.events_done.add(1);
-        self.node.inboxes.put(self.submit.answer(Ok(&self.identifier)));
+        let answer = if self.is_spoilt.load(Ordering::Acquire) {
+            self.node.metrics.events_failed.add(1);
+            self.submit.answer(Err(&Refusal::unavailable()))
+        } else {
+            self.node.metrics.events_done.add(1);
+            self.submit.answer(Ok(&self.identifier))
+        };
+        self.node.inboxes.put(answer);
     }
 }
 
@@ -69,11 +87,16 @@ impl std::fmt::Debug for Turn {
     }
 }
 
-impl Part for Turn {}
+impl Part for Turn {
+    fn fail(&self) {
+        self.gathering.fail();
+    }
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(id) = self.left.pop_front() else { return };
+        let id = self.left.pop_front();
+        let Some(id) = id.filter(|_| !self.gathering.is_spoilt.load(Ordering::Acquire)) else { return };
         let next = Self {
             gathering: Arc::clone(&self.gathering),
             mode: self.mode,
@@ -251,7 +274,7 @@ impl Account {
     fn gather(&self, submit: Submit, ids: Vec<ConversationId>, mode: InitMode) {
         let (lane, frame) = (submit.lane.clone(), submit.frame);
         let identifier = json!({ "account_id": self.id });
-        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit, identifier });
+        let gathering = Gathering::new(Arc::clone(&self.desk.node), submit, identifier);
         for id in ids {
             let peek = Peek { lane: lane.clone(), frame, mode, token: Arc::clone(&gathering) as _ };
             if self.desk.node.to_conversation(id, peek).is_err() {
@@ -282,7 +305,7 @@ impl Account {
         let reply = Reply::Order(Box::new(move |ok| {
             if ok {
                 let identifier = json!({ "label_id": label_id });
-                let gathering = Arc::new(Gathering { node, submit, identifier });
+                let gathering = Gathering::new(node, submit, identifier);
                 drop(Turn { gathering, mode, left });
             } else {
                 node.inboxes.put(submit.answer(Err(&Refusal::unavailable())));
@@ -296,7 +319,7 @@ impl Account {
         let (lane, frame) = (submit.lane.clone(), submit.frame);
         let through = Arc::new(self.state.memberships.keys().copied().collect());
         let identifier = json!({ "account_id": self.id });
-        let gathering = Arc::new(Gathering { node: Arc::clone(&self.desk.node), submit, identifier });
+        let gathering = Gathering::new(Arc::clone(&self.desk.node), submit, identifier);
         for id in ids {
             let is_listed = id == self.id || self.state.contacts.row(id).is_some();
             let (lane, through) = (lane.clone(), Arc::clone(&through));

@@ -18,6 +18,7 @@ use super::groups::{Call, visit};
 use super::label;
 use super::owner::Work;
 use super::{Account, Sync, upload};
+use crate::border::order::LastCall;
 use crate::conversation::rows::decode;
 use crate::conversation::state::Head as ConversationHead;
 use crate::conversation::{Part, Token, Visit};
@@ -26,7 +27,7 @@ use crate::journal::{Departure, Reply};
 use crate::node::Node;
 use crate::owner::Owner;
 use crate::piece::Piece;
-use crate::presence::Lane;
+use crate::presence::{Lane, LaneName};
 use crate::store::{Aggregate, RowKey, Stamp, StoreFault};
 use crate::watermark::Issued;
 
@@ -54,7 +55,7 @@ pub(super) struct Run {
 
 /// The next tasks of the own board for a session.
 pub(crate) struct Page {
-    key: u64,
+    key: LaneName,
     number: u32,
     texts: Texts,
 }
@@ -94,16 +95,16 @@ pub(super) struct Tell {
 /// The own records of a sync have left: the visits may begin.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
-pub(super) struct Begin(u64, u32);
+pub(super) struct Begin(LaneName, u32);
 
 /// A batch of visits is done, or the client has taken it.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub(super) enum Went {
     /// All conversations of the batch have put their records in.
-    Visited(u64, u32),
+    Visited(LaneName, u32),
     /// The client has taken them.
-    Taken(u64, u32),
+    Taken(LaneName, u32),
 }
 
 /// Says that something went when nobody is left who has a part in it.
@@ -145,7 +146,7 @@ pub(crate) fn turn_away(node: &Node, lane: Lane) {
 
 impl Account {
     pub(super) fn sync(&mut self, sync: Sync, ctx: &mut Context<Self>) {
-        let covers = self.desk.node.watermark.current();
+        let covers = self.desk.node.horizon();
         let horizon = sync.horizon;
         let mut own = Vec::new();
         if upload::own_stamp(&self.state) > horizon {
@@ -191,9 +192,9 @@ impl Account {
 
     fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
         let lane = run.sync.lane.clone();
-        let begin = Begin(lane.key_of_node(), run.sync.number);
+        let begin = Begin(lane.name(), run.sync.number);
         let calls = self.calls_since(run.sync.horizon);
-        self.runs.insert(lane.key_of_node(), run);
+        self.runs.insert(lane.name(), run);
         let lane_of_groups = lane.clone();
         let book = Arc::new(self.state.contacts.clone());
         let places = Arc::clone(self.state.board.placements());
@@ -210,7 +211,7 @@ impl Account {
     }
 
     /// Begins the next batch of visits, or makes the session live.
-    fn go_on(&mut self, key: u64, number: u32, ctx: &mut Context<Self>) {
+    fn go_on(&mut self, key: LaneName, number: u32, ctx: &mut Context<Self>) {
         let Some(run) = self.runs.get_mut(&key).filter(|run| run.sync.number == number) else {
             return;
         };
@@ -223,20 +224,23 @@ impl Account {
         if is_last && !run.tasks.is_empty() {
             return self.take(Work::Page(Page { key, number, texts: Texts::new() }), ctx);
         }
-        if let Some(all) = run.all.take_if(|_| is_last) {
-            // In this order: whatever becomes active from now on finds a lane that is live.
-            lane.go_live();
-            let node = &self.desk.node;
-            run.left = all.into_iter().filter(|(id, _)| node.is_active(*id)).collect();
+        let skip_hidden = run.sync.skip_hidden;
+        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
+        if let Some(wanted) = run.all.take_if(|_| is_last) {
+            let (lane, token) = (lane.clone(), Arc::clone(&token));
+            let call = LastCall { lane, sync: number, wanted, skip_hidden, token };
+            run.left = self.desk.node.go_live(call).into();
+            if run.left.is_empty() {
+                // Other nodes may have something to say: the token tells when they have.
+                return;
+            }
         }
         if run.left.is_empty() {
             self.desk.node.inboxes.put(Item::Live(lane, number, run.covers));
             self.runs.remove(&key);
             return;
         }
-        let skip_hidden = run.sync.skip_hidden;
         let batch: Vec<_> = run.left.drain(..run.left.len().min(VISITS_MAX)).collect();
-        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
         for (id, horizon) in batch {
             let (lane, token) = (lane.clone(), Arc::clone(&token));
             let visit = Visit {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
@@ -59,6 +60,7 @@ struct Answering {
     node: Arc<Node>,
     submit: Submit,
     request: Bytes,
+    is_spoilt: AtomicBool,
     _issued: Issued,
 }
 
@@ -68,10 +70,17 @@ impl std::fmt::Debug for Answering {
     }
 }
 
-impl Part for Answering {}
+impl Part for Answering {
+    fn fail(&self) {
+        self.is_spoilt.store(true, Ordering::Release);
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
+        if self.is_spoilt.load(Ordering::Acquire) {
+            return self.node.inboxes.put(self.submit.answer(Err(&Refusal::unavailable())));
+        }
         let (lane, frame, index) = (self.submit.lane.clone(), self.submit.frame, self.submit.index);
         let (request, pieces) = (self.request.clone(), Vec::new());
         self.node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
@@ -157,7 +166,8 @@ impl Handler<Durable> for Account {
             self.desk.node.inboxes.put(Item::Part(lane.clone(), frame, pieces));
         }
         let node = Arc::clone(&self.desk.node);
-        let token: Token = Arc::new(Answering { node, submit, request, _issued: issued });
+        let token: Token =
+            Arc::new(Answering { node, submit, request, is_spoilt: AtomicBool::new(false), _issued: issued });
         self.show(told.shows, told.is_whole, Some((&lane, frame)), &others, &token);
     }
 }

@@ -16,6 +16,7 @@ use super::rules::{Decision, Facts, News};
 use super::state::{Change, Head, State, Stored};
 use crate::file::{Content, Upload};
 use crate::store::Stamp;
+use serde::{Deserialize, Serialize};
 
 /// How many uploads an account may have at a time: many albums of pictures within a week, and few enough for memory.
 pub const UPLOADS_MAX: usize = 1_000;
@@ -24,7 +25,7 @@ pub const UPLOADS_MAX: usize = 1_000;
 const UPLOAD_KEPT_S: i64 = 7 * 24 * 60 * 60;
 
 /// A file whose bytes are here already.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Brought {
     /// What its url names.
     pub upload_id: Uuid,
@@ -35,7 +36,7 @@ pub struct Brought {
 }
 
 /// Makes uploads durable, all or none; or refuses when they are too much.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct KeepUploads {
     /// What was brought.
@@ -45,7 +46,7 @@ pub struct KeepUploads {
 }
 
 /// Asks how many more bytes the account may bring.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct AskRoom {
     /// Told the number.

@@ -25,9 +25,10 @@ use crate::file::Content;
 use crate::journal::{Departure, Reply};
 use crate::store::Stamp;
 use crate::watermark::Issued;
+use serde::{Deserialize, Serialize};
 
 /// Carries a wish out.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct Grant {
     /// What is wanted.
@@ -37,7 +38,7 @@ pub struct Grant {
 }
 
 /// What somebody wants.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Wish {
     /// To register at once, his address unchecked.
     Enrol {
@@ -122,7 +123,7 @@ pub enum Wish {
 }
 
 /// Asks whether a letter is good for registering.
-#[derive(Message, Debug)]
+#[derive(Message, Debug, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub struct PrepareLetter {
     /// What was typed in, or followed.
@@ -195,7 +196,7 @@ impl Account {
         }
     }
 
-    fn turn_down<T: Send + 'static>(&mut self, reply: OrderReply<T>, refusal: Refusal) {
+    fn turn_down<T: Serialize + Send + 'static>(&mut self, reply: OrderReply<T>, refusal: Refusal) {
         self.desk.journal.pass(Departure::reply(told(reply, Err(refusal))));
     }
 

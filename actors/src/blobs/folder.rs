@@ -34,6 +34,8 @@ pub struct Folder {
 
 struct Place {
     root: PathBuf,
+    /// Where bytes lie until all of them are there.
+    incoming: PathBuf,
     /// Keeping and dropping a blob are one thing at a time. Holds what nobody referred to at the last collection.
     suspects: Mutex<HashSet<Digest>>,
     /// Given out to those for whose time nothing is dropped.
@@ -49,6 +51,24 @@ impl Folder {
         Self::keeping(data, UNREFERRED_KEPT)
     }
 
+    /// A folder that several nodes share. What is not complete lies apart for each of them.
+    ///
+    /// # Errors
+    /// It cannot be made or read.
+    pub fn open_shared(root: &Path) -> io::Result<Self> {
+        let incoming = root.join(INCOMING);
+        fs::create_dir_all(&incoming)?;
+        for left in fs::read_dir(&incoming)? {
+            let left = left?;
+            let age = left.metadata()?.modified()?.elapsed().unwrap_or_default();
+            if age > UNREFERRED_KEPT {
+                // Another node may have been faster.
+                let _gone = fs::remove_dir_all(left.path());
+            }
+        }
+        Self::at(root.to_owned(), incoming.join(Uuid::new_v4().to_string()), UNREFERRED_KEPT)
+    }
+
     fn keeping(data: &Path, kept_for: Duration) -> io::Result<Self> {
         let root = data.join(FOLDER);
         let incoming = root.join(INCOMING);
@@ -56,10 +76,13 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        Self::at(root, incoming, kept_for)
+    }
+
+    fn at(root: PathBuf, incoming: PathBuf, kept_for: Duration) -> io::Result<Self> {
         fs::create_dir_all(&incoming)?;
         sync(&root)?;
-        sync(data)?;
-        let place = Place { root, suspects: Mutex::default(), hold: Hold::default() };
+        let place = Place { root, incoming, suspects: Mutex::default(), hold: Hold::default() };
         Ok(Self { place: Arc::new(place), kept_for })
     }
 }
@@ -112,7 +135,7 @@ impl Place {
 
 impl Blobs for Folder {
     fn begin(&self) -> io::Result<Box<dyn Incoming>> {
-        let path = self.place.root.join(INCOMING).join(Uuid::new_v4().to_string());
+        let path = self.place.incoming.join(Uuid::new_v4().to_string());
         let file = File::create_new(&path)?;
         let place = Arc::clone(&self.place);
         Ok(Box::new(Arriving { place, path, file, hash: Sha256::new(), size: 0, head: Vec::new() }))

@@ -17,7 +17,7 @@ use super::state::{Member, State};
 use crate::hub::{Fanout, Item, Told};
 use crate::piece::Piece;
 use crate::presence::{Lane, Presence};
-use crate::store::Stamp;
+use crate::store::{Epoch, Stamp};
 
 /// A session that hears of the conversation.
 #[derive(Debug)]
@@ -230,12 +230,14 @@ impl Stage<'_> {
         let batch: Arc<[Template]> = templates.collect();
         // A run of news has at most one header, so one view completes the batch for a viewer.
         let header = batch.iter().find(|template| matches!(template, Template::PerViewer { .. }));
-        let mut fanouts: BTreeMap<u16, Vec<Told>> = BTreeMap::new();
+        let mut fanouts: BTreeMap<(Option<Epoch>, u16), Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
             if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
                 let view = header.and_then(|header| header.view(self.state, viewer)).map(Arc::new);
-                let told = fanouts.entry(lane.worker()).or_insert_with(|| Vec::with_capacity(lanes.len()));
+                // Another node spreads it over its workers itself.
+                let place = (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
+                let told = fanouts.entry(place).or_insert_with(|| Vec::with_capacity(lanes.len()));
                 told.push(((*lane).clone(), view));
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();

@@ -29,7 +29,7 @@ use crate::hub::{CloseCode, Item};
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
 use crate::outcomes::{Outcome, Outcomes};
-use crate::owner::{Appended, Desk, Owner};
+use crate::owner::{Appended, Desk, HandOver, Owner};
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::{Aggregate, Direction, OutboxEntry, StoreFault, UniqueKey};
@@ -504,33 +504,15 @@ impl Owner for Conversation {
     }
 
     fn pass_on(&self, work: Work) {
-        let sent = match work {
-            Work::Submit(submit) => {
-                let fault = submit.answer(Err(&Refusal::unavailable()));
-                self.desk.node.to_conversation(self.id, submit).map_err(|_| self.desk.node.inboxes.put(fault))
-            }
-            Work::Dialog(open) => {
-                let fault = open.submit.answer(Err(&Refusal::unavailable()));
-                self.desk.node.to_conversation(self.id, open).map_err(|_| self.desk.node.inboxes.put(fault))
-            }
-            Work::Visit(visit) => {
-                let lane = visit.lane.clone();
-                self.desk.node.to_conversation(self.id, visit).map_err(|_| turn_away(&self.desk.node, lane))
-            }
-            Work::Peek(peek) => self.desk.node.to_conversation(self.id, peek).map_err(drop),
-            Work::Show(show) => {
-                let lanes = show.lanes.clone();
-                self.desk.node.to_conversation(self.id, show).map_err(|_| {
-                    lanes.into_iter().for_each(|lane| turn_away(&self.desk.node, lane));
-                })
-            }
-            Work::Apply(entry, _) => {
-                self.desk.node.carry(entry);
-                Ok(())
-            }
+        let order = match work {
+            Work::Submit(submit) => submit.into(),
+            Work::Dialog(open) => open.into(),
+            Work::Visit(visit) => visit.into(),
+            Work::Peek(peek) => peek.into(),
+            Work::Show(show) => show.into(),
+            Work::Apply(entry, _) => return self.desk.node.carry(entry),
         };
-        // Each has said what happens when the other one cannot take it either.
-        let _: Result<(), ()> = sent;
+        self.desk.node.dispatch(Aggregate::Conversation(self.id), order);
     }
 }
 
@@ -565,6 +547,14 @@ impl Handler<Apply> for Conversation {
             Ok(effect) => self.take(Work::Apply(entry, effect), ctx),
             Err(fault) => tracing::error!(effect = ?entry.id, %fault, "an effect cannot be read"),
         }
+    }
+}
+
+impl Handler<HandOver> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, order: HandOver, ctx: &mut Self::Context) {
+        self.hand_over(order, ctx);
     }
 }
 

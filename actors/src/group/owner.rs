@@ -18,9 +18,9 @@ use crate::hub::Item;
 use crate::journal::{Departure, Reply, Rows};
 use crate::node::Node;
 use crate::outcomes::{Outcome, Outcomes};
-use crate::owner::{Appended, Desk, Owner};
+use crate::owner::{Appended, Desk, HandOver, Owner};
 use crate::piece::Piece;
-use crate::presence::Lane;
+use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
 use crate::store::{OutboxEntry, StoreFault, UniqueKey};
 use crate::watermark::Issued;
@@ -200,7 +200,7 @@ impl<G: Group> Office<G> {
     fn news(&self, news: &[G::News], asking: Option<&Lane>) -> Vec<Item> {
         let site = &self.desk.node.site.public_url;
         let mut told: Vec<(Lane, Vec<Piece>)> = Vec::new();
-        let mut places: HashMap<u64, usize> = HashMap::new();
+        let mut places: HashMap<LaneName, usize> = HashMap::new();
         for news in news {
             for viewer in self.state.audience(news) {
                 let mut lanes = self.desk.node.presence.of(viewer);
@@ -210,7 +210,7 @@ impl<G: Group> Office<G> {
                 }
                 let Some(record) = self.state.record(viewer, news, site) else { continue };
                 for lane in lanes {
-                    let place = *places.entry(lane.key_of_node()).or_insert_with(|| {
+                    let place = *places.entry(lane.name()).or_insert_with(|| {
                         told.push((lane, Vec::new()));
                         told.len() - 1
                     });
@@ -311,29 +311,15 @@ impl<G: Group> Owner for Office<G> {
     }
 
     fn pass_on(&self, work: Work<G>) {
-        let node = &self.desk.node;
-        let job = match work {
-            Work::Job(job) => *job,
-            Work::Visit(visit) => {
-                let lanes = visit.lanes.clone();
-                if G::send(node, self.id, visit).is_err() {
-                    lanes.into_iter().for_each(|lane| turn_away(node, lane));
-                }
-                return;
-            }
+        let order = match work {
+            Work::Visit(visit) => visit.into(),
+            Work::Job(job) => match *job {
+                Job::Submit(submit) => submit.into(),
+                Job::Order(order) => G::crossing(order),
+                Job::Apply(entry, _) => return self.desk.node.carry(entry),
+            },
         };
-        let sent = match job {
-            Job::Submit(submit) => {
-                let fault = submit.answer(Err(&Refusal::unavailable()));
-                G::send(node, self.id, submit).map_err(|_| node.inboxes.put(fault))
-            }
-            Job::Order(order) => G::send(node, self.id, order).map_err(drop),
-            Job::Apply(entry, _) => {
-                node.carry(entry);
-                Ok(())
-            }
-        };
-        let _: Result<(), ()> = sent;
+        self.desk.node.dispatch(G::aggregate(self.id), order);
     }
 
     fn is_quiet(&mut self) -> bool {
@@ -368,6 +354,14 @@ impl<G: Group> Handler<Appended> for Office<G> {
 
     fn handle(&mut self, appended: Appended, ctx: &mut Self::Context) {
         self.appended(appended, ctx);
+    }
+}
+
+impl<G: Group> Handler<HandOver> for Office<G> {
+    type Result = ();
+
+    fn handle(&mut self, order: HandOver, ctx: &mut Self::Context) {
+        self.hand_over(order, ctx);
     }
 }
 

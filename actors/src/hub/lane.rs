@@ -14,6 +14,7 @@ use bytes::Bytes;
 use rill_proto::id::ConversationId;
 use rill_proto::record::conv::View;
 
+use super::frame::{Composer, Tail, separate, wire, write_list};
 use super::{CloseCode, Sink};
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
@@ -21,7 +22,7 @@ use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
-use crate::session::{Answered, Session};
+use crate::session::{Answered, Renew, Session};
 use crate::store::Stamp;
 
 /// How many bytes may wait for a client that does not read. A megabyte is a thousand messages: half a minute of a busy
@@ -31,7 +32,7 @@ pub const LANE_BYTES_MAX: usize = 1 << 20;
 
 /// A push grows up to this size before another one is begun: large enough that framing costs nothing, small enough for
 /// every client's frame limit.
-const PUSH_BYTES_MAX: usize = 256 * 1024;
+pub(super) const PUSH_BYTES_MAX: usize = 256 * 1024;
 
 /// From so many entries on a lane skips the middle: of a conversation's headers that leave together only the last is written, since it says
 /// all that those before it said. A lane that keeps up shows every step.
@@ -80,6 +81,8 @@ enum Phase {
         base: Stamp,
         progress: f32,
         chunk: i64,
+        /// The client was live before, and does not notice.
+        is_quiet: bool,
     },
     Live,
 }
@@ -133,8 +136,30 @@ impl Queue {
         self.clear();
         self.horizon = base;
         self.syncs = self.lane.begin_sync();
-        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0 };
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0, is_quiet: false };
         self.syncs
+    }
+
+    /// Something may be missing from now on: the session is asked to begin a sync, one after the other so that not all of
+    /// them read the store at once.
+    pub(super) fn call_to_renew(&mut self, place: usize) {
+        if self.ended || matches!(self.phase, Phase::Silent) {
+            return;
+        }
+        // What is subscribed already counts no more.
+        self.syncs = self.lane.begin_sync();
+        self.tell_session(Renew { place });
+    }
+
+    pub(super) fn renew(&mut self) -> Option<(u32, Stamp)> {
+        let (base, chunk, is_quiet) = match self.phase {
+            Phase::Silent => return None,
+            Phase::Syncing { base, chunk, is_quiet, .. } => (base, chunk, is_quiet),
+            Phase::Live => (self.horizon, 0, true),
+        };
+        self.syncs = self.lane.begin_sync();
+        self.phase = Phase::Syncing { base, progress: 0.0, chunk, is_quiet };
+        Some((self.syncs, base))
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
@@ -150,12 +175,13 @@ impl Queue {
     }
 
     pub(super) fn is_syncing(&self) -> bool {
-        matches!(self.phase, Phase::Syncing { .. })
+        matches!(self.phase, Phase::Syncing { is_quiet: false, .. })
     }
 
     pub(super) fn expected_horizon(&self) -> Option<i64> {
         match &self.phase {
             Phase::Silent => None,
+            Phase::Syncing { is_quiet: true, .. } => Some(wire(self.horizon)),
             Phase::Syncing { base: 0, chunk, .. } => Some(-chunk),
             Phase::Syncing { base, .. } => Some(wire(*base)),
             Phase::Live => Some(wire(self.horizon)),
@@ -309,6 +335,11 @@ impl Queue {
         self.session.do_send(answered);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "bounded: one for each view of the nodes")]
+    fn tell_session(&self, renew: Renew) {
+        self.session.do_send(renew);
+    }
+
     pub(super) fn end(&mut self, code: CloseCode, reason: &str) {
         if !self.ended {
             self.ended = true;
@@ -434,9 +465,13 @@ impl Queue {
                     drop(token);
                 }
                 Queued::Live(stamp) => {
+                    let is_quiet = matches!(self.phase, Phase::Syncing { is_quiet: true, .. });
                     self.phase = Phase::Live;
                     self.horizon = self.horizon.max(stamp);
-                    frame.finish(&[], &Tail { horizon: wire(self.horizon), progress: Some(1.0) });
+                    let tail = Tail { horizon: wire(self.horizon), progress: (!is_quiet).then_some(1.0) };
+                    if !is_quiet || frame.is_open() {
+                        frame.finish(&[], &tail);
+                    }
                 }
             }
             if frame.is_large() {
@@ -459,7 +494,8 @@ impl Queue {
 
     fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
         match &mut self.phase {
-            Phase::Syncing { base, progress, chunk } => {
+            Phase::Syncing { is_quiet: true, .. } => Tail { horizon: wire(self.horizon), progress: None },
+            Phase::Syncing { base, progress, chunk, .. } => {
                 *chunk += 1;
                 // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
                 let horizon = match (self.kind, *base) {
@@ -473,118 +509,5 @@ impl Queue {
                 Tail { horizon: wire(self.horizon), progress: None }
             }
         }
-    }
-}
-
-/// A stamp as clients see it. Stamps fit in 53 bits.
-fn wire(stamp: Stamp) -> i64 {
-    i64::try_from(stamp).unwrap_or(i64::MAX)
-}
-
-/// What stands behind the records of a frame.
-struct Tail {
-    horizon: i64,
-    progress: Option<f32>,
-}
-
-impl Tail {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b",\"event_horizon\":");
-        out.extend_from_slice(self.horizon.to_string().as_bytes());
-        if let Some(progress) = self.progress {
-            out.extend_from_slice(format!(",\"sync_progress\":{progress:.2}").as_bytes());
-        }
-        out.push(b'}');
-    }
-}
-
-/// Writes records into frames. A frame is `{"stream":[…],"requests":[…],"event_horizon":n}`, the requests in answers only.
-struct Composer<'a> {
-    bytes: &'a mut Vec<u8>,
-    frames: &'a mut Vec<Range<usize>>,
-    start: Option<usize>,
-    records: usize,
-    in_answer: bool,
-}
-
-impl Composer<'_> {
-    fn is_open(&self) -> bool {
-        self.start.is_some()
-    }
-
-    fn is_large(&self) -> bool {
-        !self.in_answer && self.start.is_some_and(|start| self.bytes.len() - start > PUSH_BYTES_MAX)
-    }
-
-    fn open(&mut self) {
-        if self.start.is_none() {
-            self.start = Some(self.bytes.len());
-            self.records = 0;
-            self.bytes.extend_from_slice(b"{\"stream\":[");
-        }
-    }
-
-    fn next_record(&mut self) {
-        self.open();
-        separate(self.bytes, self.records == 0);
-        self.records += 1;
-    }
-
-    #[cfg(not(feature = "broken"))]
-    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        self.record(piece, viewer);
-    }
-
-    #[cfg(feature = "broken")]
-    fn piece(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        for piece in super::broken::in_place_of(piece, viewer.account_id) {
-            self.record(&piece, viewer);
-        }
-    }
-
-    fn record(&mut self, piece: &Piece, viewer: &Viewer<'_>) {
-        self.next_record();
-        piece.write(viewer, self.bytes);
-    }
-
-    fn batch(&mut self, batch: &[Template], view: Option<&Arc<View>>, viewer: &Viewer<'_>) {
-        for template in batch {
-            match (template, view) {
-                (Template::Same(piece), _) => self.piece(piece, viewer),
-                (Template::PerViewer { shared, .. }, Some(view)) => {
-                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
-                }
-                (Template::PerViewer { .. }, None) => {}
-            }
-        }
-    }
-
-    fn finish(&mut self, requests: &[Bytes], tail: &Tail) {
-        self.open();
-        self.bytes.push(b']');
-        if self.in_answer {
-            self.bytes.extend_from_slice(b",\"requests\":");
-            write_list(requests, self.bytes);
-        }
-        tail.write(self.bytes);
-        if let Some(start) = self.start.take() {
-            self.frames.push(start..self.bytes.len());
-        }
-        self.in_answer = false;
-    }
-}
-
-fn write_list(records: &[Bytes], out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (at, record) in records.iter().enumerate() {
-        separate(out, at == 0);
-        out.extend_from_slice(record);
-    }
-    out.push(b']');
-}
-
-fn separate(out: &mut Vec<u8>, first: bool) {
-    if !first {
-        out.push(b',');
     }
 }

@@ -224,17 +224,20 @@ impl Carrier {
     }
 }
 
-async fn publish(mut connection: MultiplexedConnection, pipeline: Pipeline) -> RedisResult<Vec<Value>> {
+async fn publish(mut connection: MultiplexedConnection, pipeline: Pipeline) -> Taken {
     let count = pipeline.cmd_iter().count();
     connection.send_packed_commands(&pipeline, 0, count).await
 }
 
+/// What Redis says to a batch.
+type Taken = RedisResult<Vec<Value>>;
+
 /// Batches that Redis has not answered, in order.
-struct InFlight(VecDeque<Pin<Box<dyn Future<Output = RedisResult<Vec<Value>>> + Send>>>);
+struct InFlight(VecDeque<Pin<Box<dyn Future<Output = Taken> + Send>>>);
 
 impl InFlight {
     /// A batch is handed to the connection when it is polled for the first time: so they are polled from the front.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RedisResult<Vec<Value>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
         for at in 0..self.0.len() {
             if let Poll::Ready(taken) = self.0[at].as_mut().poll(cx) {
                 drop(self.0.remove(at));

@@ -111,6 +111,7 @@ mod tests {
             from: 2,
             nodes: [1, 2].into(),
             round: 9,
+            consents: true,
             has_view: true,
             watermark: 1_800_000_000_000_000,
             sent: [(1, 4)].into(),

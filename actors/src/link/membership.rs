@@ -20,7 +20,8 @@
 //! 1. A watermark counts only when it was announced under the view that the receiver has installed, and has not left, and after
 //!    every frame that was sent before it. So the horizon stands still below everything that was decided under a view
 //!    that one does not know yet.
-//! 2. A view needs the consent of everybody in it. He gives it by a beat, before which he freezes his horizon. So whatever is
+//! 2. A view needs the consent of everybody in it. He gives it by a beat, before which he freezes his horizon, and brings to rest
+//!    what the view gives to another node: whoever owns that next reads all of it. So whatever is
 //!    stamped under the new view is above all that was told under the old ones: stamps are above every watermark that was heard.
 //! 3. Who is put out has not consented. What he may have told meanwhile was announced by the others before. Only a view of one
 //!    node needs nobody's announcement. It has a lease, which ends before anybody can have put it out.
@@ -89,6 +90,8 @@ pub(super) struct Beat {
     pub(super) nodes: BTreeSet<Epoch>,
     /// In which round.
     pub(super) round: u64,
+    /// Whether it consents to that: whatever it gives to another node has come to rest.
+    pub(super) consents: bool,
     /// Whether it has ever had a view.
     pub(super) has_view: bool,
     /// Everything with a stamp up to this has been sent to whoever is to hear of it.
@@ -171,6 +174,8 @@ pub(super) struct Membership {
     echoed: Option<Stamp>,
     /// The link was cut while this round was proposed: what was sent under it may be lost.
     cut: Option<u64>,
+    /// What the proposal gives to another node has come to rest here.
+    consents: bool,
     /// No round above it has been heard of.
     highest: u64,
     kept_bytes: usize,
@@ -198,6 +203,7 @@ impl Membership {
             hearing: None,
             echoed: None,
             cut: None,
+            consents: false,
             highest,
             kept_bytes: 0,
             asking: None,
@@ -274,6 +280,20 @@ impl Membership {
         self.doubt = true;
         self.asked = None;
         self.look(now);
+    }
+
+    /// What the proposal of a round gives to other nodes has come to rest here.
+    pub(super) fn prepared(&mut self, round: u64) {
+        if !self.is_over && round == self.proposal.round && !self.consents {
+            self.consents = true;
+            self.actions.push_back(Action::Beat);
+            self.settle();
+        }
+    }
+
+    /// Whether this node consents to what it proposes.
+    pub(super) fn consents(&self) -> bool {
+        self.consents
     }
 
     /// A beat came in, this node's own or another's.
@@ -483,9 +503,9 @@ impl Membership {
             (peer.received, peer.kept) = (0, Vec::new());
             self.peers.insert(epoch, peer);
         }
-        before.into_keys().for_each(|epoch| drop(self.fencing.remove(&epoch)));
+        self.fencing.retain(|epoch| !before.contains_key(epoch));
         self.highest = self.highest.max(round);
-        (self.kept_bytes, self.echoed) = (0, None);
+        (self.kept_bytes, self.echoed, self.consents) = (0, None, false);
         self.proposal = View { round, nodes };
         self.actions.push_back(Action::Leave(self.proposal.clone()));
         self.actions.push_back(Action::Beat);
@@ -494,11 +514,11 @@ impl Membership {
     /// Whether everybody, this node included, was last heard to propose what it proposes.
     fn is_agreed(&self) -> bool {
         let agrees = |peer: &Peer| {
-            peer.beat
-                .as_ref()
-                .is_some_and(|beat| beat.round == self.proposal.round && beat.nodes == self.proposal.nodes)
+            peer.beat.as_ref().is_some_and(|beat| {
+                beat.consents && beat.round == self.proposal.round && beat.nodes == self.proposal.nodes
+            })
         };
-        self.echoed.is_some() && self.peers.values().all(agrees)
+        self.echoed.is_some() && self.consents && self.peers.values().all(agrees)
     }
 
     /// Installs what all have agreed on, and passes on what they announce under it.

@@ -16,7 +16,7 @@ use super::carrier::{Batch, Carrier, Event, Published};
 use super::format::{Said, decode_frame, decode_said, encode_frame, encode_said};
 use super::membership::{Action, BEAT_EVERY, Beat, Frame, Membership};
 use super::outbox::{FRAME_BYTES_MAX, Outbox};
-use super::{Config, Leave, LinkError, Receiver, Shared};
+use super::{Config, Leave, LinkError, Receiver, Shared, View};
 use crate::store::{Epoch, Stamp, Store, StoreFault};
 use crate::watermark::Watermark;
 
@@ -35,10 +35,12 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How long somebody who leaves waits for Redis and for the store. A server that drains has more to do than that.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
-/// What the store said.
+/// What comes back to the task.
 enum Answer {
     Open(Result<Vec<Epoch>, StoreFault>, Stamp),
     Fenced(Epoch, Result<(), StoreFault>),
+    /// What a round's proposal gives to other nodes has come to rest.
+    Prepared(u64),
 }
 
 struct Task {
@@ -193,6 +195,7 @@ impl Task {
                     let dropped = self.outbox().begin(proposal.round, others, watermark);
                     self.shared.metrics.link_letters_dropped.add(dropped as u64);
                     self.carried.ready.clear();
+                    self.prepare(Arc::new(proposal));
                 }
                 Action::Beat => self.beat_due = true,
                 Action::Install(view) => {
@@ -224,6 +227,15 @@ impl Task {
         tokio::spawn(async move { answers.send(Answer::Open(asked.await, watermark)) });
     }
 
+    fn prepare(&self, proposal: Arc<View>) {
+        let (round, answers) = (proposal.round, self.answers.clone());
+        let prepared = self.receiver.prepare(proposal);
+        tokio::spawn(async move {
+            prepared.await;
+            answers.send(Answer::Prepared(round))
+        });
+    }
+
     fn fence(&self, epoch: Epoch) {
         tracing::warn!(epoch, "a node is silent: its epoch is ended");
         let (ended, answers) = (self.store.fence(epoch), self.answers.clone());
@@ -247,6 +259,7 @@ impl Task {
                 tracing::warn!(epoch, %fault, "an epoch could not be ended");
                 self.membership.not_ended(epoch);
             }
+            Some(Answer::Prepared(round)) => self.membership.prepared(round),
             // This task holds a sender.
             None => {}
         }
@@ -345,7 +358,8 @@ impl Task {
         if let Some(proposal) = self.membership.proposal(now).filter(|_| is_due) {
             let (nodes, round) = (proposal.nodes.clone(), proposal.round);
             let has_view = self.membership.installed().is_some();
-            let beat = Beat { from: self.shared.me, nodes, round, has_view, watermark, sent };
+            let consents = self.membership.consents();
+            let beat = Beat { from: self.shared.me, nodes, round, consents, has_view, watermark, sent };
             batches.add(Published { to: None, bytes: encode_said(&Said::Beat(beat)) });
             (self.beat_due, self.last_beat) = (false, Some(now));
         }

@@ -1,7 +1,5 @@
 //! What an organisation decides. Pure: no actor, no store, no clock, no randomness.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use rill_proto::classificator::OrganisationStatus;
 use rill_proto::event::ClientEvent;
@@ -16,7 +14,7 @@ use super::state::{Change, Head, State};
 use super::{Order, Organisation};
 use crate::effect::Effect;
 use crate::group::{self, Facts, Group, Judged};
-use crate::node::{Node, Unreachable};
+use crate::node::Node;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp, StoreFault};
 
@@ -168,12 +166,8 @@ impl Group for State {
         node.retire_organisation(id, addr);
     }
 
-    fn send<M>(node: &Arc<Node>, id: OrganisationId, message: M) -> Result<(), Unreachable>
-    where
-        M: actix::Message<Result = ()> + Send + 'static,
-        Organisation: actix::Handler<M>,
-    {
-        node.to_organisation(id, message)
+    fn crossing(order: group::Order<Order>) -> crate::border::order::Order {
+        order.into()
     }
 }
 

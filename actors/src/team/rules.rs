@@ -1,7 +1,5 @@
 //! What a team decides. Pure: no actor, no store, no clock, no randomness.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use rill_proto::event::{ClientEvent, team::Event};
 use rill_proto::id::{AccountId, TeamId};
@@ -13,7 +11,7 @@ use super::state::{Change, Head, Place, State};
 use super::{Order, Team};
 use crate::effect::Effect;
 use crate::group::{self, Facts, Group, Judged};
-use crate::node::{Node, Unreachable};
+use crate::node::Node;
 use crate::outcomes::Outcome;
 use crate::store::{Aggregate, Loaded, RowKey, Stamp, StoreFault};
 
@@ -142,12 +140,8 @@ impl Group for State {
         node.retire_team(id, addr);
     }
 
-    fn send<M>(node: &Arc<Node>, id: TeamId, message: M) -> Result<(), Unreachable>
-    where
-        M: actix::Message<Result = ()> + Send + 'static,
-        Team: actix::Handler<M>,
-    {
-        node.to_team(id, message)
+    fn crossing(order: group::Order<Order>) -> crate::border::order::Order {
+        order.into()
     }
 }
 

@@ -121,7 +121,7 @@ async fn sync(call: Call) -> Result<HttpResponse, Refused> {
     let login = call.admit_by_body().await?;
     let node = &call.worker.shared.node;
     // Taken first: what happens after it comes by poll.
-    let horizon = node.watermark.current();
+    let horizon = node.horizon();
     let own = order(|reply| node.to_account(login.account_id, AskOwnContact { reply })).await?;
     let record: Value = serde_json::from_slice(&own.record)
         .map_err(|error| Refused::fault("an own contact is not JSON", error))?;

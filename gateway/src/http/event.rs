@@ -1,14 +1,21 @@
 //! `event/store` and `account/poll`: the pair that carries over HTTP what a socket carries (protocol.md §1.4, §1.5).
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
+use rill_actors::account::login::Login;
 use rill_actors::session::PollCall;
 use rill_proto::envelope::{EventStore, Poll};
+use rill_proto::refusal::Refusal;
 use tokio::sync::oneshot;
 
 use super::{Call, json};
+use crate::cluster;
 use crate::refuse::Refused;
 use crate::routes::post;
+use crate::worker::Worker;
 
 /// Leaves an initial sync's archived conversations out (protocol.md §1.4).
 pub(crate) const SKIP_HIDDEN: &str = "skip_hidden";
@@ -25,28 +32,50 @@ async fn store(call: Call) -> Result<HttpResponse, Refused> {
     if body.stream.is_empty() {
         return Ok(json(r#"{"requests":[],"stream":[]}"#));
     }
-    Ok(json(call.store(&login, body.stream).await?))
+    let worker = &call.worker;
+    if worker.shared.node.border().is_none() {
+        return Ok(json(worker.store(&login, body.stream).await?));
+    }
+    let answer = cluster::call(&worker.shared.node, &login, &call.text, false).await;
+    Ok(json(answer.ok_or_else(Refusal::unavailable)?))
+}
+
+/// Carries out an `event/store` call of somebody who was let in.
+pub(crate) async fn submit(worker: &Rc<Worker>, login: &Login, text: &str) -> Result<Bytes, Refused> {
+    worker.store(login, EventStore::parse(text)?.stream).await
 }
 
 async fn poll(call: Call) -> Result<HttpResponse, Refused> {
     let body = Poll::parse(&call.text)?;
     let login = call.admit(&body.ticket).await?;
-    if call.worker.shared.is_draining() {
+    let shared = &call.worker.shared;
+    if shared.is_draining() {
         // The polls that waited were answered; whoever comes now must not come again at once.
         return Err(Refused::unavailable("This server is about to stop."));
     }
-    let (reply, answer) = oneshot::channel();
-    let skip_hidden = body.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN);
-    call.to_session(&login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
-    let _waiting = std::sync::Arc::clone(&call.worker.shared.polls);
-    match answer.await {
-        Ok(answer) => Ok(json(with_constants(&answer))),
+    let _waiting = Arc::clone(&shared.polls);
+    let answer = match shared.node.border() {
+        None => Some(wait(&call.worker, &login, &call.text).await?),
+        Some(_) => cluster::call(&shared.node, &login, &call.text, true).await,
+    };
+    match answer.filter(|answer| !answer.is_empty()) {
+        Some(answer) => Ok(json(with_constants(&answer))),
         // The session has ended. Unless the login has as well, the next poll catches up from the same horizon.
-        Err(_) => {
+        None => {
             call.admit(&body.ticket).await?;
             Ok(json(nothing_new(body.event_horizon)))
         }
     }
+}
+
+/// What a poll of somebody who was let in is answered with; nothing when his session ends first.
+pub(crate) async fn wait(worker: &Rc<Worker>, login: &Login, text: &str) -> Result<Bytes, Refused> {
+    let body = Poll::parse(text)?;
+    let (reply, answer) = oneshot::channel();
+    let skip_hidden = body.poll_flags.iter().any(|flag| flag == SKIP_HIDDEN);
+    worker
+        .to_session(login, PollCall { horizon: body.event_horizon, wait: body.wait, skip_hidden, reply })?;
+    Ok(answer.await.unwrap_or_default())
 }
 
 /// What every poll's answer ends with: messages of any age are shown, and there is no web client to be reloaded.

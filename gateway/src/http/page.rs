@@ -35,6 +35,9 @@ async fn readyz(request: HttpRequest) -> Result<&'static str, Refused> {
     if worker_of(&request)?.shared.is_draining() {
         return Err(Refused::unavailable("This server is about to stop."));
     }
+    if !worker_of(&request)?.shared.node.is_open() {
+        return Err(Refused::unavailable("This node has not joined the others yet."));
+    }
     Ok("ready\n")
 }
 

@@ -86,6 +86,9 @@ async fn admit(shared: &Shared, request: &Request) -> Result<(Login, Seat), Refu
     if shared.is_draining() {
         return Err(Refused::unavailable("This server is about to stop."));
     }
+    if !shared.node.is_open() {
+        return Err(Refused::unavailable("This node has not joined the others yet."));
+    }
     let token_id = credentials::token(headers).ok_or_else(Refused::expired_token)?;
     let login = login_of(&shared.node, token_id).await?.ok_or_else(Refused::expired_token)?;
     if !credentials::is_origin_allowed(headers, &shared.config.origins.0) {

@@ -16,7 +16,7 @@ const OTHER: &str = "other@example.com";
 fn link_to(world: &World, email: &str) -> String {
     let mut link = None;
     await_fact(&format!("letter to {email}"), FACT_WAIT, || {
-        let newest = letter::newest(&world.server.data_dir().join("mail"), email, "another address");
+        let newest = letter::newest(&[world.server.data_dir().join("mail")], email, "another address");
         link = newest.as_deref().and_then(letter::link);
         link.is_some()
     });

@@ -9,15 +9,16 @@ mod audit;
 mod writer;
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rill_loadtest::failure::Failure;
 use rill_loadtest::postgres::Postgres;
 use rill_loadtest::user::User;
 
 use crate::rng::Rng;
 use crate::world::{FACT_WAIT, World, create};
-use writer::{Writer, shallow_differences};
+use writer::{Progress, Surroundings, Writer, shallow_differences};
 
 const PEOPLE: usize = 8;
 const CONVERSATIONS: usize = 6;
@@ -37,7 +38,7 @@ const GOING: u64 = 20;
 struct Rounds {
     count: usize,
     barrier: Barrier,
-    answered: AtomicU64,
+    progress: Progress,
 }
 
 #[test]
@@ -60,12 +61,13 @@ fn crash(mut world: World, count: usize, name: &str) {
         create(&mut people[number].connect(0).unwrap(), &format!("Conversation {number}"), &members);
     }
     let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
-    let mut writers: Vec<Writer> = people
-        .iter()
-        .enumerate()
-        .map(|(n, user)| Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone()))
-        .collect();
-    let rounds = Rounds { count, barrier: Barrier::new(PEOPLE + 1), answered: AtomicU64::new(0) };
+    let writer = |(n, user): (usize, &User)| {
+        let urls = vec![world.server.url()];
+        let around = Surroundings { urls, may_end: is_death, may_be_unavailable: false, pause_max_ms: 0 };
+        Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone(), around)
+    };
+    let mut writers: Vec<Writer> = people.iter().enumerate().map(writer).collect();
+    let rounds = Rounds { count, barrier: Barrier::new(PEOPLE + 1), progress: Progress::default() };
     std::thread::scope(|scope| {
         for writer in &mut writers {
             scope.spawn(|| live(writer, &rounds));
@@ -92,8 +94,8 @@ fn crash(mut world: World, count: usize, name: &str) {
 fn live(writer: &mut Writer, rounds: &Rounds) {
     for round in 1..=rounds.count {
         rounds.barrier.wait();
-        writer.write_until_it_breaks(&rounds.answered);
-        writer.come_back();
+        writer.write_until_it_breaks(&rounds.progress);
+        writer.come_to_rest();
         rounds.barrier.wait();
         // All that was asked for has been answered to everybody: now the pictures must be equal.
         let lines = shallow_differences(writer);
@@ -102,11 +104,16 @@ fn live(writer: &mut Writer, rounds: &Rounds) {
     }
 }
 
+/// True when the connection ended as it does when the process is killed, or is not there.
+fn is_death(failure: &Failure) -> bool {
+    matches!(failure, Failure::Io(_)) || failure.close_code() == Some(1006)
+}
+
 fn kill_once(world: &mut World, rounds: &Rounds, rng: &mut Rng, round: usize) {
-    let before = rounds.answered.load(Ordering::Relaxed);
+    let before = rounds.progress.answered.load(Ordering::Relaxed);
     rounds.barrier.wait();
     let start = Instant::now();
-    while rounds.answered.load(Ordering::Relaxed) < before + GOING && start.elapsed() < FACT_WAIT {
+    while rounds.progress.answered.load(Ordering::Relaxed) < before + GOING && start.elapsed() < FACT_WAIT {
         std::thread::yield_now();
     }
     let life = Duration::from_millis((LIFE_MS.0 + rng.below(LIFE_MS.1 - LIFE_MS.0)) as u64);
@@ -114,7 +121,7 @@ fn kill_once(world: &mut World, rounds: &Rounds, rng: &mut Rng, round: usize) {
     std::thread::sleep(life);
     let killed = Instant::now();
     world.server.kill9().unwrap();
-    let answered = rounds.answered.load(Ordering::Relaxed) - before;
+    let answered = rounds.progress.answered.load(Ordering::Relaxed) - before;
     world.server.restart().unwrap();
     println!(
         "crash: round {round}, {answered} answered, dead after {life:?}, back after {:?}",

@@ -55,7 +55,7 @@ impl Acme {
     fn linked(&self, email: &str, before: Option<&str>) -> String {
         let mut found = None;
         await_fact("an invitation", FACT_WAIT, || {
-            let letter = letter::newest(&self.letters(), email, "invited you into Acme");
+            let letter = letter::newest(&[self.letters()], email, "invited you into Acme");
             found = letter.as_deref().and_then(letter::link);
             found.is_some() && found.as_deref() != before
         });
@@ -167,7 +167,8 @@ fn where_members_have_no_passwords_none_is_reset() {
     assert_eq!(reset(&bob.email).status, 200);
     let mut link = None;
     await_fact("a link", FACT_WAIT, || {
-        link = letter::newest(&acme.letters(), &bob.email, "new password").as_deref().and_then(letter::link);
+        link =
+            letter::newest(&[acme.letters()], &bob.email, "new password").as_deref().and_then(letter::link);
         link.is_some()
     });
     let joined = bob

@@ -6,6 +6,9 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use rill_loadtest::postgres::Postgres;
+use rill_loadtest::server::Server;
+
 use crate::world::{BINARY, FACT_WAIT, World, await_fact};
 
 /// How long the manager of these tests waits for a sign of life, in microseconds: it comes every 50 ms.
@@ -19,7 +22,7 @@ fn hears(manager: &UnixDatagram) -> String {
 }
 
 /// A server that a manager started which listens in this folder.
-fn start(folder: &Path) -> (Child, UnixDatagram) {
+fn start(folder: &Path, args: &[&str]) -> (Child, UnixDatagram) {
     let path = folder.join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(FACT_WAIT)).unwrap();
@@ -27,7 +30,7 @@ fn start(folder: &Path) -> (Child, UnixDatagram) {
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--drain-ms", "100", "--data"])
         .arg(folder.join("data"));
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", PATIENCE_US);
+    command.args(args).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", PATIENCE_US);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     (command.spawn().unwrap(), socket)
 }
@@ -35,7 +38,7 @@ fn start(folder: &Path) -> (Child, UnixDatagram) {
 #[test]
 fn a_service_manager_hears_of_a_servers_whole_life() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut server, manager) = start(folder.path());
+    let (mut server, manager) = start(folder.path(), &[]);
     let (mut readies, mut signs) = (0, 0);
     while readies == 0 || signs < 3 {
         match hears(&manager).as_str() {
@@ -55,6 +58,25 @@ fn a_service_manager_hears_of_a_servers_whole_life() {
         }
     });
     assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_server_whose_store_was_taken_over_does_not_say_that_it_is_to_stop() {
+    let postgres = Postgres::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = ["--store", &postgres.url()];
+    let (mut earlier, manager) = start(folder.path(), &store);
+    while hears(&manager) != "READY=1" {}
+    let _later = Server::start(Path::new(BINARY), &folder.path().join("later"), &store).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    await_fact("end of the earlier server", FACT_WAIT, || {
+        let mut bytes = [0; 64];
+        while let Ok(size) = manager.recv(&mut bytes) {
+            assert_eq!(&bytes[..size], b"WATCHDOG=1");
+        }
+        earlier.try_wait().unwrap().is_some()
+    });
+    assert_eq!(earlier.wait().unwrap().code(), Some(1), "a manager starts it again");
 }
 
 fn health(url: &str) -> Output {

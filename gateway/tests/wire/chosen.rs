@@ -10,7 +10,7 @@ pub(crate) fn is_wanted(name: &str) -> bool {
     while let Some(argument) = at.next() {
         match argument.as_str() {
             "--skip" => skipped.extend(at.next()),
-            "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => drop(at.next()),
+            "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" | "--nodes" => drop(at.next()),
             flag if flag.starts_with('-') => {}
             _ => chosen.push(argument),
         }

@@ -10,13 +10,13 @@ mod act;
 mod room;
 
 use crate::complaint::Complaint;
+use crate::ground::Ground;
 use crate::person::{Parting, Person, Transport};
 use crate::remains::Remains;
 use crate::rng::Rng;
 use crate::{compare, play};
 use act::{Act, Deed, PEOPLE, ROOMS, SESSIONS, STAFF, Scene, TEAM};
 use rill_loadtest::record::{Record, kind, list, text};
-use rill_loadtest::server::Server;
 use rill_loadtest::user::User;
 use room::Room;
 use serde_json::{Value, json};
@@ -57,20 +57,20 @@ pub(crate) fn seeds() -> Range<u64> {
 }
 
 /// Plays one, and makes it shorter when it fails.
-pub(crate) fn play(server: &Server, seed: u64) -> Result<Vec<Remains>, Complaint> {
+pub(crate) fn play(ground: &Ground, seed: u64) -> Result<Vec<Remains>, Complaint> {
     let deeds = act::draw(&mut Rng::seeded(seed), DEEDS);
-    let broken = match World::live(server, seed, &deeds) {
+    let broken = match World::live(ground, seed, &deeds) {
         Ok(remains) => return Ok(remains),
         Err(broken) => broken,
     };
-    let (deeds, complaint) = shortened(server, seed, &deeds[..broken.deeds], broken.complaint);
+    let (deeds, complaint) = shortened(ground, seed, &deeds[..broken.deeds], broken.complaint);
     let lines: Vec<String> = deeds.iter().map(|deed| format!("{deed:?}")).collect();
     let place = format!("RILL_TEST_SEED={seed}: {} deeds are enough", deeds.len());
     Err(complaint.at(place, &lines.join("\n    ")))
 }
 
 /// Leaves out whatever is not needed for the failure.
-fn shortened(server: &Server, seed: u64, deeds: &[Deed], complaint: Complaint) -> (Vec<Deed>, Complaint) {
+fn shortened(ground: &Ground, seed: u64, deeds: &[Deed], complaint: Complaint) -> (Vec<Deed>, Complaint) {
     let (start, mut deeds, mut complaint) = (Instant::now(), deeds.to_vec(), complaint);
     let mut size = deeds.len() / 2;
     while size > 0 {
@@ -78,7 +78,7 @@ fn shortened(server: &Server, seed: u64, deeds: &[Deed], complaint: Complaint) -
         while at < deeds.len() && start.elapsed() < SHORTEN_WAIT {
             let mut fewer = deeds.clone();
             fewer.drain(at..(at + size).min(fewer.len()));
-            match World::live(server, seed, &fewer) {
+            match World::live(ground, seed, &fewer) {
                 Ok(_) => at += size,
                 Err(broken) => {
                     fewer.truncate(broken.deeds);
@@ -141,8 +141,8 @@ struct World {
 
 impl World {
     /// Plays the deeds and gives what is left of everybody.
-    fn live(server: &Server, seed: u64, deeds: &[Deed]) -> Result<Vec<Remains>, Broken> {
-        let mut world = Self::begin(server).map_err(|complaint| Broken { deeds: 0, complaint })?;
+    fn live(ground: &Ground, seed: u64, deeds: &[Deed]) -> Result<Vec<Remains>, Broken> {
+        let mut world = Self::begin(ground).map_err(|complaint| Broken { deeds: 0, complaint })?;
         for (at, deed) in deeds.iter().enumerate() {
             let broken = |complaint: Complaint| Broken {
                 deeds: at + 1,
@@ -161,9 +161,9 @@ impl World {
         world.end(seed).map_err(|complaint| Broken { deeds: deeds.len(), complaint })
     }
 
-    fn begin(server: &Server) -> Result<Self, Complaint> {
+    fn begin(ground: &Ground) -> Result<Self, Complaint> {
         let users: Vec<User> =
-            PEOPLE.iter().map(|name| play::register(server, name)).collect::<Result<_, _>>()?;
+            PEOPLE.iter().map(|name| play::register(ground, name)).collect::<Result<_, _>>()?;
         let account_ids: Vec<String> = users.iter().map(|user| user.account_id.clone()).collect();
         let organisation = employ(&users)?;
         let mut sessions = Vec::new();

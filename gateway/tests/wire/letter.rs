@@ -2,12 +2,13 @@
 //!
 //! Not here: what they should say.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 /// The newest letter to an address that says something, with its lines put together again; `None` while there is none.
 /// Letters go out each by itself, so an earlier one of another matter may be the last to arrive.
-pub(crate) fn newest(folder: &Path, email: &str, saying: &str) -> Option<String> {
-    let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+pub(crate) fn newest(folders: &[PathBuf], email: &str, saying: &str) -> Option<String> {
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.map(|entry| entry.path());
     let letters = files.filter(|path| path.extension().is_some_and(|extension| extension == "eml"));
     let to = format!("To: {email}");
     let mut found: Vec<_> = letters

@@ -5,6 +5,7 @@
 use crate::compare;
 use crate::complaint::Complaint;
 use crate::elsewhere::{ALLOWED, Elsewhere};
+use crate::ground::Ground;
 use crate::letter;
 use crate::manual;
 use crate::pattern::{Identity, Names, show};
@@ -13,7 +14,6 @@ use crate::remains::Remains;
 use crate::script::{Deed, Script, Step, Wanted};
 use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{self, Record};
-use rill_loadtest::server::Server;
 use rill_loadtest::session::Answer;
 use rill_loadtest::user::{HttpAnswer, User};
 use serde_json::{Map, Value};
@@ -39,12 +39,12 @@ static ACCOUNTS: AtomicUsize = AtomicUsize::new(1);
 
 /// Plays a scenario with fresh accounts, compares everybody's picture at the end, and gives what is left of each.
 pub(crate) fn play(
-    server: &Server,
+    ground: &Ground,
     script: &Script,
     transport: Transport,
 ) -> Result<Vec<Remains>, Complaint> {
     let mut scene =
-        Scene::open(server, script, transport).map_err(|it| it.at(script.file.clone(), "people"))?;
+        Scene::open(ground, script, transport).map_err(|it| it.at(script.file.clone(), "people"))?;
     let mut partings = BTreeMap::new();
     for (nr, step) in script.steps.iter().enumerate() {
         let place = || format!("{}:{} (over {transport})", script.file, step.line);
@@ -68,10 +68,7 @@ pub(crate) fn play(
         let fresh = scene.compare(name).map_err(|complaint| complaint.at(place.clone(), &text))?;
         remains.push((name, fresh));
     }
-    let errors = server.error_lines()?;
-    if !errors.is_empty() {
-        return Err(Complaint::new("no error in the server's log", errors.join("\n")).at(place, ""));
-    }
+    ground.is_clean().map_err(|complaint| complaint.at(place.clone(), ""))?;
     let remains = remains.into_iter().map(|(name, fresh)| {
         let mut person = scene.people.remove(name)?;
         person.break_off();
@@ -83,13 +80,13 @@ pub(crate) fn play(
 }
 
 /// A fresh account with one login. The name is the person's, with a capital letter.
-pub(crate) fn register(server: &Server, name: &str) -> Result<User, Complaint> {
+pub(crate) fn register(ground: &Ground, name: &str) -> Result<User, Complaint> {
     let number = ACCOUNTS.fetch_add(1, Ordering::Relaxed);
     let mut letters = name.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     let display_name: String = first.into_iter().chain(letters).collect();
     let email = format!("{name}.{number}@example.com");
-    Ok(User::register(&server.url(), &email, PASSWORD, &display_name)?)
+    Ok(User::register(&ground.url(), &email, PASSWORD, &display_name)?)
 }
 
 struct Scene {
@@ -101,21 +98,21 @@ struct Scene {
     body: Option<Record>,
     asker: String,
     rest: VecDeque<Record>,
-    /// The folder of the letters.
-    letters: PathBuf,
+    /// The folders of the letters.
+    letters: Vec<PathBuf>,
     /// Every conversation that an answer has named; every organisation and team, by the call that shows it.
     conversation_ids: Vec<String>,
 }
 
 impl Scene {
-    fn open(server: &Server, script: &Script, transport: Transport) -> Result<Self, Complaint> {
+    fn open(ground: &Ground, script: &Script, transport: Transport) -> Result<Self, Complaint> {
         let mut scene = Self {
             names: Names::default(),
             people: BTreeMap::new(),
             answer: Answer::default(),
             body: None,
             asker: String::new(),
-            letters: server.data_dir().join("mail"),
+            letters: ground.letters(),
             rest: VecDeque::new(),
             conversation_ids: Vec::new(),
         };
@@ -130,7 +127,7 @@ impl Scene {
                     let owner = scene.person(owner)?;
                     User::login(owner.user.base_url(), &owner.user.email, PASSWORD)?
                 }
-                None => register(server, name)?,
+                None => register(ground, name)?,
             };
             let identity = Identity { account_id: user.account_id.clone(), email: user.email.clone() };
             scene.names.people.insert(name.clone(), identity);

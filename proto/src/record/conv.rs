@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::classificator::{AlertLevel, ConvType, InitMode};
 use crate::id::{AccountId, ConversationId, LabelId, OrganisationId, TeamId};
@@ -120,7 +120,7 @@ pub struct PinCursor {
 
 /// What completes a [`Shared`] for one viewer. For U it owns no memory of its own unless the viewer has labels here or
 /// the conversation has teams.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct View {
     /// Whose view this is.
     pub profile_id: AccountId,
@@ -185,11 +185,12 @@ pub struct View {
 }
 
 /// The viewer's fields that F adds to U, and N to F.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Full {
     /// He is a member now.
     pub can_post: bool,
     /// Whom `default_topic` and `default_members` name besides the viewer; `None` when there is a topic.
+    #[serde(with = "named")]
     pub named: Option<Arc<[Named]>>,
     /// Names of those of his labels that he may set himself; left out when there are none.
     pub labels: Option<Vec<String>>,
@@ -198,7 +199,7 @@ pub struct Full {
 }
 
 /// A present member by his public name, which for somebody known by his e-mail address only is that address.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Named {
     /// The member.
     pub account_id: AccountId,
@@ -206,8 +207,25 @@ pub struct Named {
     pub display_name: String,
 }
 
+/// Names that many views share, written for each.
+mod named {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Named;
+
+    pub(super) fn serialize<S: Serializer>(named: &Option<Arc<[Named]>>, to: S) -> Result<S::Ok, S::Error> {
+        named.as_deref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<[Named]>>, D::Error> {
+        Ok(Option::<Vec<Named>>::deserialize(from)?.map(Into::into))
+    }
+}
+
 /// The viewer's fields that N adds to F.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Init {
     /// How much of the conversation comes with it.
     pub mode: InitMode,

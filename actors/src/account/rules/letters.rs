@@ -14,6 +14,7 @@ use crate::account::state::{Change, State};
 use crate::effect::Effect;
 use crate::letter::{About, Letter};
 use crate::store::{Aggregate, Stamp};
+use serde::{Deserialize, Serialize};
 
 /// How many letters with a link or a code an account is sent within an hour: nobody needs more, and nobody's mailbox is
 /// filled through us.
@@ -162,7 +163,7 @@ pub(super) fn invite(state: &State, by: &str, facts: &Facts) -> Decision {
 }
 
 /// By what somebody who answers a letter is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// By its code.
     Code(String),
@@ -171,7 +172,7 @@ pub enum Answer {
 }
 
 /// What whoever answers a letter is told before he registers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Prepared {
     /// For the next step.
     pub notification_id: String,
@@ -237,7 +238,7 @@ fn missed(state: &State) -> Decision {
 }
 
 /// With what somebody registers who has answered a letter; what is missing was said in the beginning, or is refused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Confirmation {
     /// Trimmed.
     pub display_name: Option<String>,

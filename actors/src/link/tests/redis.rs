@@ -1,6 +1,7 @@
 //! Links of one process over a real Redis and a real PostgreSQL: letters, losses, and nodes that come and go.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,10 @@ impl Receiver for Ear {
         let round = *told.rounds.last().unwrap();
         let numbers = letters.iter().map(|letter| u64::from_be_bytes(letter[..8].try_into().unwrap()));
         told.letters.entry((from, round)).or_default().extend(numbers);
+    }
+
+    fn prepare(&self, _: Arc<View>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
     }
 
     fn installed(&self, view: Arc<View>) {

@@ -49,6 +49,8 @@ enum Message {
 enum Asked {
     Open(Stamp),
     Fence(Epoch),
+    /// Not the store: what a round's proposal gives to other nodes comes to rest.
+    Rest(u64),
 }
 
 /// A change that is under way to the store.
@@ -343,6 +345,7 @@ impl World {
             let highest = self.last_stamp.values().copied().max().unwrap_or(0);
             let node = &mut self.nodes[place];
             match asked {
+                Asked::Rest(round) => node.membership.prepared(round),
                 Asked::Open(_) if is_away => node.membership.store_failed(),
                 Asked::Fence(epoch) if is_away => node.membership.not_ended(epoch),
                 Asked::Open(watermark) => {
@@ -400,7 +403,8 @@ impl World {
         if let Some(View { round, nodes }) = node.membership.proposal(now).cloned().filter(|_| is_due) {
             let has_view = node.membership.installed().is_some();
             let sent = node.outbox.sent();
-            let beat = Beat { from: node.epoch, nodes, round, has_view, watermark, sent };
+            let consents = node.membership.consents();
+            let beat = Beat { from: node.epoch, nodes, round, consents, has_view, watermark, sent };
             node.outgoing.push_back(Message::Said(Said::Beat(beat)));
             (node.beat_due, node.last_beat) = (false, Some(now));
         }
@@ -420,6 +424,7 @@ impl World {
                     node.sequence = others.clone().map(|epoch| (epoch, 0)).collect();
                     node.outbox.begin(proposal.round, others, node.watermark.current());
                     node.outgoing.retain(|message| matches!(message, Message::Said(_)));
+                    node.asked.push((due, Asked::Rest(proposal.round)));
                 }
                 Action::Beat => node.beat_due = true,
                 Action::Install(view) => self.install(place, &view),

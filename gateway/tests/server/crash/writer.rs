@@ -3,7 +3,7 @@
 //! Not here: whether what was answered is there in the end ([`super::audit`]).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rill_loadtest::failure::Failure;
@@ -25,6 +25,12 @@ const FRAME_EVENTS: usize = 3;
 const RETURN_WAIT: Duration = Duration::from_secs(60);
 /// The pause between two tries to connect to a process that is not there.
 const TRY_INTERVAL: Duration = Duration::from_millis(5);
+/// The pause before an event is tried again that the server could not carry out just now.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long somebody does not read who is to stop for a while.
+const NAP: Duration = Duration::from_secs(3);
+/// What a server says that cannot carry out something just now.
+const UNAVAILABLE: u64 = 503;
 /// How many of the own messages may still be edited.
 const EDITABLE: usize = 20;
 
@@ -56,8 +62,42 @@ enum Line {
     Down(Picture),
 }
 
+/// What all writers tell, and are told.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Events that were answered.
+    pub(super) answered: AtomicU64,
+    /// Nobody is to begin anything more.
+    pub(super) is_over: AtomicBool,
+    /// So many are to stop reading for a while, whoever comes first.
+    pub(super) tired: AtomicU64,
+}
+
+impl Progress {
+    /// Whether somebody who asks is to stop reading for a while.
+    fn tires_one(&self) -> bool {
+        let one_less = |tired: u64| tired.checked_sub(1);
+        self.tired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+}
+
+/// Where a writer may connect, and what he has to bear with.
+pub(super) struct Surroundings {
+    /// The servers. Whoever loses his connection to one goes to the next.
+    pub(super) urls: Vec<String>,
+    /// Whether a connection may end like this.
+    pub(super) may_end: fn(&Failure) -> bool,
+    /// Whether a server may say that it cannot carry out something just now: then it is tried again under the same id.
+    pub(super) may_be_unavailable: bool,
+    /// The longest pause between two frames of a writer; the actual ones are drawn.
+    pub(super) pause_max_ms: usize,
+}
+
 pub(super) struct Writer {
     index: usize,
+    around: Surroundings,
+    /// How often the server was changed.
+    moves: usize,
     pub(super) user: User,
     polls: bool,
     rng: Rng,
@@ -71,9 +111,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(index: usize, user: User, polls: bool, rng: Rng, everybody: Vec<String>) -> Self {
+    pub(super) fn new(
+        index: usize,
+        user: User,
+        polls: bool,
+        rng: Rng,
+        everybody: Vec<String>,
+        around: Surroundings,
+    ) -> Self {
         let mut writer = Self {
             index,
+            around,
+            moves: 0,
             user,
             polls,
             rng,
@@ -103,9 +152,12 @@ impl Writer {
         }
     }
 
-    /// Writes until the connection ends, which is to be the process's death.
-    pub(super) fn write_until_it_breaks(&mut self, answered: &AtomicU64) {
-        loop {
+    /// Writes until the connection ends, which is to be the process's death, or everything is over.
+    pub(super) fn write_until_it_breaks(&mut self, progress: &Progress) {
+        while !progress.is_over.load(Ordering::Relaxed) {
+            if progress.tires_one() {
+                std::thread::sleep(NAP);
+            }
             let outcome = match &self.line {
                 Line::Socket(_) => self.write_pipelined(),
                 Line::Poll(_) => self.write_and_poll(),
@@ -113,7 +165,9 @@ impl Writer {
             };
             match outcome {
                 Ok(count) => {
-                    answered.fetch_add(count, Ordering::Relaxed);
+                    progress.answered.fetch_add(count, Ordering::Relaxed);
+                    let pause = self.rng.below(self.around.pause_max_ms + 1) as u64;
+                    std::thread::sleep(Duration::from_millis(pause));
                 }
                 Err(failure) => {
                     self.hang_up(&failure);
@@ -124,7 +178,7 @@ impl Writer {
     }
 
     fn hang_up(&mut self, failure: &Failure) {
-        if !is_death(failure) {
+        if !(self.around.may_end)(failure) {
             self.violations.push(format!("{}: {failure}", self.name()));
         }
         let line = std::mem::replace(&mut self.line, Line::Down(Picture::at(0)));
@@ -150,6 +204,9 @@ impl Writer {
 
     fn connect_again(&mut self) -> Result<(), Failure> {
         let Line::Down(picture) = &self.line else { return Ok(()) };
+        let url = &self.around.urls[(self.index + self.moves) % self.around.urls.len()];
+        self.user = self.user.at(url);
+        self.moves += 1;
         // A copy, because a try that fails half-way leaves nothing to go on with.
         let picture = picture.clone();
         self.line = if self.polls {
@@ -161,22 +218,28 @@ impl Writer {
     }
 
     fn resend(&mut self) -> Result<(), Failure> {
-        let events: Vec<Event> = self.unanswered.iter().map(|(event, _)| event.clone()).collect();
         if let Line::Socket(socket) = &mut self.line {
-            for event in &events {
+            for (event, _) in &self.unanswered {
                 socket.submit_events(std::slice::from_ref(event))?;
             }
             while !self.unanswered.is_empty() {
                 self.take_first_answer()?;
             }
         }
-        if let Line::Poll(poll) = &mut self.line
-            && !events.is_empty()
-        {
-            let answers = poll.request_events(&events)?;
-            answers.iter().for_each(|answer| self.book(answer));
+        while matches!(self.line, Line::Poll(_)) && !self.unanswered.is_empty() {
+            self.request_unanswered()?;
         }
         Ok(())
+    }
+
+    /// Begins nothing more, and has everything answered that was begun.
+    pub(super) fn come_to_rest(&mut self) {
+        while matches!(self.line, Line::Socket(_)) && !self.unanswered.is_empty() {
+            if let Err(failure) = self.take_first_answer() {
+                self.hang_up(&failure);
+            }
+        }
+        self.come_back();
     }
 
     fn write_pipelined(&mut self) -> Result<u64, Failure> {
@@ -197,27 +260,50 @@ impl Writer {
         let first = self.unanswered.front().map(|(event, _)| event.client_req_id);
         if let (Line::Socket(socket), Some(id)) = (&mut self.line, first) {
             let answer = socket.answer(id)?;
-            self.book(&answer);
+            let again = self.book(&answer);
+            if let (Line::Socket(socket), Some(event)) = (&mut self.line, again) {
+                socket.submit_events(&[event])?;
+            }
         }
         Ok(())
     }
 
     fn write_and_poll(&mut self) -> Result<u64, Failure> {
-        let events = self.next_events();
+        if self.unanswered.is_empty() {
+            self.next_events();
+        }
+        let count = self.request_unanswered()?;
+        if let Line::Poll(poll) = &mut self.line {
+            poll.poll(false)?;
+        }
+        Ok(count)
+    }
+
+    fn request_unanswered(&mut self) -> Result<u64, Failure> {
+        let events: Vec<Event> = self.unanswered.iter().map(|(event, _)| event.clone()).collect();
         let Line::Poll(poll) = &mut self.line else { return Ok(0) };
+        if events.is_empty() {
+            return Ok(0);
+        }
         let answers = poll.request_events(&events)?;
-        poll.poll(false)?;
-        answers.iter().for_each(|answer| self.book(answer));
+        for answer in &answers {
+            self.book(answer);
+        }
         Ok(answers.len() as u64)
     }
 
-    /// Books the answer to the first unanswered event.
-    fn book(&mut self, answer: &Answer) {
-        let Some((event, wish)) = self.unanswered.pop_front() else { return };
+    /// Books the answer to the first unanswered event. Gives the event when it is to be tried again; it is the last unanswered one then.
+    fn book(&mut self, answer: &Answer) -> Option<Event> {
+        let (event, wish) = self.unanswered.pop_front()?;
+        if self.around.may_be_unavailable && answer.status_code() == UNAVAILABLE {
+            std::thread::sleep(AGAIN_AFTER);
+            self.unanswered.push_back((event.clone(), wish));
+            return Some(event);
+        }
         if answer.client_req_id() != event.client_req_id.to_string() || !answer.is_done() {
             let request = serde_json::Value::Object(answer.request.clone());
             self.violations.push(format!("{}: {} {} got {request}", self.name(), event.urn, event.params));
-            return;
+            return None;
         }
         let message_nr = answer.message_nr();
         if let (Wish::Post { conversation_id, token }, Some(message_nr)) = (&wish, message_nr) {
@@ -225,6 +311,7 @@ impl Writer {
             self.editable.truncate(EDITABLE);
         }
         self.done.push(Done { wish, message_nr });
+        None
     }
 
     /// The events of one more frame, which count as unanswered from now on.
@@ -257,7 +344,7 @@ impl Writer {
             ));
         }
         if chance < 25
-            && let Some((conversation_id, message_nr, token)) = self.editable.pop_front()
+            && let Some((conversation_id, message_nr, token)) = self.next_editable()
         {
             let text = format!("post {token} edited {nonce} end");
             let params =
@@ -272,6 +359,17 @@ impl Writer {
         Some((Event::new("message:add_plain", params), Wish::Post { conversation_id, token: nonce }))
     }
 
+    /// An own message that is not being edited: which of two edits under way comes last is nobody's promise.
+    fn next_editable(&mut self) -> Option<(String, u64, String)> {
+        let (id, nr, token) = self.editable.pop_front()?;
+        let is_of = |wish: &Wish| matches!(wish, Wish::Edit { conversation_id, message_nr, .. } if (conversation_id, message_nr) == (&id, &nr));
+        if self.unanswered.iter().any(|(_, wish)| is_of(wish)) {
+            self.editable.push_back((id, nr, token));
+            return None;
+        }
+        Some((id, nr, token))
+    }
+
     /// Where the writer may write, with the last message that he may call read.
     fn open_conversations(&mut self) -> Vec<(String, u64)> {
         let Some(session) = self.session() else { return Vec::new() };
@@ -283,11 +381,6 @@ impl Writer {
         })
         .collect()
     }
-}
-
-/// True when the connection ended as it does when the process is killed, or is not there.
-fn is_death(failure: &Failure) -> bool {
-    matches!(failure, Failure::Io(_)) || failure.close_code() == Some(1006)
 }
 
 /// The answer to a read mark of a client that lags is a conversation in its tiny form, which drops the activity held

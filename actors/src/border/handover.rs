@@ -1,0 +1,108 @@
+//! From one view to the next: what moves is brought to rest, and then everything that was under way is begun anew.
+
+use std::sync::{Arc, PoisonError};
+
+use super::order::Order;
+use super::{Border, Gate, lock};
+use crate::conversation::{Part, Token};
+use crate::link::View;
+use crate::node::Node;
+use crate::store::Aggregate;
+
+/// Says that everybody who moves has come to rest.
+#[derive(Debug)]
+struct AtRest(std::sync::Mutex<Option<tokio::sync::oneshot::Sender<()>>>);
+
+impl Part for AtRest {}
+
+impl Drop for AtRest {
+    fn drop(&mut self) {
+        if let Some(waiting) = lock(&self.0).take() {
+            // Whoever waited may have given up.
+            let _gone = waiting.send(());
+        }
+    }
+}
+
+impl Border {
+    /// A view is to follow: from now on nothing is done for whom it gives to another node. Ends when everything that those
+    /// have decided is durable and has left, so that whoever owns them next reads all of it.
+    pub async fn prepare(&self, next: Arc<View>) {
+        let Some(node) = self.node.upgrade() else { return };
+        self.change(|gate| gate.next = Some(Arc::clone(&next)));
+        let (at_rest, rested) = tokio::sync::oneshot::channel();
+        let token: Token = Arc::new(AtRest(std::sync::Mutex::new(Some(at_rest))));
+        let me = self.me;
+        node.hand_over(&|aggregate: Aggregate| next.owner(aggregate) != me, &token);
+        drop((token, node));
+        // It ends in any case: an append succeeds or fails.
+        let _ended = rested.await;
+    }
+
+    /// This node has left: nothing is done here any more, and whoever waits may try again elsewhere.
+    pub fn leave(&self) {
+        self.change(|gate| *gate = Gate::default());
+        if let Some(node) = self.node.upgrade() {
+            self.give_up(&node);
+        }
+        drop(std::mem::take(&mut lock(&self.replies).with));
+    }
+
+    /// A view is everybody's. To be called where letters are received, so that none comes meanwhile.
+    pub fn install(self: &Arc<Self>, view: Arc<View>) {
+        let Some(node) = self.node.upgrade() else { return };
+        self.change(|gate| *gate = Gate { view: Some(Arc::clone(&view)), next: None, is_closed: true });
+        let tokens = std::mem::take(&mut lock(&self.tokens).with);
+        let replies = std::mem::take(&mut lock(&self.replies).with);
+        node.presence.forget_others();
+        self.others.clear();
+        self.noted.clear();
+        self.leave_what_is_others(&node, &view);
+        for (_, token) in tokens.into_values() {
+            token.fail();
+        }
+        // Whoever waits is told that he may try again.
+        drop(replies);
+        self.send_again(&node, &view);
+        node.inboxes.renew_all();
+        node.read_outbox();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Gate)) {
+        change(&mut self.gate.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Owners that another node has from now on, though they were not known to be about to leave.
+    fn leave_what_is_others(&self, node: &Arc<Node>, view: &View) {
+        let token: Token = Arc::new(AtRest(std::sync::Mutex::new(None)));
+        node.hand_over(&|aggregate: Aggregate| view.owner(aggregate) != self.me, &token);
+    }
+
+    /// Sends events again that nobody has answered, in their order, and opens for others behind them.
+    fn send_again(self: &Arc<Self>, node: &Arc<Node>, view: &View) {
+        let mut sent = 0;
+        loop {
+            let mut gate = None;
+            let mut waiting = self.pending.after(sent);
+            if waiting.is_empty() {
+                // Nobody can put one in behind the last look.
+                let mut opening = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+                waiting = self.pending.after(sent);
+                opening.is_closed = !waiting.is_empty();
+                gate = Some(opening);
+            }
+            if waiting.is_empty() {
+                return;
+            }
+            drop(gate);
+            for (number, submit) in waiting {
+                sent = number;
+                let (aggregate, order) = (node.owner_of(&submit), Order::Submit(submit));
+                match view.owner(aggregate) {
+                    owner if owner == self.me => order.here(node, aggregate),
+                    owner => self.send_order(owner, aggregate, order),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A hub over a node, with one lane whose session says nothing by itself.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use rill_proto::event::ClientEvent;
+use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::refusal::Refusal;
+use uuid::Uuid;
+
+use super::*;
+use crate::account::profile::Profile;
+use crate::blobs::Folder;
+use crate::conversation::audience::Site;
+use crate::conversation::fanout::{Stage, Subscribers};
+use crate::conversation::rules::{Facts, decide};
+use crate::conversation::soft::SoftState;
+use crate::conversation::state::State;
+use crate::file::fetch::{Busy, Done, Fetch, Order};
+use crate::letter::Letter;
+use crate::node::{Node, Settings};
+use crate::outside::{Mail, Outcome, Outside, Passwords, Undelivered};
+use crate::store::embedded::Embedded;
+
+/// Takes frames when it is told to.
+#[derive(Clone, Default)]
+struct Shelf {
+    is_open: Rc<Cell<bool>>,
+    frames: Rc<RefCell<Vec<String>>>,
+}
+
+impl Sink for Shelf {
+    fn is_ready(&self) -> bool {
+        self.is_open.get()
+    }
+
+    fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
+        let texts = frames.iter().map(|frame| String::from_utf8(bytes[frame.clone()].to_vec()).unwrap());
+        self.frames.borrow_mut().extend(texts);
+    }
+
+    fn answer(&mut self, _: u64, _: &[u8]) {}
+
+    fn resume(&mut self) {}
+
+    fn close(&mut self, _: CloseCode, _: &str) {}
+}
+
+/// Nobody logs in here.
+struct NoPasswords;
+
+impl Passwords for NoPasswords {
+    fn hash(&self, _: String) -> Outcome<Result<String, Refusal>> {
+        Box::pin(std::future::ready(Err(Refusal::unavailable())))
+    }
+
+    fn verify(&self, _: String, _: String) -> Outcome<Result<bool, Refusal>> {
+        Box::pin(std::future::ready(Err(Refusal::unavailable())))
+    }
+}
+
+/// Nor is anything fetched.
+struct NoFiles;
+
+impl Fetch for NoFiles {
+    fn begin(&self, _: Order, _: Done) -> Result<(), Busy> {
+        Err(Busy)
+    }
+}
+
+/// Nor is anything mailed.
+struct NoMail;
+
+impl Mail for NoMail {
+    fn deliver(&self, _: Letter) -> Outcome<Result<(), Undelivered>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// A node with one lane, whose session says nothing by itself.
+struct Place {
+    node: Arc<Node>,
+    hub: Rc<RefCell<Hub>>,
+    lane: Lane,
+    shelf: Shelf,
+    _session: Addr<Session>,
+}
+
+impl Place {
+    fn open(folder: &std::path::Path, account_id: AccountId) -> Self {
+        let store = Embedded::open(folder).unwrap();
+        let blobs = Arc::new(Folder::open(folder).unwrap());
+        let (fetch, passwords, mail) = (Arc::new(NoFiles), Arc::new(NoPasswords), Arc::new(NoMail));
+        let outside = Outside { blobs, fetch, passwords, mail };
+        let inboxes = Inboxes::new(1);
+        let site = Site { public_url: String::new(), mail_host: String::new() };
+        let arbiters = vec![actix::Arbiter::current()];
+        let node = Node::new(store, Arc::clone(&inboxes), site, Settings::default(), outside, arbiters);
+        let hub = Hub::start(0, &node);
+        let login = Login { account_id, token: Uuid::nil(), ticket: Uuid::nil() };
+        let shelf = Shelf::default();
+        let sink = Box::new(shelf.clone());
+        let (session, lane) = Session::on_socket(Arc::clone(&node), Rc::clone(&hub), &login, sink);
+        let number = hub.borrow_mut().sync(&lane, 0);
+        node.inboxes.put_on_worker(Item::Live(lane.clone(), number, node.watermark.current()));
+        Self { node, hub, lane, shelf, _session: session }
+    }
+
+    fn put(&self, item: Item) {
+        self.node.inboxes.put_on_worker(item);
+    }
+
+    /// All frames that leave when the sink can take them.
+    fn frames(&self) -> String {
+        self.shelf.is_open.set(true);
+        self.hub.borrow_mut().ready(&self.lane);
+        self.shelf.is_open.set(false);
+        std::mem::take(&mut *self.shelf.frames.borrow_mut()).concat()
+    }
+}
+
+#[test]
+fn no_frame_tells_a_horizon_that_passes_over_what_lies_in_the_inbox() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let piece = |text: &'static str| vec![Piece::Shared(Bytes::from(text))];
+        place.put(Item::Pieces(place.lane.clone(), piece("\"first\"")));
+        place.hub.borrow_mut().pass();
+
+        let issued = place.node.issue();
+        let stamp = issued.stamp();
+        place.put(Item::Pieces(place.lane.clone(), piece("\"second\"")));
+        drop(issued);
+        let frames = place.frames();
+        assert!(frames.contains(&stamp.to_string()), "the horizon has risen: {frames}");
+        assert!(frames.contains("second"), "and nothing up to it is missing: {frames}");
+    });
+}
+
+/// What the member is told when the other one, who has created their conversation, says so many things.
+fn said(place: &Place, times: usize) -> Vec<Item> {
+    const CREATOR: AccountId = AccountId(Uuid::from_u128(1));
+    let id = ConversationId(Uuid::from_u128(0xc));
+    let member = place.lane.account_id();
+    let event = |urn: &str, params: serde_json::Value| {
+        let params = serde_json::value::to_raw_value(&params).unwrap();
+        ClientEvent::decode(&format!("urn:fleep:client:{urn}"), &params).unwrap()
+    };
+    let create = event("conv:create", serde_json::json!({"account_ids": [member]}));
+    let post = || event("message:add_plain", serde_json::json!({"conversation_id": id, "message": "hm"}));
+    let profiles = [CREATOR, member].map(|id| (id, Some(Profile::of_address("a@example.com"))));
+    let mut facts = Facts { now: 1, stamp: 1, profiles: profiles.into(), ..Facts::default() };
+    let (mut state, mut subscribers) = (State::new(id), Subscribers::default());
+    subscribers.add(place.lane.clone(), place.lane.sync(), 1);
+    let mut items = Vec::new();
+    for event in std::iter::once(create).chain((0..times).map(|_| post())) {
+        let decision = decide(&state, CREATOR, &event, &facts).unwrap();
+        decision.changes.iter().for_each(|change| state.fold(change));
+        let (soft, site) = (SoftState::default(), &place.node.site);
+        let presence = &place.node.presence;
+        let stage = Stage { state: &state, subscribers: &subscribers, presence, soft: &soft, site, now: 1 };
+        let told = stage.items(CREATOR, None, &decision.news);
+        items.extend(told.into_iter().filter(|_| facts.stamp > 1));
+        facts.stamp += 1;
+    }
+    items
+}
+
+#[test]
+fn a_lane_that_is_behind_skips_the_headers_that_a_later_one_makes_superfluous() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::from_u128(2)));
+        place.frames();
+        let count = |frames: &str, kind: &str| frames.matches(&format!(r#""mk_rec_type":"{kind}""#)).count();
+        said(&place, 3).into_iter().for_each(|item| place.put(item));
+        let frames = place.frames();
+        assert_eq!((count(&frames, "message"), count(&frames, "conv")), (3, 3), "{frames}");
+        said(&place, 20).into_iter().for_each(|item| place.put(item));
+        let frames = place.frames();
+        assert_eq!((count(&frames, "message"), count(&frames, "conv")), (20, 1), "{frames}");
+        let (before, header) = frames.rsplit_once(r#""mk_rec_type":"conv""#).unwrap();
+        assert!(header.contains(r#""last_message_nr":21,"#), "the last one is told: {header}");
+        assert!(count(before, "message") >= 19, "and stands where it stood: {frames}");
+    });
+}

@@ -1,0 +1,80 @@
+//! Several server processes over one PostgreSQL and one Redis, all of them a test's own.
+//!
+//! Each node has a data folder of its own; the folder of files is shared. Signals, kills and restarts are those of [`Server`],
+//! [`Redis`] and [`Postgres`]. Not here: who connects to which node.
+
+use crate::failure::Failure;
+use crate::postgres::Postgres;
+use crate::redis::Redis;
+use crate::server::Server;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether all nodes are ready.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a node may take to say whether it is ready. One that stands still says nothing.
+const READY_WAIT: Duration = Duration::from_secs(1);
+
+/// A running cluster. Everything ends when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The nodes, in the order in which they were started.
+    pub nodes: Vec<Server>,
+    /// How they speak to each other.
+    pub redis: Redis,
+    /// Their store.
+    pub postgres: Postgres,
+}
+
+impl Cluster {
+    /// Starts so many nodes below `folder`, each with `extra_args`, and waits until all are ready.
+    pub fn start(binary: &Path, folder: &Path, count: usize, extra_args: &[&str]) -> Result<Self, Failure> {
+        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
+        let (store, link) = (postgres.url(), redis.url());
+        let files = folder.join("files").display().to_string();
+        let shared = ["--store", &store, "--redis", &link, "--files-folder", &files];
+        let args: Vec<&str> = shared.iter().chain(extra_args).copied().collect();
+        let mut cluster = Self { nodes: Vec::with_capacity(count), redis, postgres };
+        for number in 0..count {
+            // Known before the start: a node that was put out begins again by itself, and is to be found again.
+            let listen = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
+            let data = folder.join(format!("node{number}"));
+            cluster.nodes.push(Server::start_at(binary, &listen, &data, &args)?);
+        }
+        cluster.await_ready(READY_WAIT * 60)?;
+        Ok(cluster)
+    }
+
+    /// Where the nodes are.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::url).collect()
+    }
+
+    /// Waits until every node says that it is ready.
+    pub fn await_ready(&self, within: Duration) -> Result<(), Failure> {
+        let start = Instant::now();
+        for node in &self.nodes {
+            while !is_ready(node) {
+                if start.elapsed() > within {
+                    let log = std::fs::read_to_string(node.log_path()).unwrap_or_default();
+                    let end: Vec<&str> = log.lines().rev().take(20).collect();
+                    let what =
+                        format!("readiness of {}; its log ends, last line first, with {end:#?}", node.url());
+                    return Err(Failure::timed_out(what, within));
+                }
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a node says that it is ready.
+#[must_use]
+pub fn is_ready(node: &Server) -> bool {
+    let agent = ureq::Agent::config_builder().max_idle_connections(0).timeout_global(Some(READY_WAIT));
+    agent.build().new_agent().get(format!("{}/readyz", node.url())).call().is_ok()
+}
