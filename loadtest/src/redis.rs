@@ -1,6 +1,6 @@
 //! A Redis of a test's own: on a free port, in a temporary folder, keeping nothing, ended with the test.
 //!
-//! The binary is the system's. A guardian process ends it and removes the folder should the test be killed. Not here: any use of it.
+//! The binary is the system's, installed from Debian's packages where it is missing. A guardian process ends it and removes the folder should the test be killed. Not here: any use of it.
 
 use crate::failure::Failure;
 use std::io::{Read, Write};
@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,10 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one.
+    /// Starts one; installs it first where there is none.
     pub fn start() -> Result<Self, Failure> {
+        static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+        INSTALLED.get_or_init(installed).clone().map_err(Failure::Process)?;
         let name = format!("rill-redis-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder)?;
@@ -88,9 +91,7 @@ fn serve(folder: &Path, port: u16) -> Result<Child, Failure> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0);
-    let mut server = command.spawn().map_err(|error| {
-        Failure::Process(format!("redis-server: {error}: apt-get install redis-server, then run this again"))
-    })?;
+    let mut server = command.spawn()?;
     std::fs::write(folder.join("pid"), server.id().to_string())?;
     let start = Instant::now();
     while !answers(port) {
@@ -105,6 +106,30 @@ fn serve(folder: &Path, port: u16) -> Result<Child, Failure> {
         std::thread::sleep(LOOK_INTERVAL);
     }
     Ok(server)
+}
+
+/// Sees to it that the binary is there.
+fn installed() -> Result<(), String> {
+    let is_there =
+        || Command::new("redis-server").arg("--version").output().is_ok_and(|it| it.status.success());
+    let mut said = String::new();
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "redis-server"]] {
+        if is_there() {
+            return Ok(());
+        }
+        let mut apt = Command::new("apt-get");
+        apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        match apt.env("DEBIAN_FRONTEND", "noninteractive").output() {
+            Ok(output) => said.push_str(&String::from_utf8_lossy(&output.stderr)),
+            Err(error) => said.push_str(&error.to_string()),
+        }
+    }
+    if is_there() {
+        return Ok(());
+    }
+    Err(format!(
+        "redis-server is missing, and apt-get could not install it: do that, then run this again. It said: {said}"
+    ))
 }
 
 fn answers(port: u16) -> bool {
