@@ -43,7 +43,7 @@ pub(crate) enum Work<G: Group> {
 pub(crate) enum Job<G: Group> {
     Submit(Submit),
     Order(Order<G::Order>),
-    Apply(OutboxEntry, Effect),
+    Apply(OutboxEntry, Box<Effect>),
 }
 
 impl<G: Group> Job<G> {
@@ -394,7 +394,7 @@ impl<G: Group> Handler<Apply> for Office<G> {
 
     fn handle(&mut self, Apply(entry): Apply, ctx: &mut Self::Context) {
         match decode(&entry.payload) {
-            Ok(effect) => self.take(Work::Job(Box::new(Job::Apply(entry, effect))), ctx),
+            Ok(effect) => self.take(Work::Job(Box::new(Job::Apply(entry, Box::new(effect)))), ctx),
             Err(fault) => tracing::error!(effect = ?entry.id, %fault, "an effect cannot be read"),
         }
     }

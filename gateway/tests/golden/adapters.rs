@@ -1,4 +1,4 @@
-//! `adapters.txt`: every older call beside the events that it stands for. In two equal worlds, one where the call is made and
+//! `adapters.txt`, and `business.txt` of what organisations manage: every older call beside the events that it stands for. In two equal worlds, one where the call is made and
 //! one where the events are submitted, everybody is told the same and everything is the same afterwards.
 //!
 //! Not here: what the events do.
@@ -31,6 +31,15 @@ const PLAYED: usize = 4;
 
 #[test]
 fn an_older_call_is_its_events() {
+    play("adapters.txt");
+}
+
+#[test]
+fn a_call_for_an_organisation_is_its_events() {
+    play("business.txt");
+}
+
+fn play(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
     let server = Server::start::<&str>(binary, &folder.path().join("data"), &[]).unwrap();
@@ -38,7 +47,7 @@ fn an_older_call_is_its_events() {
         called: World::new(&server, "called").unwrap(),
         asked: World::new(&server, "asked").unwrap(),
     };
-    let mut table = Table::read("adapters.txt");
+    let mut table = Table::read(name);
     let mut broken = Vec::new();
     for cells in table.rows_mut() {
         match worlds.play(cells) {
@@ -69,7 +78,7 @@ impl Worlds {
         for world in self.both() {
             world.begin()?;
             for line in cells[2].split(" ; ").filter(|line| !line.is_empty()) {
-                world.event(line)?.done()?;
+                world.prepare(line)?;
             }
         }
         self.quieten()?;

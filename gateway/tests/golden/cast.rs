@@ -187,6 +187,18 @@ impl World {
         &self.conversation_ids
     }
 
+    /// What happens before a call: an event, or `POST path {…}`, a call of Alice's that has none.
+    pub(crate) fn prepare(&mut self, line: &str) -> Result<(), Failure> {
+        let Some((path, body)) = line.strip_prefix("POST ").and_then(|call| call.split_once(' ')) else {
+            return self.event(line)?.done().map(drop);
+        };
+        let body =
+            serde_json::from_str(&self.names.fill(body)).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let answer = self.person("alice").call(&self.names.fill(path), body)?.ok(path)?;
+        list(&answer.json, "stream").iter().for_each(|record| self.names.learn(record));
+        Ok(())
+    }
+
     /// An event of a table: `conv:set_topic {…}`, or `bob> conv:set_topic {…}`. A conversation that it does not name is `$c`.
     pub(crate) fn event(&self, line: &str) -> Result<Answer, Failure> {
         let (who, event) = line.split_once("> ").unwrap_or(("alice", line));

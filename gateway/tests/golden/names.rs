@@ -41,6 +41,7 @@ impl Names {
             "label" if !text(record, "label").is_empty() => {
                 self.bind(&format!("$label.{}", text(record, "label")), text(record, "label_id"));
             }
+            "org_header" => self.bind("$org", text(record, "organisation_id")),
             _ => {}
         }
     }

@@ -68,8 +68,13 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     let is_extra = what == "only in the first picture";
     match kind {
         // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
+        // A task on his own board stays there when he deletes its conversation, of which his client drops everything; it has the task
+        // again when it starts afresh.
         "message" => {
             let (conversation_id, nr) = key.split_once('/').unwrap_or((key, ""));
+            if what == "only in the second picture" && live.conv(conversation_id).is_none() {
+                return true;
+            }
             let is_of_then = what.contains(" in the first picture, ") && !is_member(live, conversation_id);
             is_of_then || (is_extra && was_on_a_board(live, conversation_id, nr.parse().unwrap_or(0)))
         }
@@ -134,10 +139,11 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     }
 }
 
-/// A message from before his time, or from while he was away, that a board showed him (§4.3): it is gone when it lies on none any
-/// more, or he has left. A fresh client never hears of it.
+/// A message from before his time, from while he was away, or from before he deleted the conversation, that a board showed him
+/// (§4.3): it is gone when it lies on none any more, or he has left. A fresh client never hears of it.
 fn was_on_a_board(live: &Picture, conversation_id: &str, message_nr: u64) -> bool {
-    let begin = live.conv(conversation_id).and_then(|conv| number(conv, "begin_message_nr")).unwrap_or(0);
+    let says = |key: &str| live.conv(conversation_id).and_then(|conv| number(conv, key)).unwrap_or(0);
+    let begin = says("begin_message_nr").max(says("delete_message_nr") + 1);
     let message = live.message(conversation_id, message_nr);
     let is_gone = message.is_some_and(|message| {
         text(message, "mk_message_state") == "urn:fleep:message:mk_message_state:deleted"

@@ -15,7 +15,7 @@ use crate::person::{Parting, Person, Transport};
 use crate::remains::Remains;
 use crate::rng::Rng;
 use crate::{compare, play};
-use act::{Act, Deed, PEOPLE, ROOMS, SESSIONS, Scene, TEAM};
+use act::{Act, Deed, PEOPLE, ROOMS, SESSIONS, STAFF, Scene, TEAM};
 use rill_loadtest::record::{Record, kind, list, text};
 use rill_loadtest::user::User;
 use room::Room;
@@ -32,6 +32,10 @@ const LOOK_EVERY: usize = 25;
 
 /// How long a failing history is made shorter: a failure that waits for what does not come takes its time with each attempt.
 const SHORTEN_WAIT: Duration = Duration::from_secs(60);
+
+/// How long an invitation may take to reach whoever is invited, and how often is looked.
+const REMINDER_WAIT: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The histories of every run.
 const SEEDS: Range<u64> = 1..4;
@@ -87,6 +91,35 @@ fn shortened(ground: &Ground, seed: u64, deeds: &[Deed], complaint: Complaint) -
     (deeds, complaint)
 }
 
+/// Makes the first of the staff found an organisation, and the others join it. Answers with its id.
+fn employ(users: &[User]) -> Result<String, Complaint> {
+    let founder = &users[STAFF[0]];
+    let call = |user: &User, path: &str, body: Value| -> Result<Vec<Record>, Complaint> {
+        Ok(list(&user.http_post(&format!("/api/{path}"), body)?.ok(path)?.json, "stream"))
+    };
+    let named = |records: &[Record], key: &str| -> Result<String, Complaint> {
+        let found = records.iter().map(|record| text(record, key)).find(|value| !value.is_empty());
+        found.map(str::to_owned).ok_or_else(|| Complaint::new(key, "no record has it"))
+    };
+    let made = call(founder, "business/create", json!({"organisation_name": "Acme"}))?;
+    let id = named(&made, "organisation_id")?;
+    let others: Vec<&User> = STAFF[1..].iter().map(|who| &users[*who]).collect();
+    let ids: Vec<&String> = others.iter().map(|user| &user.account_id).collect();
+    call(founder, &format!("business/configure/{id}"), json!({"add_account_ids": ids}))?;
+    for user in others {
+        let start = Instant::now();
+        let reminder_id = loop {
+            match named(&call(user, "account/sync_reminders", json!({}))?, "reminder_id") {
+                Ok(reminder_id) => break reminder_id,
+                Err(complaint) if start.elapsed() > REMINDER_WAIT => return Err(complaint),
+                Err(_) => std::thread::sleep(LOOK_INTERVAL),
+            }
+        };
+        call(user, &format!("business/join/{id}"), json!({"reminder_id": reminder_id}))?;
+    }
+    Ok(id)
+}
+
 /// Where a history failed.
 struct Broken {
     /// How many of its deeds are needed for that at most.
@@ -101,6 +134,8 @@ struct World {
     account_ids: Vec<String>,
     team_id: String,
     rooms: Vec<Room>,
+    /// The call that asks the organisation something.
+    organisation: String,
     partings: Vec<Option<Parting>>,
 }
 
@@ -130,6 +165,7 @@ impl World {
         let users: Vec<User> =
             PEOPLE.iter().map(|name| play::register(ground, name)).collect::<Result<_, _>>()?;
         let account_ids: Vec<String> = users.iter().map(|user| user.account_id.clone()).collect();
+        let organisation = employ(&users)?;
         let mut sessions = Vec::new();
         let phone = users[0].clone();
         let phone = User::login(phone.base_url(), &phone.email, &phone.password)?;
@@ -146,11 +182,12 @@ impl World {
             rooms.push(Room::create(created.conversation_id(), topic, founders));
         }
         let people: Vec<&String> = TEAM.iter().map(|who| &account_ids[*who]).collect();
-        let team = json!({"team_name": "Crew", "account_ids": people});
+        let team = json!({"team_name": "Crew", "account_ids": people, "is_managed": false});
         let made = sessions[TEAM[0]].user.http_post("/api/team/create", team)?.ok("team/create")?;
         let team_id = text(&list(&made.json, "stream")[0], "team_id").to_owned();
         let partings = sessions.iter().map(|_| None).collect();
-        Ok(Self { sessions, account_ids, team_id, rooms, partings })
+        let organisation = format!("business/sync/{organisation}");
+        Ok(Self { sessions, account_ids, team_id, rooms, organisation, partings })
     }
 
     fn act(&mut self, deed: Deed) -> Result<(), Complaint> {
@@ -163,6 +200,11 @@ impl World {
         let room = &self.rooms[deed.room];
         if matches!(deed.act, Act::Join) && room.present(deed.who()).is_some() {
             // He would be told the whole form, which overtakes what a long poll has still to bring of the same messages.
+            return Ok(());
+        }
+        let brings_back = matches!(deed.act, Act::Post(..) | Act::Copy { .. } | Act::Join);
+        if room.knows(deed.who()) && !room.lists(deed.who()) && !brings_back {
+            // What his client no longer has it does nothing with.
             return Ok(());
         }
         let mut sections: Vec<String> = Vec::new();
@@ -219,6 +261,17 @@ impl World {
             if wanted != got {
                 wrong.push(format!("members {wanted:?}, not {got:?}"));
             }
+            if header.get("is_managed").is_some_and(|is_managed| *is_managed != room.is_managed()) {
+                wrong.push(format!("is_managed {}", room.is_managed()));
+            }
+            if let Some(got) = header.get("admins").and_then(Value::as_array) {
+                let wanted: BTreeSet<&str> =
+                    room.admins().iter().map(|who| self.account_ids[*who].as_str()).collect();
+                let got: BTreeSet<&str> = got.iter().filter_map(Value::as_str).collect();
+                if wanted != got {
+                    wrong.push(format!("admins {wanted:?}, not {got:?}"));
+                }
+            }
             if header.get("topic").is_some_and(|topic| topic != room.topic()) {
                 wrong.push(format!("topic {:?}", room.topic()));
             }
@@ -233,7 +286,8 @@ impl World {
     /// Everybody who has something to tell: the conversations, and the team by the call that shows it.
     fn ids(&self) -> Vec<String> {
         let team = format!("team/sync/{}", self.team_id);
-        self.rooms.iter().map(|room| room.id.clone()).chain([team]).collect()
+        let rooms = self.rooms.iter().map(|room| room.id.clone());
+        rooms.chain([team, self.organisation.clone()]).collect()
     }
 
     /// Everybody who is connected has the counters of each conversation that he knows.
@@ -249,7 +303,7 @@ impl World {
             }
             let who = session % PEOPLE.len();
             let picture = self.sessions[session].picture()?.clone();
-            for room in self.rooms.iter().filter(|room| room.knows(who)) {
+            for room in self.rooms.iter().filter(|room| room.lists(who)) {
                 let Some(header) = picture.conv(&room.id) else {
                     return Err(Complaint::new(format!("{} to know {}", PEOPLE[who], room.id), "no header"));
                 };

@@ -13,6 +13,9 @@ pub(super) const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 /// Their sessions: Alice has two.
 pub(super) const SESSIONS: usize = PEOPLE.len() + 1;
 
+/// Who works for the organisation; the first is its admin.
+pub(super) const STAFF: [usize; 3] = [0, 1, 2];
+
 /// How many conversations there are.
 pub(super) const ROOMS: usize = 3;
 
@@ -71,6 +74,16 @@ pub(super) enum Act {
     Team(&'static str),
     /// Comes in by the link.
     Join,
+    /// Opens earlier messages, from one on or all that he sees, to some.
+    Disclose(Option<u64>, usize),
+    /// Takes the conversation out of his list.
+    Forget,
+    /// Puts some out, with what they could read since it was managed.
+    Kick(usize),
+    /// Puts it under the organisation, or sets it free.
+    Manage(&'static str),
+    /// Makes some admins, or takes that from them.
+    Appoint(&'static str, usize),
     /// Sets how he is alerted.
     Alert(&'static str),
     /// Does what moves no counter.
@@ -85,7 +98,7 @@ pub(super) enum Act {
 type Draw = fn(&mut Rng) -> Act;
 
 /// How often each kind is drawn.
-const WEIGHTS: [(u64, Draw); 28] = [
+const WEIGHTS: [(u64, Draw); 33] = [
     (30, |rng| {
         let kinds =
             [("add_plain", "plain"), ("add_plain", "plain"), ("add_pinned", "pinned"), ("add_todo", "todo")];
@@ -116,7 +129,7 @@ const WEIGHTS: [(u64, Draw); 28] = [
         let verbs = ["rename", "delete", "set_position", "archive_done", "archive_all"];
         Act::Section(one(rng, &verbs), number(rng), number(rng))
     }),
-    (10, |rng| Act::Add(people(rng))),
+    (40, |rng| Act::Add(people(rng))),
     (4, |rng| Act::Remove(people(rng))),
     (5, |_| Act::Leave),
     (5, |rng| Act::Topic(number(rng))),
@@ -143,6 +156,15 @@ const WEIGHTS: [(u64, Draw); 28] = [
     }),
     (9, |rng| Act::Team(one(rng, &["conv:add_team", "conv:remove_team"]))),
     (6, |_| Act::Join),
+    // Most of them find nobody to whom anything is closed.
+    (40, |rng| {
+        let from = (rng.below(2) == 0).then(|| number(rng));
+        Act::Disclose(from, somebody(rng))
+    }),
+    (5, |_| Act::Forget),
+    (6, |rng| Act::Kick(somebody(rng))),
+    (8, |rng| Act::Manage(one(rng, &["conv:set_managed", "conv:set_managed", "conv:set_unmanaged"]))),
+    (6, |rng| Act::Appoint(one(rng, &["conv:add_admins", "conv:remove_admins"]), people(rng))),
     (4, |_| Act::Away),
     (4, |_| Act::Back),
 ];
@@ -157,6 +179,10 @@ fn number(rng: &mut Rng) -> u64 {
 
 fn people(rng: &mut Rng) -> usize {
     rng.below(1 << PEOPLE.len()) & rng.below(1 << PEOPLE.len())
+}
+
+fn somebody(rng: &mut Rng) -> usize {
+    1 << rng.below(PEOPLE.len())
 }
 
 /// So many deeds.
@@ -271,7 +297,21 @@ impl Scene<'_> {
             | Act::Join
             | Act::Shelve(..)
             | Act::Alert(_)
+            | Act::Forget
+            | Act::Kick(_)
+            | Act::Manage(_)
+            | Act::Appoint(..)
             | Act::Idle(..) => self.of_conv(act),
+            Act::Disclose(from, bits) => {
+                let mut params = json!({"conversation_id": id, "account_ids": self.ids(bits)});
+                let urn = if let Some(from) = from {
+                    params["message_nr"] = nr(from).into();
+                    "message:disclose"
+                } else {
+                    "conv:disclose"
+                };
+                Some((urn.to_owned(), params))
+            }
             Act::Away | Act::Back => None,
         }
     }
@@ -293,14 +333,25 @@ impl Scene<'_> {
 
     fn of_conv(&self, act: Act) -> Option<(String, Value)> {
         let mut params = json!({"conversation_id": self.room.id});
-        let urn = if let Act::Set(urn, ..) | Act::Shelve(urn, _) | Act::Alert(urn) | Act::Idle(urn) = act {
+        if let Act::Add(bits) | Act::Remove(bits) | Act::Kick(bits) | Act::Appoint(_, bits) = act {
+            params["account_ids"] = json!(self.ids(bits));
+        }
+        let urn = if let Act::Set(urn, ..)
+        | Act::Shelve(urn, _)
+        | Act::Alert(urn)
+        | Act::Manage(urn)
+        | Act::Appoint(urn, _)
+        | Act::Idle(urn) = act
+        {
             urn
-        } else if let Act::Add(bits) = act {
-            params["account_ids"] = json!(self.ids(bits));
+        } else if let Act::Add(_) = act {
             "conv:add_members"
-        } else if let Act::Remove(bits) = act {
-            params["account_ids"] = json!(self.ids(bits));
+        } else if let Act::Remove(_) = act {
             "conv:remove_members"
+        } else if let Act::Kick(_) = act {
+            "conv:kick_members"
+        } else if let Act::Forget = act {
+            "conv:delete"
         } else if let Act::Topic(word) = act {
             params["topic"] = topic(word).into();
             "conv:set_topic"

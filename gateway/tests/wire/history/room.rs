@@ -3,7 +3,7 @@
 //!
 //! Not here: the server, whose answers it is compared with ([`super`]).
 
-use super::act::{Act, TEAM, chosen, topic};
+use super::act::{Act, STAFF, TEAM, chosen, topic};
 use rill_loadtest::record::{Record, number, text};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,14 @@ struct Member {
     read: u64,
     is_mark_unread: Option<bool>,
     is_passive: bool,
+    /// What others opened to him.
+    opened: BTreeSet<u64>,
+    /// What was taken from him.
+    revoked: BTreeSet<u64>,
+    /// Deleted from his list up to this slot and this inbox number.
+    deleted: (u64, u64),
+    /// It is not in his list.
+    is_gone: bool,
     /// He came with the team, and nobody has brought him in otherwise.
     is_by_team: bool,
 }
@@ -46,6 +54,10 @@ pub(super) struct Room {
     topic: &'static str,
     /// What is set.
     settings: BTreeSet<&'static str>,
+    /// Stretches in which the organisation managed it; the last one may be open.
+    managed: Vec<(u64, Option<u64>)>,
+    /// Its own admins.
+    admins: BTreeSet<usize>,
     has_team: bool,
 }
 
@@ -59,6 +71,8 @@ impl Room {
             members: BTreeMap::new(),
             topic,
             settings: BTreeSet::new(),
+            managed: Vec::new(),
+            admins: BTreeSet::new(),
             has_team: false,
         };
         founders.iter().for_each(|who| room.enter(*who, 1));
@@ -76,13 +90,51 @@ impl Room {
         self.members.contains_key(&who)
     }
 
+    /// Whether it is in somebody's list.
+    pub(super) fn lists(&self, who: usize) -> bool {
+        self.members.get(&who).is_some_and(|member| !member.is_gone)
+    }
+
+    /// Whether the organisation manages it.
+    pub(super) fn is_managed(&self) -> bool {
+        self.managed.last().is_some_and(|period| period.1.is_none())
+    }
+
+    /// Its own admins.
+    pub(super) fn admins(&self) -> &BTreeSet<usize> {
+        &self.admins
+    }
+
+    /// Whether somebody may change members and settings: any member, or admins, the organisation's from outside as well.
+    fn manages(&self, who: usize) -> bool {
+        if self.is_managed() {
+            who == STAFF[0] || (self.is_in(who) && self.admins.contains(&who))
+        } else {
+            self.is_in(who)
+        }
+    }
+
     fn is_in(&self, who: usize) -> bool {
         self.members.get(&who).is_some_and(|member| member.runs.iter().any(|run| run.1.is_none()))
     }
 
     fn sees(&self, who: usize, nr: u64) -> bool {
-        let runs = self.members.get(&who).map(|member| &member.runs);
-        runs.into_iter().flatten().any(|(begin, end)| *begin <= nr && end.is_none_or(|end| nr <= end))
+        let Some(member) = self.members.get(&who) else { return false };
+        let is_in_run = |(begin, end): &(u64, Option<u64>)| *begin <= nr && end.is_none_or(|end| nr <= end);
+        let is_open = member.opened.contains(&nr) || member.runs.iter().any(is_in_run);
+        is_open && !member.revoked.contains(&nr) && nr > member.deleted.0
+    }
+
+    /// From where history is open to somebody.
+    fn join(&self, who: usize) -> u64 {
+        let member = &self.members[&who];
+        member.opened.iter().copied().chain([member.runs[0].0]).min().unwrap_or(0)
+    }
+
+    /// What one sees of the time before another's present membership, from a message on.
+    fn giveable(&self, giver: usize, to: usize, from: u64) -> Vec<u64> {
+        let begin = self.members[&to].runs.last().map_or(0, |run| run.0);
+        (from..begin).filter(|nr| self.sees(giver, *nr)).collect()
     }
 
     fn line(&self, nr: u64) -> Option<&Line> {
@@ -108,6 +160,10 @@ impl Room {
             read: 0,
             is_mark_unread: None,
             is_passive: false,
+            opened: BTreeSet::new(),
+            revoked: BTreeSet::new(),
+            deleted: (0, 0),
+            is_gone: false,
             is_by_team: false,
         };
         let member = self.members.entry(who).or_insert_with(newcomer);
@@ -117,10 +173,12 @@ impl Room {
         if member.runs.last().is_none_or(|run| run.1.is_some()) {
             member.runs.push((nr, None));
             member.read = nr - 1;
+            member.is_gone = false;
         }
     }
 
     fn exit(&mut self, who: usize, nr: u64) {
+        self.admins.remove(&who);
         if let Some(member) = self.members.get_mut(&who) {
             member.runs.last_mut().expect("whoever is in has come in").1 = Some(nr);
             member.send = nr;
@@ -145,7 +203,15 @@ impl Room {
         let inbox = i64::try_from(self.inbox_up_to(self.last)).unwrap_or(i64::MAX);
         let (inbox_nr, state) = if kind == "text" { (inbox + 1, "plain") } else { (-inbox, "system") };
         self.lines.push(Line { nr: self.last, inbox_nr, author, kind, state: state.to_owned() });
-        self.read(author, self.last, false);
+        if kind == "text" {
+            // Who had taken it out of his list has it again.
+            let is_in = |member: &Member| member.runs.iter().any(|run| run.1.is_none());
+            self.members.values_mut().filter(|it| is_in(it)).for_each(|it| it.is_gone = false);
+        }
+        // Who acts from outside has read nothing.
+        if self.is_in(author) {
+            self.read(author, self.last, false);
+        }
         self.last
     }
 
@@ -168,7 +234,25 @@ impl Room {
                 && (state != "unpinned" || ["pinned", "unpinned"].contains(&line.state.as_str()))
         };
         Some(match act {
-            Act::Post(..) | Act::Add(_) | Act::Remove(_) | Act::Leave | Act::Topic(_) => is_in,
+            Act::Post(..) | Act::Leave => is_in,
+            Act::Add(_) | Act::Remove(_) | Act::Topic(_) | Act::Set(..) => self.manages(who),
+            Act::Disclose(from, bits) => {
+                let from = from.map(|at| self.pick(at));
+                let is_his = |nr: u64| self.line(nr).is_some() && (self.sees(who, nr) || nr < self.join(who));
+                is_in
+                    && self.manages(who)
+                    && from.is_none_or(is_his)
+                    && chosen(bits).all(|target| self.is_in(target))
+            }
+            Act::Forget => self.knows(who),
+            Act::Kick(_) => self.is_managed() && self.manages(who),
+            Act::Manage("conv:set_managed") => is_in && STAFF.contains(&who),
+            Act::Manage(_) => self.is_managed() && self.manages(who),
+            Act::Appoint(urn, bits) => {
+                let is_own = urn == "conv:remove_admins" && chosen(bits).any(|target| target == who);
+                let may = self.is_managed() && self.manages(who) && !is_own;
+                may && chosen(bits).all(|target| self.is_in(target))
+            }
             Act::Read(..) | Act::Unread(..) | Act::SetRead(..) | Act::AddSection => is_in,
             Act::Edit(at) => {
                 let line = self.open_text(who, self.pick(at));
@@ -178,7 +262,8 @@ impl Room {
             Act::Turn(_, state, at) => {
                 self.open_text(who, self.pick(at)).is_some_and(|line| may_turn(line, state))
             }
-            Act::Set(..) => is_in,
+            // Who may do it to a managed one is the scenarios' business.
+            Act::Team(_) if self.is_managed() => return None,
             Act::Team(_) => is_in && TEAM.contains(&who),
             Act::Join => is_in || self.settings.contains("autojoin"),
             Act::Idle("conv:get") | Act::Shelve(..) => self.knows(who),
@@ -236,6 +321,16 @@ impl Room {
             | Act::Section(..) => {
                 self.revised(answer);
             }
+            Act::Disclose(from, bits) => self.disclose(who, from, bits),
+            Act::Forget => {
+                let top = self.top(who);
+                let inbox = self.inbox_up_to(top);
+                self.members.entry(who).and_modify(|it| (it.deleted, it.is_gone) = ((top, inbox), true));
+            }
+            Act::Kick(bits) => self.kick(who, bits),
+            Act::Manage(urn) => self.manage(who, urn),
+            Act::Appoint("conv:add_admins", bits) => self.admins.extend(chosen(bits)),
+            Act::Appoint(_, bits) => self.admins.retain(|admin| chosen(bits).all(|gone| gone != *admin)),
             Act::Add(bits) => {
                 let new: Vec<usize> =
                     chosen(bits).filter(|who| !self.is_in(*who) || self.is_passive(*who)).collect();
@@ -299,6 +394,66 @@ impl Room {
         }
     }
 
+    /// The newest slot that reaches somebody.
+    fn top(&self, who: usize) -> u64 {
+        let end = self.members.get(&who).and_then(|member| member.runs.last()?.1);
+        end.unwrap_or(self.last)
+    }
+
+    fn disclose(&mut self, who: usize, from: Option<u64>, bits: usize) {
+        let join = self.join(who);
+        let from = from.map_or(join, |at| self.pick(at).max(join));
+        let opened: Vec<(usize, Vec<u64>)> = chosen(bits)
+            .map(|target| (target, self.giveable(who, target, from)))
+            .filter(|(target, given)| {
+                let above = self.members[target].deleted.0;
+                given.iter().any(|nr| *nr > above && !self.sees(*target, *nr))
+            })
+            .collect();
+        if opened.is_empty() {
+            return;
+        }
+        self.say(who, "disclose");
+        for (target, given) in opened {
+            let Some(member) = self.members.get_mut(&target) else { continue };
+            member.revoked.retain(|nr| !given.contains(nr));
+            let above = member.deleted.0;
+            member.opened.extend(given.into_iter().filter(|nr| *nr > above));
+        }
+    }
+
+    fn kick(&mut self, who: usize, bits: usize) {
+        let gone: Vec<usize> = chosen(bits).filter(|target| *target != who && self.is_in(*target)).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let nr = self.say(who, "kickV2");
+        let taken: Vec<u64> =
+            self.managed.iter().flat_map(|(begin, end)| *begin..=end.unwrap_or(nr - 1)).collect();
+        for target in gone {
+            self.exit(target, nr);
+            self.members.entry(target).and_modify(|member| member.revoked.extend(&taken));
+        }
+    }
+
+    fn manage(&mut self, who: usize, urn: &str) {
+        match (urn, self.is_managed()) {
+            ("conv:set_managed", false) => {
+                let nr = self.say(who, "manage");
+                self.managed.push((nr, None));
+                self.admins = BTreeSet::from([who]);
+            }
+            ("conv:set_unmanaged", true) => {
+                let nr = self.say(who, "unmanage");
+                if let Some(period) = self.managed.last_mut() {
+                    period.1 = Some(nr - 1);
+                }
+                self.admins.clear();
+            }
+            _ => {}
+        }
+    }
+
     /// The team comes with whoever of it is not in, or goes with whoever is in by it, but for the one who takes it out.
     fn staff(&mut self, who: usize, comes: bool) {
         if self.has_team == comes {
@@ -322,10 +477,11 @@ impl Room {
 
     fn mark(&mut self, who: usize, act: Act) {
         let Some(header) = self.counters(who) else { return };
-        let now = |key: &str| number(&header, key).unwrap_or(0);
-        let (read, show, join) = (now("read_message_nr"), now("show_message_nr"), now("join_message_nr"));
+        let Some(Member { read, deleted, .. }) = self.members.get(&who) else { return };
+        let (read, lowest) = (*read, deleted.0.max(self.join(who) - 1));
+        let show = number(&header, "show_message_nr").unwrap_or(0);
         let forward = |wanted: u64| read.max(wanted.min(show));
-        let back = |wanted: u64| read.min(wanted.max(join - 1));
+        let back = |wanted: u64| read.min(wanted.max(lowest));
         if let Act::Read(_, at) | Act::Shelve(_, at) = act {
             self.read(who, forward(self.pick(at)), false);
         } else if let Act::SetRead(at, old) = act {
@@ -359,19 +515,21 @@ impl Room {
     pub(super) fn counters(&self, who: usize) -> Option<Map<String, Value>> {
         let member = self.members.get(&who)?;
         let (begin, end) = *member.runs.last()?;
-        let join = member.runs[0].0;
+        let join = self.join(who);
         let last = end.unwrap_or(self.last);
         let show = self.lines.iter().rfind(|line| line.nr <= last)?.nr;
         let last_inbox = self.inbox_up_to(show);
-        let read_inbox = self.inbox_up_to(member.read);
+        // What he has deleted is no more to be read.
+        let read = member.read.max(member.deleted.0);
+        let read_inbox = self.inbox_up_to(member.read).max(member.deleted.1);
         let wanted = i64::try_from(last_inbox.min(read_inbox + 1)).unwrap_or(0);
         let wanted = self.lines.iter().find(|line| line.inbox_nr == wanted && wanted > 0);
         let arrival = if member.runs.len() > 1 { begin } else { join };
         let inbox = wanted.filter(|line| self.sees(who, line.nr)).map_or(arrival, |line| line.nr);
         let counters = json!({
             "last_message_nr": last, "show_message_nr": show, "last_inbox_nr": last_inbox, "join_message_nr": join,
-            "begin_message_nr": begin, "send_message_nr": member.send, "read_message_nr": member.read,
-            "read_inbox_nr": read_inbox, "unread_count": last_inbox - read_inbox, "inbox_message_nr": inbox,
+            "begin_message_nr": begin, "send_message_nr": member.send, "read_message_nr": read,
+            "read_inbox_nr": read_inbox, "unread_count": last_inbox.saturating_sub(read_inbox), "inbox_message_nr": inbox,
             "is_mark_unread": member.is_mark_unread, "can_post": end.is_none(),
         });
         counters.as_object().cloned()

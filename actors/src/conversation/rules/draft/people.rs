@@ -88,19 +88,23 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Closes to everybody who is or was a member all that was written before the message posted just now. Who had left before is
-    /// told by his account that there is less for him.
+    /// Closes to everybody who is or was a member all that was written before the message posted just now, from which on it is open
+    /// to those who are out by it (protocol.md §7). Who had left before is told by his account that there is less for him.
     ///
     /// # Errors
     /// As [`Draft::change`].
     pub(in crate::conversation::rules) fn close_everything(&mut self) -> Result<(), Refusal> {
-        let all = Span::of_membership(1, self.head.show_message_nr - 1);
+        let nr = self.head.show_message_nr;
+        let all = Span::of_membership(1, nr - 1);
         let stamp = self.facts.stamp;
         for account_id in self.everybody().map(|(id, _)| id).collect::<Vec<_>>() {
             let member = self.change(account_id)?;
             member.standing = Standing::Kicked;
             member.revoked = vec![all];
             member.init_stamp = stamp;
+            if member.send_message_nr == nr {
+                (member.join_message_nr, member.begin_message_nr) = (nr, nr);
+            }
             let profile_version = member.profile.version;
             if !self.state.members.get(&account_id).is_some_and(Member::is_present) {
                 let conversation_id = self.state.conversation_id;

@@ -1,3 +1,7 @@
+//! What becomes of a conversation's people and rows when teams come, change and go, and who may make them do so.
+//!
+//! Not here: the team's own rules, and what travels between the two (the scenarios show that).
+
 use rill_proto::classificator::{ConvType, OrganisationFlag};
 use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, TeamId};
