@@ -214,12 +214,34 @@ async fn begin(
 
 /// The next epoch, with a row for each writer. Where the others end, what they are writing is waited for.
 async fn take_epoch(client: &Client, others: Others) -> Result<(Epoch, Stamp, [u8; 32]), OpenError> {
+    for _ in 0..schema::ATTEMPTS_MAX {
+        match take_epoch_once(client, others).await {
+            Ok((epoch, last_stamp, secret)) => {
+                let secret = <[u8; 32]>::try_from(&secret[..]);
+                let secret = secret.map_err(|_| OpenError::Database("its secret is damaged".to_owned()))?;
+                return Ok((epoch, last_stamp, secret));
+            }
+            Err(error) => {
+                // A connection that is gone cannot be rolled back, and needs not be.
+                drop(client.batch_execute("ROLLBACK").await);
+                if !schema::is_race(&error) {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+    Err(OpenError::Database("others hold it for too long".to_owned()))
+}
+
+async fn take_epoch_once(
+    client: &Client,
+    others: Others,
+) -> Result<(Epoch, Stamp, Vec<u8>), tokio_postgres::Error> {
     client.batch_execute("BEGIN").await?;
     let next =
         client.query_one("UPDATE rill_meta SET epoch = epoch + 1 RETURNING epoch, secret", &[]).await?;
     let epoch: i64 = next.get(0);
-    let secret = <[u8; 32]>::try_from(next.get::<_, &[u8]>(1));
-    let secret = secret.map_err(|_| OpenError::Database("its secret is damaged".to_owned()))?;
+    let secret: Vec<u8> = next.get(1);
     let stamps = match others {
         Others::End => client.query("DELETE FROM rill_node RETURNING stamp", &[]).await?,
         Others::GoOn => client.query("SELECT stamp FROM rill_node", &[]).await?,

@@ -12,7 +12,7 @@ use super::connection::number;
 
 /// How often the migration begins anew when several nodes of a fresh cluster make the tables at once. One of them wins
 /// each time, so more than the nodes that start together is never needed.
-const ATTEMPTS_MAX: usize = 16;
+pub(super) const ATTEMPTS_MAX: usize = 16;
 
 /// The row that says what the store is. It is there before anything else.
 const META: &str = "CREATE TABLE IF NOT EXISTS rill_meta (
@@ -91,26 +91,28 @@ pub(super) async fn migrate(client: &Client, steps: &[&str]) -> Result<(), OpenE
             Ok(Outcome::Done) => return Ok(()),
             Ok(Outcome::Newer(found)) => return Err(OpenError::Newer { found, known: newest(steps) }),
             Err(error) => {
-                let code = error.code().cloned();
                 // A connection that is gone cannot be rolled back, and needs not be.
                 drop(client.batch_execute("ROLLBACK").await);
-                let is_race = code.is_some_and(|code| {
-                    [
-                        SqlState::UNIQUE_VIOLATION,
-                        SqlState::DUPLICATE_TABLE,
-                        SqlState::DUPLICATE_OBJECT,
-                        SqlState::T_R_SERIALIZATION_FAILURE,
-                        SqlState::T_R_DEADLOCK_DETECTED,
-                    ]
-                    .contains(&code)
-                });
-                if !is_race {
+                if !is_race(&error) {
                     return Err(error.into());
                 }
             }
         }
     }
     Err(OpenError::Database("too many others make its tables at the same time".to_owned()))
+}
+
+/// Whether others were faster, or held for too long what was wanted: then it is begun anew.
+pub(super) fn is_race(error: &Error) -> bool {
+    let races = [
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_OBJECT,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+    ];
+    error.code().is_some_and(|code| races.contains(code))
 }
 
 async fn migrate_once(client: &Client, steps: &[&str]) -> Result<Outcome, Error> {
