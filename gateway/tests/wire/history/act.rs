@@ -276,12 +276,7 @@ impl Scene<'_> {
             }
             Act::AddSection | Act::Section(..) => self.of_section(act),
             Act::Read(urn, at) | Act::Unread(urn, at) => {
-                let key = match urn {
-                    "conv:mark_read" => "show_message_nr",
-                    "conv:mark_unread" => "inbox_message_nr",
-                    _ => "message_nr",
-                };
-                Some((urn.to_owned(), json!({"conversation_id": id, key: nr(at)})))
+                Some((urn.to_owned(), json!({"conversation_id": id, number_of(urn): nr(at)})))
             }
             Act::SetRead(at, old) => {
                 let params =
@@ -302,18 +297,20 @@ impl Scene<'_> {
             | Act::Manage(_)
             | Act::Appoint(..)
             | Act::Idle(..) => self.of_conv(act),
-            Act::Disclose(from, bits) => {
-                let mut params = json!({"conversation_id": id, "account_ids": self.ids(bits)});
-                let urn = if let Some(from) = from {
-                    params["message_nr"] = nr(from).into();
-                    "message:disclose"
-                } else {
-                    "conv:disclose"
-                };
-                Some((urn.to_owned(), params))
-            }
+            Act::Disclose(from, bits) => Some(self.disclosure(from, bits)),
             Act::Away | Act::Back => None,
         }
+    }
+
+    fn disclosure(&self, from: Option<u64>, bits: usize) -> (String, Value) {
+        let mut params = json!({"conversation_id": self.room.id, "account_ids": self.ids(bits)});
+        let urn = if let Some(from) = from {
+            params["message_nr"] = self.room.pick(from).into();
+            "message:disclose"
+        } else {
+            "conv:disclose"
+        };
+        (urn.to_owned(), params)
     }
 
     fn of_section(&self, act: Act) -> Option<(String, Value)> {
@@ -367,6 +364,15 @@ impl Scene<'_> {
             params["show_message_nr"] = self.room.pick(at).into();
         }
         Some((urn.to_owned(), params))
+    }
+}
+
+/// What an event that moves the read mark calls the message.
+fn number_of(urn: &str) -> &'static str {
+    match urn {
+        "conv:mark_read" => "show_message_nr",
+        "conv:mark_unread" => "inbox_message_nr",
+        _ => "message_nr",
     }
 }
 

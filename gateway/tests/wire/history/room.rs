@@ -322,23 +322,12 @@ impl Room {
                 self.revised(answer);
             }
             Act::Disclose(from, bits) => self.disclose(who, from, bits),
-            Act::Forget => {
-                let top = self.top(who);
-                let inbox = self.inbox_up_to(top);
-                self.members.entry(who).and_modify(|it| (it.deleted, it.is_gone) = ((top, inbox), true));
-            }
+            Act::Forget => self.forget(who),
             Act::Kick(bits) => self.kick(who, bits),
             Act::Manage(urn) => self.manage(who, urn),
             Act::Appoint("conv:add_admins", bits) => self.admins.extend(chosen(bits)),
             Act::Appoint(_, bits) => self.admins.retain(|admin| chosen(bits).all(|gone| gone != *admin)),
-            Act::Add(bits) => {
-                let new: Vec<usize> =
-                    chosen(bits).filter(|who| !self.is_in(*who) || self.is_passive(*who)).collect();
-                if !new.is_empty() {
-                    let nr = self.merge(who, "add");
-                    new.into_iter().for_each(|who| self.enter(who, nr));
-                }
-            }
+            Act::Add(bits) => self.add(who, bits),
             Act::Remove(bits) => {
                 let gone: Vec<usize> = chosen(bits).filter(|who| self.is_in(*who)).collect();
                 self.depart(who, &gone);
@@ -398,6 +387,21 @@ impl Room {
     fn top(&self, who: usize) -> u64 {
         let end = self.members.get(&who).and_then(|member| member.runs.last()?.1);
         end.unwrap_or(self.last)
+    }
+
+    fn add(&mut self, who: usize, bits: usize) {
+        let new: Vec<usize> = chosen(bits).filter(|who| !self.is_in(*who) || self.is_passive(*who)).collect();
+        if !new.is_empty() {
+            let nr = self.merge(who, "add");
+            new.into_iter().for_each(|who| self.enter(who, nr));
+        }
+    }
+
+    /// All that there is so far is closed to him, and it is in his list no more.
+    fn forget(&mut self, who: usize) {
+        let top = self.top(who);
+        let inbox = self.inbox_up_to(top);
+        self.members.entry(who).and_modify(|it| (it.deleted, it.is_gone) = ((top, inbox), true));
     }
 
     fn disclose(&mut self, who: usize, from: Option<u64>, bits: usize) {
