@@ -8,10 +8,14 @@
     reason = "a test that fails here says so, and prints its figures"
 )]
 
+#[path = "cluster/faults.rs"]
+mod faults;
 #[path = "cluster/many.rs"]
 mod many;
 #[path = "cluster/once.rs"]
 mod once;
+#[path = "server/rng.rs"]
+mod rng;
 #[expect(dead_code, reason = "the part about single servers")]
 #[path = "server/world.rs"]
 mod world;

@@ -1,0 +1,261 @@
+//! Everybody writes on three nodes while faults come one after the other: nothing that was answered is lost, doubled or out of place,
+//! and everybody's picture is whole in the end.
+//!
+//! The order of the faults is drawn; `RILL_TEST_SEED` draws it again. `RILL_FAULTS_FULL` makes the long run of it. Not here: one writer and the
+//! accounts that are drawn up in the end, which the crash runs of one server have as well.
+
+#[path = "../server/crash/audit.rs"]
+mod audit;
+#[path = "../server/crash/writer.rs"]
+mod writer;
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rill_loadtest::failure::Failure;
+use rill_loadtest::user::User;
+
+use crate::many::Many;
+use crate::rng::Rng;
+use crate::world::{await_fact, create};
+use writer::{Progress, Surroundings, Writer, shallow_differences};
+
+/// Set to anything for the long run.
+const FULL_RUN: &str = "RILL_FAULTS_FULL";
+
+/// Names the only faults that come, separated by commas: to look for the one that breaks something.
+const CHOSEN: &str = "RILL_FAULTS";
+
+/// Nodes: as few as leave a majority when one is away.
+const NODES: usize = 3;
+
+/// Every fourth person polls.
+const POLLS_EVERY: usize = 4;
+
+/// How many of the people are in each conversation.
+const MEMBERS: usize = 6;
+
+/// So many events are answered between two faults: everybody is back, and something is under way.
+const GOING: u64 = 40;
+
+/// How long the whole may take to be whole again, on a machine that also compiles.
+const HEAL_WAIT: Duration = Duration::from_secs(90);
+
+/// How much happens.
+struct Size {
+    people: usize,
+    conversations: usize,
+    /// How often each fault comes by itself.
+    each: usize,
+    /// How many pairs of faults come at once.
+    pairs: usize,
+    /// How long a node stands still at most.
+    pause_max_s: usize,
+}
+
+const QUICK: Size = Size { people: 12, conversations: 6, each: 1, pairs: 2, pause_max_s: 4 };
+const FULL: Size = Size { people: 60, conversations: 30, each: 4, pairs: 20, pause_max_s: 30 };
+
+/// What happens to the cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    /// A node is killed and started again.
+    Kill,
+    /// A node stands still for a while, and goes on.
+    Pause,
+    /// A node is asked to end, and started again.
+    Drain,
+    /// All nodes are, one after the other.
+    Roll,
+    /// Redis is killed and started again.
+    Redis,
+    /// PostgreSQL is.
+    Store,
+    /// Some people do not read for a while.
+    Sleep,
+}
+
+const FAULTS: [Fault; 7] =
+    [Fault::Kill, Fault::Pause, Fault::Drain, Fault::Roll, Fault::Redis, Fault::Store, Fault::Sleep];
+
+#[test]
+fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
+    let size = if std::env::var_os(FULL_RUN).is_some() { FULL } else { QUICK };
+    let begin = Instant::now();
+    let mut many = Many::start(NODES);
+    let mut rng = Rng::printed("faults");
+    let people: Vec<User> = (0..size.people).map(|number| many.person(number)).collect();
+    for number in 0..size.conversations {
+        let members: Vec<&User> = (1..MEMBERS).map(|n| &people[(number * 2 + n) % size.people]).collect();
+        let founder = &people[number * 2 % size.people];
+        create(&mut founder.connect(0).unwrap(), &format!("Conversation {number}"), &members);
+    }
+    let mut writers = writers(&many, &people, &mut rng);
+    let progress = Progress::default();
+    let injected = std::thread::scope(|scope| {
+        for writer in &mut writers {
+            scope.spawn(|| live(writer, &progress));
+        }
+        let injected = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            disturb(&mut many, &progress, &mut rng, &size)
+        }));
+        // Or the writers would go on for ever.
+        progress.is_over.store(true, Ordering::Relaxed);
+        injected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    await_equal_pictures(&mut writers);
+    let audit = audit::draw_up(&mut writers);
+    println!(
+        "faults: {injected} injected, {} events answered, {} events found, {} violations, in {:.1} s",
+        audit.answered,
+        audit.found,
+        audit.violations.len(),
+        begin.elapsed().as_secs_f64()
+    );
+    let first: Vec<&String> = audit.violations.iter().take(20).collect();
+    assert!(first.is_empty(), "{} violations, the first of them: {first:#?}", audit.violations.len());
+    assert_eq!(audit.answered, audit.found);
+    many.assert_no_panics();
+}
+
+fn writers(many: &Many, people: &[User], rng: &mut Rng) -> Vec<Writer> {
+    let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
+    let writer = |(n, user): (usize, &User)| {
+        let urls = many.cluster.urls();
+        let around = Surroundings { urls, may_end, may_be_unavailable: true, pause_max_ms: 100 };
+        Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone(), around)
+    };
+    people.iter().enumerate().map(writer).collect()
+}
+
+/// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading.
+fn may_end(failure: &Failure) -> bool {
+    let is_away =
+        matches!(failure, Failure::Io(_) | Failure::TimedOut { .. } | Failure::Http { status: 503, .. });
+    is_away || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
+}
+
+/// One writer's life. It ends whatever happens, so nothing in it panics.
+fn live(writer: &mut Writer, progress: &Progress) {
+    while !progress.is_over.load(Ordering::Relaxed) {
+        writer.write_until_it_breaks(progress);
+        if !progress.is_over.load(Ordering::Relaxed) {
+            writer.come_back();
+        }
+    }
+    writer.come_to_rest();
+}
+
+/// Injects one fault after the other. Answers how many.
+fn disturb(many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) -> usize {
+    let chosen = chosen();
+    let mut faults: Vec<Vec<Fault>> = Vec::new();
+    for _ in 0..size.each {
+        faults.extend(chosen.iter().map(|fault| vec![*fault]));
+    }
+    for _ in 0..size.pairs {
+        faults.push(vec![*rng.pick(&chosen), *rng.pick(&chosen)]);
+    }
+    let mut count = 0;
+    for faults in faults {
+        await_going(progress);
+        let start = Instant::now();
+        for fault in &faults {
+            inject(*fault, many, progress, rng, size);
+        }
+        let injected = start.elapsed();
+        many.cluster.await_ready(HEAL_WAIT).unwrap();
+        println!("faults: {faults:?} took {injected:.1?}, all ready after {:.1?}", start.elapsed());
+        count += faults.len();
+    }
+    await_going(progress);
+    count
+}
+
+fn chosen() -> Vec<Fault> {
+    let Ok(names) = std::env::var(CHOSEN) else { return FAULTS.to_vec() };
+    let chosen = |fault: &Fault| names.split(',').any(|name| name == format!("{fault:?}"));
+    let chosen: Vec<Fault> = FAULTS.into_iter().filter(chosen).collect();
+    assert!(!chosen.is_empty(), "{CHOSEN} is to name some of {FAULTS:?}");
+    chosen
+}
+
+fn await_going(progress: &Progress) {
+    let answered = || progress.answered.load(Ordering::Relaxed);
+    let before = answered();
+    await_fact("events that are answered", HEAL_WAIT, || answered() >= before + GOING);
+}
+
+fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) {
+    let place = rng.below(NODES);
+    let cluster = &mut many.cluster;
+    match fault {
+        Fault::Kill => {
+            cluster.nodes[place].kill9().unwrap();
+            pause(rng, 3_000);
+            cluster.nodes[place].restart().unwrap();
+        }
+        Fault::Pause => {
+            cluster.nodes[place].signal("STOP").unwrap();
+            pause(rng, size.pause_max_s * 1_000);
+            cluster.nodes[place].signal("CONT").unwrap();
+        }
+        Fault::Drain => {
+            assert!(cluster.nodes[place].terminate().unwrap().success());
+            cluster.nodes[place].restart().unwrap();
+        }
+        Fault::Roll => {
+            for place in 0..NODES {
+                assert!(cluster.nodes[place].terminate().unwrap().success());
+                cluster.nodes[place].restart().unwrap();
+                cluster.await_ready(HEAL_WAIT).unwrap();
+            }
+        }
+        Fault::Redis => {
+            cluster.redis.kill9().unwrap();
+            pause(rng, 2_000);
+            cluster.redis.restart().unwrap();
+        }
+        Fault::Store => {
+            cluster.postgres.kill9().unwrap();
+            pause(rng, 2_000);
+            cluster.postgres.restart().unwrap();
+        }
+        Fault::Sleep => {
+            progress.tired.fetch_add(3, Ordering::Relaxed);
+            await_fact("people who are asleep", HEAL_WAIT, || progress.tired.load(Ordering::Relaxed) == 0);
+        }
+    }
+}
+
+/// No guess at when something is done: how long a fault lasts is random on purpose.
+fn pause(rng: &mut Rng, up_to_ms: usize) {
+    std::thread::sleep(Duration::from_millis(rng.below(up_to_ms) as u64));
+}
+
+/// All that was asked for has been answered, and the nodes are whole: now everybody has what there is before long.
+fn await_equal_pictures(writers: &mut [Writer]) {
+    std::thread::scope(|scope| {
+        for writer in writers {
+            scope.spawn(|| {
+                let start = Instant::now();
+                loop {
+                    let lines = shallow_differences(writer);
+                    if lines.is_empty() {
+                        return;
+                    }
+                    if start.elapsed() > HEAL_WAIT {
+                        let name = writer.name();
+                        let lines =
+                            lines.iter().take(3).map(|line| format!("{name} after {HEAL_WAIT:?}: {line}"));
+                        return writer.violations.extend(lines);
+                    }
+                    // What other nodes have told is on its way.
+                    if let Some(session) = writer.session() {
+                        drop(session.receive(Duration::from_millis(100)));
+                    }
+                }
+            });
+        }
+    });
+}
