@@ -27,6 +27,8 @@ struct Place {
     syncs: AtomicU32,
     /// The sync in which it was told everything, so that whoever becomes active may tell it at once.
     live: AtomicU32,
+    /// The nodes have agreed anew, and it has not caught up since.
+    is_behind: AtomicBool,
 }
 
 /// What tells a lane from all others.
@@ -57,6 +59,7 @@ impl Lane {
             token,
             syncs: AtomicU32::new(0),
             live: AtomicU32::new(0),
+            is_behind: AtomicBool::new(false),
         }))
     }
 
@@ -129,6 +132,23 @@ impl Lane {
     pub fn is_live(&self) -> bool {
         let live = self.0.live.load(Ordering::Acquire);
         live > 0 && live == self.sync()
+    }
+
+    /// The nodes have agreed anew: its session sends nothing out before it has caught up, or the answer would tell of what came
+    /// after something that it has missed.
+    pub fn fall_behind(&self) {
+        self.0.is_behind.store(true, Ordering::Release);
+    }
+
+    /// It has caught up, or has nothing to catch up with.
+    pub fn catch_up(&self) {
+        self.0.is_behind.store(false, Ordering::Release);
+    }
+
+    /// Whether it has to catch up first.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.0.is_behind.load(Ordering::Acquire)
     }
 
     /// Its session is gone, or is about to go.

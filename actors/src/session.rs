@@ -236,6 +236,11 @@ pub struct Renew {
     pub place: usize,
 }
 
+/// The session has caught up: whatever waited for that goes out.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Level;
+
 /// The connection is gone.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
@@ -316,7 +321,7 @@ impl Session {
     }
 
     fn go_on(&mut self) {
-        while self.running.is_none() {
+        while self.running.is_none() && !self.lane.is_behind() {
             let Some(frame) = self.frames.front() else { return };
             let alone = frame.runs_alone();
             if alone && self.hub.borrow().under_way(&self.lane) > 0 {
@@ -338,7 +343,7 @@ impl Session {
     /// Sends out the next run of events for one owner.
     fn run(&mut self) {
         let mut owner = None;
-        loop {
+        while !self.lane.is_behind() {
             let Some(running) = &mut self.running else { return };
             let Some(next) = running.frame.events.front() else {
                 return;
@@ -547,6 +552,18 @@ impl Handler<Renew> for Session {
                 session.catch_up(number, horizon, session.skip_hidden);
             }
         });
+    }
+}
+
+impl Handler<Level> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Level, _: &mut Self::Context) {
+        if let Some(border) = self.node.border() {
+            border.resume(&self.node, &self.lane);
+        }
+        self.run();
+        self.go_on();
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
+use rill_proto::refusal::Refusal;
+
 use super::order::Order;
 use super::{Border, Gate, lock};
 use crate::conversation::{Part, Token};
 use crate::link::View;
 use crate::node::Node;
+use crate::presence::Lane;
 use crate::store::Aggregate;
 
 /// Says that everybody who moves has come to rest.
@@ -63,6 +66,10 @@ impl Border {
         }
         // Whoever waits is told that he may try again.
         drop(replies);
+        for lane in self.own.iter().filter(|lane| node.presence.of(lane.account_id()).contains(lane.value()))
+        {
+            lane.fall_behind();
+        }
         self.send_again(&node, &view);
         node.inboxes.renew_all();
         node.read_outbox();
@@ -78,7 +85,18 @@ impl Border {
         node.hand_over(&|aggregate: Aggregate| view.owner(aggregate) != self.me, &token);
     }
 
-    /// Sends events again that nobody has answered, in their order, and opens for others behind them.
+    /// A session here has caught up: its events that nobody has answered go out again, in their order, and others behind them.
+    pub(crate) fn resume(&self, node: &Arc<Node>, lane: &Lane) {
+        for submit in self.pending.of(lane) {
+            let fault = submit.answer(Err(&Refusal::unavailable()));
+            if node.submit(submit).is_err() {
+                node.inboxes.put(fault);
+            }
+        }
+    }
+
+    /// Sends events again that nobody has answered, in their order, and opens for others behind them. Sessions that listen do so
+    /// by themselves, once they have caught up.
     fn send_again(self: &Arc<Self>, node: &Arc<Node>, view: &View) {
         let mut sent = 0;
         loop {
@@ -97,6 +115,9 @@ impl Border {
             drop(gate);
             for (number, submit) in waiting {
                 sent = number;
+                if submit.lane.is_behind() {
+                    continue;
+                }
                 let (aggregate, order) = (node.owner_of(&submit), Order::Submit(submit));
                 match view.owner(aggregate) {
                     owner if owner == self.me => order.here(node, aggregate),

@@ -85,6 +85,17 @@ impl Pending {
         })
     }
 
+    /// Those of one lane, in their order. They are kept.
+    pub(super) fn of(&self, lane: &Lane) -> Vec<Submit> {
+        self.with(|kept| {
+            kept.events
+                .values()
+                .filter(|(submit, _)| submit.lane == *lane)
+                .map(|(submit, _)| submit.clone())
+                .collect()
+        })
+    }
+
     /// Answers for those that have waited for too long; for all of them where none is to come any more.
     pub(super) fn expired(&self, is_over: bool) -> Vec<Item> {
         if self.count.load(Ordering::Acquire) == 0 {

@@ -22,7 +22,7 @@ use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
-use crate::session::{Answered, Renew, Session};
+use crate::session::{Answered, Level, Renew, Session};
 use crate::store::Stamp;
 
 /// How many bytes may wait for a client that does not read. A megabyte is a thousand messages: half a minute of a busy
@@ -144,11 +144,20 @@ impl Queue {
     /// them read the store at once.
     pub(super) fn call_to_renew(&mut self, place: usize) {
         if self.ended || matches!(self.phase, Phase::Silent) {
-            return;
+            return self.level();
         }
         // What is subscribed already counts no more.
         self.syncs = self.lane.begin_sync();
         self.tell_session(Renew { place });
+    }
+
+    /// Nothing is missing any more: the session goes on.
+    #[expect(clippy::disallowed_methods, reason = "bounded: one for each view of the nodes")]
+    fn level(&self) {
+        if self.lane.is_behind() {
+            self.lane.catch_up();
+            self.session.do_send(Level);
+        }
     }
 
     pub(super) fn renew(&mut self) -> Option<(u32, Stamp)> {
@@ -210,6 +219,7 @@ impl Queue {
     pub(super) fn live(&mut self, number: u32, stamp: Stamp) {
         if number == self.syncs && matches!(self.phase, Phase::Syncing { .. }) {
             self.push(Queued::Live(stamp));
+            self.level();
         }
     }
 
