@@ -262,14 +262,19 @@ impl Border {
         message: M,
         here: impl FnOnce(M) -> Result<(), Unreachable>,
     ) -> Result<(), Unreachable> {
-        match self.place(aggregate) {
-            Place::Here => return here(message),
-            Place::There(owner) => self.send_order(owner, aggregate, message.into()),
-            Place::Between => {
-                let order = message.into();
-                self.pending.keep(&order);
-                order.lose();
-            }
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let place = gate.place(self.me, aggregate);
+        if let Place::Here = place {
+            drop(gate);
+            return here(message);
+        }
+        let order = message.into();
+        // While no view can be installed: the next one finds it among those that are sent again.
+        self.pending.keep(&order);
+        drop(gate);
+        match place {
+            Place::There(owner) => self.send_order(owner, aggregate, order),
+            Place::Here | Place::Between => order.lose(),
         }
         Ok(())
     }
@@ -417,8 +422,12 @@ impl Border {
     }
 
     /// The last session of an account here has gone.
-    pub(crate) fn rested(&self, account_id: AccountId) {
+    pub(crate) fn rested(&self, node: &Node, account_id: AccountId, activity_time: i64) {
         self.noted.remove(&account_id);
+        // Its owner, if that is another node, has been told and remembers.
+        if self.is_elsewhere(Aggregate::Account(account_id)) {
+            node.presence.forget_activity(account_id, activity_time);
+        }
     }
 
     /// An event of a session here has been answered on this node.

@@ -223,146 +223,6 @@ impl Node {
         Uuid::new_v5(&space, name)
     }
 
-    /// Sends to a conversation, on whichever node its owner is; here its actor is started when it is not there.
-    ///
-    /// # Errors
-    /// Its mailbox is full.
-    pub fn to_conversation<M>(self: &Arc<Self>, id: ConversationId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Into<Order> + Send + 'static,
-        Conversation: Handler<M>,
-        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
-    {
-        match self.border() {
-            None => self.conversation_here(id, message),
-            Some(border) => border
-                .route(Aggregate::Conversation(id), message, |message| self.conversation_here(id, message)),
-        }
-    }
-
-    /// As [`Node::to_conversation`], on this node.
-    pub(crate) fn conversation_here<M>(
-        self: &Arc<Self>,
-        id: ConversationId,
-        message: M,
-    ) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Conversation: Handler<M>,
-        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
-    {
-        deliver(&self.conversations, id, message, || {
-            let node = Arc::clone(self);
-            Conversation::start_in_arbiter(self.arbiter(), move |ctx| {
-                ctx.set_mailbox_capacity(MAILBOX_MAX);
-                Conversation::new(node, id)
-            })
-        })
-    }
-
-    /// Sends to an account, on whichever node its owner is; here its actor is started when it is not there.
-    ///
-    /// # Errors
-    /// Its mailbox is full.
-    pub fn to_account<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Into<Order> + Send + 'static,
-        Account: Handler<M>,
-        <Account as Actor>::Context: ToEnvelope<Account, M>,
-    {
-        match self.border() {
-            None => self.account_here(id, message),
-            Some(border) => {
-                border.route(Aggregate::Account(id), message, |message| self.account_here(id, message))
-            }
-        }
-    }
-
-    /// As [`Node::to_account`], on this node.
-    pub(crate) fn account_here<M>(self: &Arc<Self>, id: AccountId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Account: Handler<M>,
-        <Account as Actor>::Context: ToEnvelope<Account, M>,
-    {
-        deliver(&self.accounts, id, message, || {
-            let node = Arc::clone(self);
-            Account::start_in_arbiter(self.arbiter(), move |ctx| {
-                ctx.set_mailbox_capacity(MAILBOX_MAX);
-                Account::new(node, id)
-            })
-        })
-    }
-
-    /// Sends to an organisation, on whichever node its owner is; here its actor is started when it is not there.
-    ///
-    /// # Errors
-    /// Its mailbox is full.
-    pub fn to_organisation<M>(self: &Arc<Self>, id: OrganisationId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Into<Order> + Send + 'static,
-        Organisation: Handler<M>,
-        <Organisation as Actor>::Context: ToEnvelope<Organisation, M>,
-    {
-        match self.border() {
-            None => self.organisation_here(id, message),
-            Some(border) => border
-                .route(Aggregate::Organisation(id), message, |message| self.organisation_here(id, message)),
-        }
-    }
-
-    /// As [`Node::to_organisation`], on this node.
-    pub(crate) fn organisation_here<M>(
-        self: &Arc<Self>,
-        id: OrganisationId,
-        message: M,
-    ) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Organisation: Handler<M>,
-        <Organisation as Actor>::Context: ToEnvelope<Organisation, M>,
-    {
-        deliver(&self.organisations, id, message, || {
-            let node = Arc::clone(self);
-            Organisation::start_in_arbiter(self.arbiter(), move |ctx| {
-                ctx.set_mailbox_capacity(MAILBOX_MAX);
-                Organisation::new(node, id)
-            })
-        })
-    }
-
-    /// Sends to a team, on whichever node its owner is; here its actor is started when it is not there.
-    ///
-    /// # Errors
-    /// Its mailbox is full.
-    pub fn to_team<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Into<Order> + Send + 'static,
-        Team: Handler<M>,
-        <Team as Actor>::Context: ToEnvelope<Team, M>,
-    {
-        match self.border() {
-            None => self.team_here(id, message),
-            Some(border) => border.route(Aggregate::Team(id), message, |message| self.team_here(id, message)),
-        }
-    }
-
-    /// As [`Node::to_team`], on this node.
-    pub(crate) fn team_here<M>(self: &Arc<Self>, id: TeamId, message: M) -> Result<(), Unreachable>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Team: Handler<M>,
-        <Team as Actor>::Context: ToEnvelope<Team, M>,
-    {
-        deliver(&self.teams, id, message, || {
-            let node = Arc::clone(self);
-            Team::start_in_arbiter(self.arbiter(), move |ctx| {
-                ctx.set_mailbox_capacity(MAILBOX_MAX);
-                Team::new(node, id)
-            })
-        })
-    }
-
     /// Whether a conversation's actor is in memory (or on its way there).
     #[must_use]
     pub fn is_active(&self, id: ConversationId) -> bool {
@@ -438,6 +298,54 @@ impl Node {
     fn arbiter(&self) -> &ArbiterHandle {
         &self.arbiters[self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len()]
     }
+}
+
+/// The way to each kind of owner.
+macro_rules! owners {
+    ($($owner:ident($id:ty) in $map:ident: $to:ident, $here:ident;)+) => {
+        impl Node {$(
+            #[doc = concat!("Sends to the owner of such an aggregate, on whichever node it is: [`", stringify!($owner), "`].")]
+            /// Here its actor is started when it is not there.
+            ///
+            /// # Errors
+            /// Its mailbox is full.
+            pub fn $to<M>(self: &Arc<Self>, id: $id, message: M) -> Result<(), Unreachable>
+            where
+                M: Message<Result = ()> + Into<Order> + Send + 'static,
+                $owner: Handler<M>,
+                <$owner as Actor>::Context: ToEnvelope<$owner, M>,
+            {
+                let here = |message| self.$here(id, message);
+                match self.border() {
+                    None => here(message),
+                    Some(border) => border.route(Aggregate::$owner(id), message, here),
+                }
+            }
+
+            /// The same where it is known to be on this node.
+            pub(crate) fn $here<M>(self: &Arc<Self>, id: $id, message: M) -> Result<(), Unreachable>
+            where
+                M: Message<Result = ()> + Send + 'static,
+                $owner: Handler<M>,
+                <$owner as Actor>::Context: ToEnvelope<$owner, M>,
+            {
+                deliver(&self.$map, id, message, || {
+                    let node = Arc::clone(self);
+                    $owner::start_in_arbiter(self.arbiter(), move |ctx| {
+                        ctx.set_mailbox_capacity(MAILBOX_MAX);
+                        $owner::new(node, id)
+                    })
+                })
+            }
+        )+}
+    };
+}
+
+owners! {
+    Conversation(ConversationId) in conversations: to_conversation, conversation_here;
+    Account(AccountId) in accounts: to_account, account_here;
+    Organisation(OrganisationId) in organisations: to_organisation, organisation_here;
+    Team(TeamId) in teams: to_team, team_here;
 }
 
 /// Finds or starts the owner and puts the message into its mailbox. No guard of the map is held while sending.

@@ -455,7 +455,7 @@ impl Actor for Session {
             // Who is too busy now is told when the next of its sessions goes.
             let _busy = self.node.to_account(account_id, account::Rested { activity_time });
             if let Some(border) = self.node.border() {
-                border.rested(account_id);
+                border.rested(&self.node, account_id, activity_time);
             }
         }
         self.hub.borrow_mut().close(&self.lane);

@@ -135,6 +135,8 @@ impl Place {
 
 impl Blobs for Folder {
     fn begin(&self) -> io::Result<Box<dyn Incoming>> {
+        // Another node may have taken an idle one's for what a crash has left.
+        fs::create_dir_all(&self.place.incoming)?;
         let path = self.place.incoming.join(Uuid::new_v4().to_string());
         let file = File::create_new(&path)?;
         let place = Arc::clone(&self.place);

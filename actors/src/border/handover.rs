@@ -100,19 +100,10 @@ impl Border {
     fn send_again(self: &Arc<Self>, node: &Arc<Node>, view: &View) {
         let mut sent = 0;
         loop {
-            let mut gate = None;
-            let mut waiting = self.pending.after(sent);
-            if waiting.is_empty() {
-                // Nobody can put one in behind the last look.
-                let mut opening = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-                waiting = self.pending.after(sent);
-                opening.is_closed = !waiting.is_empty();
-                gate = Some(opening);
-            }
-            if waiting.is_empty() {
+            let waiting = self.pending.after(sent);
+            if waiting.is_empty() && self.opens(sent) {
                 return;
             }
-            drop(gate);
             for (number, submit) in waiting {
                 sent = number;
                 if submit.lane.is_behind() {
@@ -125,5 +116,12 @@ impl Border {
                 }
             }
         }
+    }
+
+    /// Opens when nothing waits behind the event with this number. Nobody puts one in meanwhile.
+    fn opens(&self, sent: u64) -> bool {
+        let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        gate.is_closed = !self.pending.after(sent).is_empty();
+        !gate.is_closed
     }
 }

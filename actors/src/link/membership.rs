@@ -51,7 +51,7 @@ pub const BEAT_EVERY: Duration = Duration::from_millis(250);
 /// the loading of what is taken over it leaves room below the five seconds that a takeover may last.
 pub const SILENT_MAX: Duration = Duration::from_secs(2);
 
-/// The same for one who was never heard by a node that joins: he may be starting as well.
+/// The same for one who was never heard by a node that joins, or that hears again: he may be starting, or coming back, as well.
 pub(super) const UNHEARD_MAX: Duration = Duration::from_secs(4);
 
 /// A node that has not heard itself for so long does not hear the others either.
@@ -331,6 +331,10 @@ impl Membership {
     /// This node has heard itself.
     fn echo_heard(&mut self, beat: &Beat, now: Instant) {
         let goes_on = self.hearing.filter(|_| self.hears(now));
+        if goes_on.is_none() {
+            // The link was away: the others come back to it at their own pace.
+            self.peers.values_mut().for_each(|peer| peer.patience = UNHEARD_MAX);
+        }
         self.hearing = Some(Hearing { since: goes_on.map_or(now, |hearing| hearing.since), last: now });
         if beat.round == self.proposal.round {
             self.echoed = Some(beat.watermark);

@@ -1,9 +1,7 @@
 //! Everybody writes on three nodes while faults come one after the other: nothing that was answered is lost, doubled or out of place,
 //! and everybody's picture is whole in the end.
 //!
-//! The order of the faults is drawn; `RILL_TEST_SEED` draws it again. It runs where `RILL_FAULTS` asks for it, until what it finds is mended:
-//! nothing is lost or doubled, yet what sessions miss at a change of views may come behind something later. `RILL_FAULTS_FULL` makes
-//! the long run of it. Not here: one writer and the
+//! The order of the faults is drawn; `RILL_TEST_SEED` draws it again. `RILL_FAULTS_FULL` makes the long run of it. Not here: one writer and the
 //! accounts that are drawn up in the end, which the crash runs of one server have as well.
 
 #[path = "../server/crash/audit.rs"]
@@ -25,7 +23,7 @@ use writer::{Progress, Surroundings, Writer, shallow_differences};
 /// Set to anything for the long run.
 const FULL_RUN: &str = "RILL_FAULTS_FULL";
 
-/// Names the faults that come, separated by commas; `all` of them.
+/// Names the only faults that come, separated by commas: to look for the one that breaks something.
 const CHOSEN: &str = "RILL_FAULTS";
 
 /// Nodes: as few as leave a majority when one is away.
@@ -81,10 +79,8 @@ const FAULTS: [Fault; 7] =
     [Fault::Kill, Fault::Pause, Fault::Drain, Fault::Roll, Fault::Redis, Fault::Store, Fault::Sleep];
 
 #[test]
+#[ignore = "red: after a change among the nodes a session may be told what it missed behind something later"]
 fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
-    if std::env::var_os(CHOSEN).is_none() {
-        return println!("no faults: {CHOSEN}=all asks for them");
-    }
     let size = if std::env::var_os(FULL_RUN).is_some() { FULL } else { QUICK };
     let begin = Instant::now();
     let mut many = Many::start(NODES);
@@ -109,17 +105,7 @@ fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
         injected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     await_equal_pictures(&mut writers);
-    let audit = audit::draw_up(&mut writers);
-    println!(
-        "faults: {injected} injected, {} events answered, {} events found, {} violations, in {:.1} s",
-        audit.answered,
-        audit.found,
-        audit.violations.len(),
-        begin.elapsed().as_secs_f64()
-    );
-    let first: Vec<&String> = audit.violations.iter().take(20).collect();
-    assert!(first.is_empty(), "{} violations, the first of them: {first:#?}", audit.violations.len());
-    assert_eq!(audit.answered, audit.found);
+    audit::draw_up(&mut writers).assert_clean(&format!("faults: {injected} injected"), begin);
     many.assert_no_panics();
 }
 
@@ -178,8 +164,8 @@ fn disturb(many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) -> 
 }
 
 fn chosen() -> Vec<Fault> {
-    let names = std::env::var(CHOSEN).unwrap_or_default();
-    let chosen = |fault: &Fault| names == "all" || names.split(',').any(|name| name == format!("{fault:?}"));
+    let Ok(names) = std::env::var(CHOSEN) else { return FAULTS.to_vec() };
+    let chosen = |fault: &Fault| names.split(',').any(|name| name == format!("{fault:?}"));
     let chosen: Vec<Fault> = FAULTS.into_iter().filter(chosen).collect();
     assert!(!chosen.is_empty(), "{CHOSEN} is to name some of {FAULTS:?}");
     chosen

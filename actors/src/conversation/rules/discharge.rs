@@ -4,9 +4,8 @@
 
 use rill_proto::id::AccountId;
 
-use crate::conversation::rules::changelog::Deed;
 use crate::conversation::rules::draft::Draft;
-use crate::conversation::rules::{Decision, Facts, Judged, changelog, managed};
+use crate::conversation::rules::{Decision, Facts, Judged, managed};
 use crate::conversation::state::{Member, State};
 use crate::effect::Fate;
 
@@ -40,13 +39,6 @@ pub(super) fn discharged(
             managed::put_out(&mut draft, from, &[id])?;
         }
         Fate::Closed => {
-            let deed = Deed {
-                organisation_id: from.id,
-                is_managed: false,
-                event_type: "chat.set_unmanaged",
-                about: None,
-            };
-            changelog::tell(&mut draft, &deed);
             managed::release(&mut draft, from)?;
         }
     }

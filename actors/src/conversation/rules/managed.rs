@@ -100,19 +100,19 @@ pub(super) fn begin_period(head: &mut Head, begin: u64) {
 pub(super) fn set_unmanaged(state: &State, caller: AccountId, facts: &Facts) -> Judged<Decision> {
     let (head, organisation) = admin(state, caller, facts)?;
     let mut draft = Draft::new(state, head.clone(), caller, facts);
-    let deed = Deed {
-        organisation_id: organisation.id,
-        is_managed: false,
-        event_type: "chat.set_unmanaged",
-        about: None,
-    };
-    changelog::tell(&mut draft, &deed);
     release(&mut draft, organisation)?;
     draft.finish(None)
 }
 
 /// No organisation manages the conversation any more.
 pub(super) fn release(draft: &mut Draft<'_>, organisation: Organisation) -> Judged<()> {
+    let deed = Deed {
+        organisation_id: organisation.id,
+        is_managed: false,
+        event_type: "chat.set_unmanaged",
+        about: None,
+    };
+    changelog::tell(draft, &deed);
     let settings = &mut draft.head.settings;
     settings.organisation_id = None;
     settings.admins.clear();

@@ -196,8 +196,11 @@ fn the_silent_are_put_out_by_whoever_hears_himself_and_after_the_store_has_said_
 fn who_does_not_hear_himself_judges_nobody_and_begins_to_wait_when_he_does() {
     let mut one = One::with_view(&[1, 2, 3]);
     assert!(fenced(&one.pass(SILENT_MAX * 5, &[], &[1, 2, 3])).is_empty(), "the link may be down");
-    let did = one.pass(SILENT_MAX - BEAT_EVERY, &[1, 2], &[1, 2, 3]);
-    assert!(fenced(&did).is_empty(), "what he missed is not their silence");
+    let did = one.pass(UNHEARD_MAX - BEAT_EVERY, &[1, 2], &[1, 2, 3]);
+    assert!(
+        fenced(&did).is_empty(),
+        "what he missed is not their silence, and they come back at their own pace"
+    );
     assert_eq!(fenced(&one.pass(BEAT_EVERY * 2, &[1, 2], &[1, 2, 3])), [3]);
 }
 

@@ -3,6 +3,7 @@
 //! Not here: how it came to be ([`super::writer`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use rill_loadtest::picture::Picture;
 use rill_loadtest::record::{Record, number, text};
@@ -17,6 +18,20 @@ pub(super) struct Audit {
     pub(super) answered: usize,
     pub(super) found: usize,
     pub(super) violations: Vec<String>,
+}
+
+impl Audit {
+    /// Prints what came of it, and is content with nothing but everything in its place.
+    pub(super) fn assert_clean(&self, what: &str, begin: Instant) {
+        let (answered, found, violations) = (self.answered, self.found, self.violations.len());
+        let seconds = begin.elapsed().as_secs_f64();
+        println!(
+            "{what}, {answered} events answered, {found} events found, {violations} violations, in {seconds:.1} s"
+        );
+        let first: Vec<&String> = self.violations.iter().take(20).collect();
+        assert!(first.is_empty(), "{violations} violations, the first of them: {first:#?}");
+        assert_eq!(answered, found);
+    }
 }
 
 /// Everything that is found in the conversations, by whoever sees most of each.
