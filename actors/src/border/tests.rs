@@ -152,7 +152,7 @@ fn what_belongs_to_an_earlier_sync_is_dropped_at_home_and_answers_are_not() {
     let _ = lane.begin_sync();
     assert_eq!(arrive(&news()), 0, "the sync that has begun tells it");
     let (request, pieces) = (Bytes::from("{}"), records.clone());
-    let answer = Item::Answer { lane: stand_in.clone(), frame: 1, index: 0, request, pieces };
+    let answer = Item::Answer { lane: stand_in.clone(), frame: 1, index: 0, told: 0, request, pieces };
     assert_eq!(arrive(&Letter::Parcel(Parcel::pack(answer))), 1);
 }
 
@@ -161,7 +161,7 @@ fn events_are_kept_in_their_order_until_each_is_answered_once() {
     let one = border(1);
     let lane = lane(&one, 4);
     for frame in [1, 2, 3, 2] {
-        one.pending.keep(&Order::Submit(submit(&lane, frame)));
+        one.keep(&submit(&lane, frame));
     }
     assert!(one.pending.answered(&lane, 2, 0));
     assert!(!one.pending.answered(&lane, 2, 0), "it has been answered");
