@@ -10,7 +10,7 @@ use rill_proto::id::{AccountId, MessageId};
 use rill_proto::record;
 use rill_proto::record::message::Moved;
 
-use super::audience::{self, Site, Template};
+use super::audience::{self, Site, Template, Views};
 use super::rules::{News, Reach};
 use super::soft::SoftState;
 use super::state::{Member, State};
@@ -173,19 +173,14 @@ impl Stage<'_> {
                     continue;
                 }
                 Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
-                // Who was removed just now is told so aside, and nothing else.
-                Reach::Others => self
-                    .subscribers
-                    .others(caller)
-                    .filter(|lane| self.is_present(lane.account_id()))
-                    .collect(),
+                Reach::Others => self.subscribers.others(caller).collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
                 Reach::Activated => {
                     let activated = self.soft.activated(self.now).filter(|lane| lane.account_id() != caller);
                     activated.filter(|lane| self.hears(lane.account_id())).collect()
                 }
             };
-            self.tell(&told, &lanes, &mut items);
+            self.tell(*reach, &told, &lanes, &mut items);
         }
         items
     }
@@ -217,7 +212,7 @@ impl Stage<'_> {
         self.state.members.get(&account_id).is_some_and(Member::is_present)
     }
 
-    fn tell(&self, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
+    fn tell(&self, reach: Reach, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
         if lanes.is_empty() {
             return;
         }
@@ -229,24 +224,29 @@ impl Stage<'_> {
         });
         let batch: Arc<[Template]> = templates.collect();
         // A run of news has at most one header, so one view completes the batch for a viewer.
-        let header = batch.iter().find(|template| matches!(template, Template::PerViewer { .. }));
+        let views = batch.iter().find_map(|template| Views::of(template, self.state));
         let mut fanouts: BTreeMap<(Option<Epoch>, u16), Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
-            if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
-                let view = header.and_then(|header| header.view(self.state, viewer)).map(Arc::new);
+            let Some(member) = self.state.members.get(&viewer) else { continue };
+            // Who was removed just now is told so aside, and nothing else.
+            if reach == Reach::Others && !member.is_present() {
+                continue;
+            }
+            if news.iter().all(|news| audience::may_member_see(self.state, viewer, member, news)) {
                 // Another node spreads it over its workers itself.
                 let place = (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
                 let told = fanouts.entry(place).or_insert_with(|| Vec::with_capacity(lanes.len()));
-                told.push(((*lane).clone(), view));
+                let view = views.as_ref().map(|views| views.of_member(viewer, member));
+                told.push(Told { worker: lane.worker(), sync: lane.sync(), key: lane.key(), view });
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
                 items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));
             }
         }
         let fanouts =
-            fanouts.into_values().map(|lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes }));
-        items.extend(fanouts);
+            fanouts.into_iter().map(|((home, _), lanes)| Fanout { home, batch: Arc::clone(&batch), lanes });
+        items.extend(fanouts.map(|fanout| Item::Fanout(Arc::new(fanout))));
     }
 }
 
