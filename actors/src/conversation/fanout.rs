@@ -11,7 +11,7 @@ use rill_proto::record;
 use rill_proto::record::message::Moved;
 
 use super::audience::{self, Site, Template, Views};
-use super::rules::{News, Reach};
+use super::rules::{Decision, News, Reach};
 use super::soft::SoftState;
 use super::state::{Member, State};
 use crate::hub::{Fanout, Item, Told};
@@ -100,6 +100,21 @@ impl Subscribers {
     }
 }
 
+/// What has been encoded of a decision: its answer tells of the same things as its news, and each is encoded once.
+#[derive(Default)]
+struct Encoded<'n>(Vec<(&'n News, Template)>);
+
+impl<'n> Encoded<'n> {
+    fn get(&mut self, news: &'n News, encode: impl FnOnce(&News) -> Option<Template>) -> Option<Template> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == news) {
+            return Some(known.clone());
+        }
+        let template = encode(news)?;
+        self.0.push((news, template.clone()));
+        Some(template)
+    }
+}
+
 /// What the audience is made from.
 pub struct Stage<'a> {
     /// The conversation as it is after the decision.
@@ -120,15 +135,33 @@ impl Stage<'_> {
     /// The records for one viewer, in order; what he may not see is left out.
     #[must_use]
     pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
+        self.pieces_of(viewer, news, &mut Encoded::default())
+    }
+
+    /// What a decision tells to everybody but the session that asked, and the records of its answer.
+    #[must_use]
+    pub fn told(&self, caller: AccountId, asking: &Lane, decision: &Decision) -> (Vec<Item>, Vec<Piece>) {
+        let mut encoded = Encoded::default();
+        let items = self.items_of(caller, Some(asking), &decision.news, &mut encoded);
+        let pieces = self.pieces_of(caller, &decision.answer, &mut encoded);
+        (items, pieces)
+    }
+
+    fn pieces_of<'n>(&self, viewer: AccountId, news: &'n [News], known: &mut Encoded<'n>) -> Vec<Piece> {
+        let Some(member) = self.state.members.get(&viewer) else { return Vec::new() };
         let locks = self.soft.locks();
-        let encoded = |news: &News| {
+        let encode = |news: &News| {
             audience::template_for(viewer, self.state, self.soft.pens(), &locks, self.site, news)
         };
-        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
-        let templates = seen.flat_map(|news| {
-            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
-        });
-        templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
+        let mut pieces = Vec::new();
+        for news in news.iter().filter(|news| audience::may_see(self.state, viewer, news)) {
+            // To whoever has left it may look otherwise than to the members.
+            let template = if member.frozen.is_some() { encode(news) } else { known.get(news, encode) };
+            let files = audience::files_of(news).filter_map(|file| encode(&file));
+            let templates = template.into_iter().chain(files);
+            pieces.extend(templates.filter_map(|template| audience::piece(&template, self.state, viewer)));
+        }
+        pieces
     }
 
     /// What names messages that stand on the viewer's own board, without their content; nothing once he has left.
@@ -153,13 +186,23 @@ impl Stage<'_> {
     /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).
     #[must_use]
     pub fn items(&self, caller: AccountId, asking: Option<&Lane>, news: &[(Reach, News)]) -> Vec<Item> {
+        self.items_of(caller, asking, news, &mut Encoded::default())
+    }
+
+    fn items_of<'n>(
+        &self,
+        caller: AccountId,
+        asking: Option<&Lane>,
+        news: &'n [(Reach, News)],
+        known: &mut Encoded<'n>,
+    ) -> Vec<Item> {
         let mut items = Vec::new();
         let mut rest = news;
         while let Some((reach, _)) = rest.first() {
             let count = rest.iter().take_while(|(other, _)| other == reach).count();
             let (run, after) = rest.split_at(count);
             rest = after;
-            let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
+            let told: Vec<&'n News> = run.iter().map(|(_, news)| news).collect();
             if *reach == Reach::Own && !self.hears(caller) {
                 self.tell_aside(caller, asking, &told, &mut items);
                 continue;
@@ -180,7 +223,10 @@ impl Stage<'_> {
                     activated.filter(|lane| self.hears(lane.account_id())).collect()
                 }
             };
-            self.tell(*reach, &told, &lanes, &mut items);
+            if !lanes.is_empty() {
+                let batch = self.batch(&told, known);
+                self.tell(*reach, &told, &batch, &lanes, &mut items);
+            }
         }
         items
     }
@@ -212,19 +258,32 @@ impl Stage<'_> {
         self.state.members.get(&account_id).is_some_and(Member::is_present)
     }
 
-    fn tell(&self, reach: Reach, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
-        if lanes.is_empty() {
-            return;
-        }
+    /// The records of a run of news, as far as all viewers share them.
+    fn batch<'n>(&self, news: &[&'n News], known: &mut Encoded<'n>) -> Arc<[Template]> {
         let locks = self.soft.locks();
-        let encoded = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
+        let encode = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
         // Who sees a message sees its files.
         let templates = news.iter().flat_map(|news| {
-            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
+            let files = audience::files_of(news).filter_map(|file| encode(&file));
+            known.get(news, encode).into_iter().chain(files)
         });
-        let batch: Arc<[Template]> = templates.collect();
+        templates.collect()
+    }
+
+    fn tell(
+        &self,
+        reach: Reach,
+        news: &[&News],
+        batch: &Arc<[Template]>,
+        lanes: &[&Lane],
+        items: &mut Vec<Item>,
+    ) {
         // A run of news has at most one header, so one view completes the batch for a viewer.
         let views = batch.iter().find_map(|template| Views::of(template, self.state));
+        // Another node spreads it over its workers itself.
+        let place = |lane: &Lane| (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
+        let mut counts: BTreeMap<(Option<Epoch>, u16), usize> = BTreeMap::new();
+        lanes.iter().for_each(|lane| *counts.entry(place(lane)).or_default() += 1);
         let mut fanouts: BTreeMap<(Option<Epoch>, u16), Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
@@ -234,9 +293,9 @@ impl Stage<'_> {
                 continue;
             }
             if news.iter().all(|news| audience::may_member_see(self.state, viewer, member, news)) {
-                // Another node spreads it over its workers itself.
-                let place = (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
-                let told = fanouts.entry(place).or_insert_with(|| Vec::with_capacity(lanes.len()));
+                let place = place(lane);
+                let room = || Vec::with_capacity(counts.get(&place).copied().unwrap_or_default());
+                let told = fanouts.entry(place).or_insert_with(room);
                 let view = views.as_ref().map(|views| views.of_member(viewer, member));
                 told.push(Told { worker: lane.worker(), sync: lane.sync(), key: lane.key(), view });
             } else {
@@ -245,7 +304,7 @@ impl Stage<'_> {
             }
         }
         let fanouts =
-            fanouts.into_iter().map(|((home, _), lanes)| Fanout { home, batch: Arc::clone(&batch), lanes });
+            fanouts.into_iter().map(|((home, _), lanes)| Fanout { home, batch: Arc::clone(batch), lanes });
         items.extend(fanouts.map(|fanout| Item::Fanout(Arc::new(fanout))));
     }
 }
