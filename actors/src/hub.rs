@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -35,6 +36,7 @@ mod broken;
 mod frame;
 mod lane;
 
+pub use frame::FRAME_ROOM;
 use lane::Queue;
 pub use lane::{Kind, LANE_BYTES_MAX};
 
@@ -73,8 +75,9 @@ pub trait Sink {
     /// Whether it can take frames now. While it cannot, the lane keeps them.
     fn is_ready(&self) -> bool;
 
-    /// Takes the frames that lie in `bytes` at `frames`, in order, in as few writes as it can.
-    fn send(&mut self, bytes: &[u8], frames: &[std::ops::Range<usize>]);
+    /// Takes the frames that lie in `bytes` at `frames`, in order, in as few writes as it can. In front of each frame there is room of
+    /// [`FRAME_ROOM`] bytes, to be used for what the transport puts there.
+    fn send(&mut self, bytes: &mut [u8], frames: &[std::ops::Range<usize>]);
 
     /// HTTP only: the answer to one `event/store` call.
     fn answer(&mut self, frame: u64, body: &[u8]);
@@ -86,23 +89,44 @@ pub trait Sink {
     fn close(&mut self, code: CloseCode, reason: &str);
 }
 
-/// News for many lanes of one worker: the records once, and what completes them for each lane.
+/// News for many lanes of one worker, or of another node: the records once, and what completes them for each lane. It is one
+/// allocation for all of them, which the lanes share until they have written it.
 #[derive(Debug)]
 pub struct Fanout {
+    /// The other node whose lanes they are; none where they are of this node.
+    pub home: Option<Epoch>,
     /// The records, shared by all lanes and all workers.
     pub batch: Arc<[Template]>,
-    /// The lanes.
+    /// The lanes; on this node all of one worker.
     pub lanes: Vec<Told>,
 }
 
-/// A lane that is told of a batch, with its part of the `conv` record when the batch has one.
-pub type Told = (Lane, Option<Arc<View>>);
+impl Fanout {
+    /// The worker of this node whose lanes they are.
+    fn worker(&self) -> Option<u16> {
+        self.lanes.first().filter(|_| self.home.is_none()).map(|told| told.worker)
+    }
+}
+
+/// A lane that is told of a batch. Named by numbers and not held: the count of its holders would go to and fro between the
+/// cores with every message.
+#[derive(Debug)]
+pub struct Told {
+    /// The worker whose hub has the lane.
+    pub worker: u16,
+    /// The sync in which it hears this.
+    pub sync: u32,
+    /// Its place in the hub.
+    pub key: u64,
+    /// Its part of the `conv` record when the batch has one.
+    pub view: Option<View>,
+}
 
 /// What owners and sessions put into a hub's inbox.
 #[derive(Debug)]
 pub enum Item {
     /// News for many.
-    Fanout(Fanout),
+    Fanout(Arc<Fanout>),
     /// Records for one.
     Pieces(Lane, Vec<Piece>),
     /// The outcome of one event of one client frame.
@@ -136,10 +160,10 @@ pub enum Item {
 }
 
 impl Item {
-    /// A lane that it is for; all of a fan-out's are of one worker of one node.
+    /// The lane that it is for, where it is for one.
     fn lane(&self) -> Option<&Lane> {
         match self {
-            Self::Fanout(fanout) => fanout.lanes.first().map(|(lane, _)| lane),
+            Self::Fanout(_) => None,
             Self::Pieces(lane, _)
             | Self::Part(lane, ..)
             | Self::Answer { lane, .. }
@@ -154,11 +178,17 @@ impl Item {
     /// The worker of this node whose hub it is for.
     #[must_use]
     pub fn worker(&self) -> Option<u16> {
+        if let Self::Fanout(fanout) = self {
+            return fanout.worker();
+        }
         self.lane().filter(|lane| lane.home().is_none()).map(Lane::worker)
     }
 
     /// The other node that it is for.
     fn home(&self) -> Option<Epoch> {
+        if let Self::Fanout(fanout) = self {
+            return fanout.home;
+        }
         self.lane().and_then(Lane::home)
     }
 }
@@ -287,10 +317,30 @@ impl Inboxes {
 pub struct Hub {
     worker: u16,
     node: Arc<Node>,
-    lanes: HashMap<u64, Queue>,
+    lanes: HashMap<u64, Queue, BuildHasherDefault<KeyHasher>>,
     next_key: u64,
     dirty: Vec<u64>,
     scratch: Scratch,
+}
+
+/// Spreads the keys of lanes, which are given out one after the other: nobody can choose them, so that they need no secret.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        /// 2^64 divided by the golden ratio: neighbours end far from each other.
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        self.0 = (self.0 ^ key).wrapping_mul(SPREAD);
+    }
 }
 
 /// Buffers that every flush uses again, so that an idle lane owns none.
@@ -312,7 +362,7 @@ impl Hub {
         let hub = Rc::new(RefCell::new(Self {
             worker,
             node: Arc::clone(node),
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             next_key: 0,
             dirty: Vec::new(),
             scratch: Scratch::default(),
@@ -431,32 +481,33 @@ impl Hub {
     fn accept(&mut self, item: Item) {
         match item {
             Item::Fanout(fanout) => {
-                for (lane, view) in fanout.lanes {
-                    self.with(&lane, |queue| queue.batch(Arc::clone(&fanout.batch), view));
+                let bytes = fanout.batch.iter().map(Template::size_hint).sum();
+                for (place, told) in fanout.lanes.iter().enumerate() {
+                    self.with(told.key, |queue| queue.batch(&fanout, place, bytes));
                 }
             }
-            Item::Pieces(lane, pieces) => self.with(&lane, |queue| queue.pieces(pieces)),
-            Item::Part(lane, frame, pieces) => self.with(&lane, |queue| queue.part(frame, pieces)),
+            Item::Pieces(lane, pieces) => self.with(lane.key(), |queue| queue.pieces(pieces)),
+            Item::Part(lane, frame, pieces) => self.with(lane.key(), |queue| queue.part(frame, pieces)),
             Item::Answer { lane, frame, index, request, pieces, .. } => {
-                self.with(&lane, |queue| queue.answer(frame, index, request, pieces));
+                self.with(lane.key(), |queue| queue.answer(frame, index, request, pieces));
             }
-            Item::Placements(lane, places) => self.with(&lane, |queue| queue.placements(places)),
-            Item::Contacts(lane, book) => self.with(&lane, |queue| queue.contacts(book)),
+            Item::Placements(lane, places) => self.with(lane.key(), |queue| queue.placements(places)),
+            Item::Contacts(lane, book) => self.with(lane.key(), |queue| queue.contacts(book)),
             Item::Progress(lane, progress, token) => {
-                self.with(&lane, |queue| queue.progress(progress, token))
+                self.with(lane.key(), |queue| queue.progress(progress, token))
             }
-            Item::Live(lane, number, stamp) => self.with(&lane, |queue| queue.live(number, stamp)),
-            Item::Close(lane, code, reason) => self.with(&lane, |queue| queue.end(code, &reason)),
+            Item::Live(lane, number, stamp) => self.with(lane.key(), |queue| queue.live(number, stamp)),
+            Item::Close(lane, code, reason) => self.with(lane.key(), |queue| queue.end(code, &reason)),
         }
     }
 
-    fn with(&mut self, lane: &Lane, change: impl FnOnce(&mut Queue)) {
-        let Some(queue) = self.lanes.get_mut(&lane.key()) else {
+    fn with(&mut self, key: u64, change: impl FnOnce(&mut Queue)) {
+        let Some(queue) = self.lanes.get_mut(&key) else {
             return;
         };
         change(queue);
         if queue.mark_dirty() {
-            self.dirty.push(lane.key());
+            self.dirty.push(key);
         }
     }
 

@@ -125,7 +125,9 @@ impl Journal {
     /// Lets something leave that changes nothing: at once, or behind the appends under way.
     pub fn pass(&mut self, departure: Departure) {
         if self.pending.is_empty() {
-            depart(&self.node, departure, Vec::new());
+            let mut workers = BTreeSet::new();
+            depart(&self.node, departure, Vec::new(), &mut workers);
+            wake(&self.node, workers);
         } else {
             self.pending.push_back(Pending { departure, effects: Vec::new(), is_open: false });
         }
@@ -166,17 +168,20 @@ impl Journal {
         );
     }
 
-    /// The oldest append under way is durable: it leaves, and whatever waited behind it alone.
-    pub fn appended(&mut self) {
-        if let Some(oldest) = self.pending.iter_mut().find(|pending| pending.is_open) {
-            oldest.is_open = false;
+    /// So many of the oldest appends under way are durable: they leave, and whatever waited behind them alone. The hubs
+    /// wake up once for all of them.
+    pub fn appended(&mut self, durable: usize) {
+        for pending in self.pending.iter_mut().filter(|pending| pending.is_open).take(durable) {
+            pending.is_open = false;
             self.under_way -= 1;
         }
+        let mut workers = BTreeSet::new();
         while self.pending.front().is_some_and(|pending| !pending.is_open) {
             if let Some(pending) = self.pending.pop_front() {
-                depart(&self.node, pending.departure, pending.effects);
+                depart(&self.node, pending.departure, pending.effects, &mut workers);
             }
         }
+        wake(&self.node, workers);
     }
 
     /// An append failed: everything that waits is answered with a fault that is safe to retry. The owner must load
@@ -201,8 +206,8 @@ impl Journal {
     }
 }
 
-fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
-    let mut workers = BTreeSet::new();
+/// Lets a departure leave; `workers` gets those whose hubs are to be woken.
+fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>, workers: &mut BTreeSet<u16>) {
     let mut leave = |item: Item| {
         workers.extend(item.worker());
         node.inboxes.put_quietly(item);
@@ -217,11 +222,14 @@ fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>) {
     }
     // The hubs wake up to a watermark that covers this change, so that their frames carry it.
     drop(departure.issued);
-    workers.into_iter().for_each(|worker| node.inboxes.wake(worker));
     if let Some(effect) = departure.settles {
         node.store.settle(effect);
     }
     for effect in effects {
         node.carry(effect);
     }
+}
+
+fn wake(node: &Node, workers: BTreeSet<u16>) {
+    workers.into_iter().for_each(|worker| node.inboxes.wake(worker));
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::dev::ToEnvelope;
@@ -31,6 +32,8 @@ pub(crate) struct Desk<W> {
     aggregate: Aggregate,
     /// Rises when the memory is thrown away: what comes back for an earlier one is ignored.
     generation: u32,
+    /// Appends of this generation that have become durable since the owner last looked.
+    durable: Arc<AtomicUsize>,
     backlog: VecDeque<W>,
     /// The first of the backlog needs rows that may not be in the store yet: nothing goes before it.
     waits_for_appends: bool,
@@ -38,7 +41,8 @@ pub(crate) struct Desk<W> {
     retired: bool,
 }
 
-/// The store has finished an append.
+/// The store has finished an append, or several since the owner last looked: a batch of the store's leaves in one go, and the
+/// hubs are woken once for it.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub(crate) struct Appended {
@@ -59,6 +63,7 @@ impl<W> Desk<W> {
             journal,
             aggregate,
             generation: 0,
+            durable: Arc::default(),
             backlog: VecDeque::new(),
             waits_for_appends: false,
             last_used: Instant::now(),
@@ -146,15 +151,19 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
     {
         let addr = ctx.address();
         let desk = self.desk();
-        let generation = desk.generation;
+        let (generation, durable) = (desk.generation, Arc::clone(&desk.durable));
         #[expect(
             clippy::disallowed_methods,
             reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way"
         )]
-        desk.journal.append(rows, departure, move |ok| addr.do_send(Appended { generation, ok }));
+        desk.journal.append(rows, departure, move |ok| {
+            if !ok || durable.fetch_add(1, Ordering::AcqRel) == 0 {
+                addr.do_send(Appended { generation, ok });
+            }
+        });
     }
 
-    /// The store has finished an append: what is durable leaves. When it failed, the memory is thrown away and read
+    /// The store has finished appends: what is durable leaves. When one failed, the memory is thrown away and read
     /// afresh; what waited is answered with a fault that is safe to retry.
     fn appended(&mut self, appended: Appended, ctx: &mut Context<Self>) {
         let desk = self.desk();
@@ -162,12 +171,14 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
             return;
         }
         if appended.ok {
-            desk.node.metrics.appends.add(1);
-            desk.journal.appended();
+            let durable = desk.durable.swap(0, Ordering::AcqRel);
+            desk.node.metrics.appends.add(durable as u64);
+            desk.journal.appended(durable);
             desk.waits_for_appends &= !desk.journal.is_idle();
             self.work_off(ctx);
         } else {
             desk.generation += 1;
+            desk.durable = Arc::default();
             desk.waits_for_appends = false;
             let fresh = Journal::new(Arc::clone(&desk.node), desk.aggregate, 0);
             std::mem::replace(&mut desk.journal, fresh).failed();

@@ -73,11 +73,7 @@ impl Piece {
                 let book = viewer.contacts.filter(|_| known.account_id != viewer.account_id);
                 known.write(book, out);
             }
-            Self::Conv { shared, view } => {
-                let contacts = viewer.contacts;
-                out.extend_from_slice(shared);
-                view.write(|account_id| contacts.and_then(|book| book.private_name(account_id)), out);
-            }
+            Self::Conv { shared, view } => write_header(shared, view, viewer, out),
         }
     }
 
@@ -91,4 +87,11 @@ impl Piece {
             Self::Conv { shared, view } => shared.len() + view.size_hint(),
         }
     }
+}
+
+/// Appends a conversation's header: what all present members share, and the viewer's fields.
+pub(crate) fn write_header(shared: &[u8], view: &View, viewer: &Viewer<'_>, out: &mut Vec<u8>) {
+    let contacts = viewer.contacts;
+    out.extend_from_slice(shared);
+    view.write(|account_id| contacts.and_then(|book| book.private_name(account_id)), out);
 }

@@ -36,9 +36,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// a client that sends a large message needs sixteen turns for it, between which the others have theirs.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What a scratch buffer may keep between two uses. Ordinary pushes fit; an initial sync does not need to stay.
-const SCRATCH_KEPT_MAX: usize = 256 * 1024;
-
 /// The sockets of one worker.
 pub(crate) struct Sockets {
     shared: Arc<Shared>,
@@ -49,8 +46,6 @@ pub(crate) struct Sockets {
     next_key: Cell<u64>,
     /// Bytes that were just read; empty between two turns.
     read: RefCell<BytesMut>,
-    /// Frames that are about to be written.
-    scratch: RefCell<Vec<u8>>,
     started: Instant,
     /// Milliseconds since the start, as of the last tick.
     now_ms: Cell<u64>,
@@ -65,7 +60,6 @@ impl Sockets {
             open: RefCell::default(),
             next_key: Cell::new(0),
             read: RefCell::new(BytesMut::with_capacity(READ_BYTES)),
-            scratch: RefCell::default(),
             started: Instant::now(),
             now_ms: Cell::new(0),
         });

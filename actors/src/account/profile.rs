@@ -19,39 +19,39 @@ pub struct Profile {
     /// E-mail address, lower case.
     pub email: String,
     /// Fleep address; registered accounts only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleep_address: Option<String>,
     /// Known by address only, registered, closed.
     pub status: AccountStatus,
     /// The organisation of which it is an active member.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation_id: Option<OrganisationId>,
     /// Its name; empty where it was in one once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation_name: Option<String>,
     /// Whether it is an admin there; `None` where it never was in one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_org_admin: Option<bool>,
     /// Organisations whose invitation it has not answered.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub invited_into: BTreeSet<OrganisationId>,
     /// Public phone number.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_nr: Option<String>,
     /// What it says of itself, as an emoji.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_emoji: Option<String>,
     /// What it says of itself, in words.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<String>,
     /// Whose address it is, as long as it is an alias.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<AccountId>,
     /// Neither its pen and read marks are shown, nor those of others to it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_private: bool,
     /// Its picture; `None` when it never had one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Avatar>,
 }
 

@@ -18,7 +18,7 @@ use crate::account::contact::{ContactBook, ContactRow};
 use crate::conversation::Token;
 use crate::conversation::audience::Template;
 use crate::conversation::rules::Header;
-use crate::hub::{CloseCode, Fanout, Item};
+use crate::hub::{CloseCode, Fanout, Item, Told};
 use crate::piece::Piece;
 use crate::presence::{Lane, LaneName};
 use crate::store::Stamp;
@@ -34,6 +34,10 @@ pub(super) struct To {
 impl To {
     fn of(lane: &Lane) -> Self {
         Self { worker: lane.worker(), key: lane.key(), sync: lane.sync() }
+    }
+
+    fn told(told: &Told) -> Self {
+        Self { worker: told.worker, key: told.key, sync: told.sync }
     }
 
     fn find(self, own: &DashMap<LaneName, Lane>) -> Option<Lane> {
@@ -78,8 +82,7 @@ impl Parcel {
                         Encoded::PerViewer { shared: shared.clone(), standing: *standing }
                     }
                 });
-                let lanes = fanout.lanes.into_iter();
-                let lanes = lanes.map(|(lane, view)| (To::of(&lane), view.map(Arc::unwrap_or_clone)));
+                let lanes = fanout.lanes.iter().map(|told| (To::told(told), told.view.clone()));
                 Self::Fanout { batch: batch.collect(), lanes: lanes.collect() }
             }
             Item::Pieces(lane, pieces) => Self::Pieces(To::of(&lane), pieces),
@@ -138,12 +141,12 @@ fn unpack_fanout(
         }
     });
     let batch: Arc<[Template]> = templates.collect();
-    let mut workers: BTreeMap<u16, Vec<_>> = BTreeMap::new();
-    for (to, view) in lanes {
-        if let Some(lane) = to.hears(own) {
-            workers.entry(to.worker).or_default().push((lane, view.map(Arc::new)));
+    let mut workers: BTreeMap<u16, Vec<Told>> = BTreeMap::new();
+    for (to @ To { worker, key, sync }, view) in lanes {
+        if to.hears(own).is_some() {
+            workers.entry(worker).or_default().push(Told { worker, sync, key, view });
         }
     }
-    let fanout = |lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes });
+    let fanout = |lanes| Item::Fanout(Arc::new(Fanout { home: None, batch: Arc::clone(&batch), lanes }));
     workers.into_values().map(fanout).collect()
 }

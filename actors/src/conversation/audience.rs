@@ -1,7 +1,7 @@
 //! Who gets to see what of a conversation, and in which form: from a rule's news to the pieces that lie in lanes.
 //!
 //! Pure. What all viewers share is encoded once per piece of news ([`template`]); for each viewer there is a decision
-//! ([`may_see`]) and at most a handful of numbers ([`view`]). The bytes of a viewer's part are written on his worker, not
+//! ([`may_see`]) and at most a handful of numbers ([`Views`]). The bytes of a viewer's part are written on his worker, not
 //! here. Not here either: who is online, and how far a piece of news reaches (`rules::Reach`).
 
 use std::collections::BTreeMap;
@@ -10,18 +10,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rill_proto::classificator::{AccountStatus, ConvType, InitMode, SectionSubtype};
 use rill_proto::id::{AccountId, ConversationId, SectionId};
-use rill_proto::record::conv::{Facts, FilesEdge, Full, Init, Links, Named, PinCursor, Pins, Shared, View};
+use rill_proto::record::conv::{Facts, FilesEdge, Links, Named, PinCursor, Pins, Shared};
 use rill_proto::record::message::is_shared;
 use rill_proto::record::{self, activity, lock, section};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::account::contact::Known;
-use crate::account::employment::team_label_id;
-use crate::account::label::SystemLabel;
-use crate::conversation::counters::Counters;
 use crate::conversation::open;
-use crate::conversation::rules::{DrawerEdge, Header, Keys, News, Shown, board, dialog};
+use crate::conversation::rules::{DrawerEdge, Header, Keys, News, Shown, board};
 use crate::conversation::state;
 use crate::conversation::state::{Frozen, Head, Member, Standing, State};
 use crate::file::Host;
@@ -30,8 +27,10 @@ use crate::weight::Weight;
 
 mod message;
 mod org_conv;
+mod view;
 
 pub use org_conv::org_conv;
+pub use view::{Views, view};
 
 /// Characters of a conversation's mail address after `conv.`: 70 bits, too many to guess or to meet twice.
 const CMAIL_CHARS: u32 = 14;
@@ -64,16 +63,6 @@ pub enum Template {
 }
 
 impl Template {
-    /// The viewer's fields of a header; `None` for a piece that has none, and for somebody who never was a member. Cheaper
-    /// than [`view`] for many viewers: the names of the members are gathered once.
-    #[must_use]
-    pub fn view(&self, state: &State, viewer: AccountId) -> Option<View> {
-        match self {
-            Self::Same(_) => None,
-            Self::PerViewer { header, named, .. } => view_naming(state, viewer, *header, named.as_ref()),
-        }
-    }
-
     /// The conversation, of a header that says nothing but how things stand there.
     #[must_use]
     pub fn standing(&self) -> Option<ConversationId> {
@@ -202,18 +191,17 @@ fn drawer_edge(state: &State, edge: DrawerEdge) -> FilesEdge {
     }
 }
 
-/// The fields of a viewer's `conv` record that are his own; `None` for somebody who never was a member.
-#[must_use]
-pub fn view(state: &State, viewer: AccountId, header: Header) -> Option<View> {
-    let named = named(state, header.keys, frozen(state, viewer));
-    view_naming(state, viewer, header, named.as_ref())
-}
-
 /// Whether a viewer may see what the news tells (conversations.md §4.3, §8). A pure question of membership: how far the
 /// news reaches is the rule's to say.
 #[must_use]
 pub fn may_see(state: &State, viewer: AccountId, news: &News) -> bool {
-    let (Some(head), Some(member)) = (&state.head, state.members.get(&viewer)) else {
+    state.members.get(&viewer).is_some_and(|member| may_member_see(state, viewer, member, news))
+}
+
+/// [`may_see`] where the viewer's row is at hand.
+#[must_use]
+pub fn may_member_see(state: &State, viewer: AccountId, member: &Member, news: &News) -> bool {
+    let Some(head) = &state.head else {
         return false;
     };
     match news {
@@ -279,7 +267,7 @@ pub fn piece(template: &Template, state: &State, viewer: AccountId) -> Option<Pi
     match template {
         Template::Same(piece) => state.members.contains_key(&viewer).then(|| piece.clone()),
         Template::PerViewer { shared, .. } => {
-            let view = Arc::new(template.view(state, viewer)?);
+            let view = Arc::new(Views::of(template, state)?.of_viewer(viewer)?);
             Some(Piece::Conv { shared: shared.clone(), view })
         }
     }
@@ -409,78 +397,6 @@ fn named(state: &State, keys: Keys, frozen: Option<&Frozen>) -> Option<Arc<[Name
         Some(Named { account_id, display_name })
     });
     Some(names.collect())
-}
-
-fn view_naming(
-    state: &State,
-    viewer: AccountId,
-    header: Header,
-    named: Option<&Arc<[Named]>>,
-) -> Option<View> {
-    let head = state.head.as_ref()?;
-    let member = state.members.get(&viewer)?;
-    let counters = Counters::of(state, head, member);
-    let mut label_ids = member.label_ids.clone();
-    if member.is_present() {
-        label_ids.extend(is_dialog(state, head).then(|| SystemLabel::OneToOne.id(viewer)));
-        let teams = head
-            .teams
-            .iter()
-            .filter(|id| state.teams.get(id).is_some_and(|team| team.members.contains(&viewer)));
-        label_ids.extend(teams.map(|id| team_label_id(viewer, *id)));
-    }
-    Some(View {
-        profile_id: viewer,
-        last_message_nr: counters.last,
-        show_message_nr: counters.show,
-        last_message_time: counters.last_message_time,
-        last_inbox_nr: counters.last_inbox,
-        join_message_nr: counters.join,
-        send_message_nr: counters.send,
-        read_message_nr: counters.read,
-        read_inbox_nr: counters.read_inbox,
-        unread_count: counters.unread,
-        inbox_message_nr: counters.inbox_message_nr,
-        inbox_time: counters.inbox_time,
-        is_mark_unread: counters.is_mark_unread,
-        mk_alert_level: member.alert_level,
-        is_muted: member.is_muted(),
-        // Only mail from unknown senders starts muted, and no mail comes in yet.
-        is_automute: false,
-        snooze_interval: member.snooze_interval,
-        snooze_time: member.snooze_time,
-        full: full(member, &counters, header.keys, named),
-        label_ids,
-        teams: if member.is_present() { head.teams.clone() } else { Vec::new() },
-        hide_message_nr: member.hide_message_nr,
-        my_message_nr: counters.my_message_nr,
-        delete_message_nr: member.delete_message_nr,
-        disclose_message_nr: member.disclosed_from(),
-        is_deleted: member.is_deleted,
-        no_notifications: member.no_notifications,
-        fw_message_nr: header.fw,
-        bw_message_nr: header.bw,
-        is_reset: header.is_reset,
-    })
-}
-
-fn full(member: &Member, counters: &Counters, keys: Keys, named: Option<&Arc<[Named]>>) -> Option<Box<Full>> {
-    let init = match keys {
-        Keys::Update => return None,
-        Keys::Full => None,
-        Keys::Init(mode) => Some(Init { mode, begin_message_nr: counters.begin }),
-    };
-    Some(Box::new(Full {
-        can_post: counters.can_post,
-        named: named.cloned(),
-        labels: member.label_names.clone(),
-        init,
-    }))
-}
-
-fn is_dialog(state: &State, head: &Head) -> bool {
-    let members = state.members.iter().map(|(account_id, member)| (*account_id, member));
-    dialog::pair(&head.topic, members).is_some()
 }
 
 fn section_bytes(state: &State, section_id: SectionId, rest: Option<Weight>) -> Option<Bytes> {

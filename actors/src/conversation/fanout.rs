@@ -10,8 +10,8 @@ use rill_proto::id::{AccountId, MessageId};
 use rill_proto::record;
 use rill_proto::record::message::Moved;
 
-use super::audience::{self, Site, Template};
-use super::rules::{News, Reach};
+use super::audience::{self, Site, Template, Views};
+use super::rules::{Decision, News, Reach};
 use super::soft::SoftState;
 use super::state::{Member, State};
 use crate::hub::{Fanout, Item, Told};
@@ -108,6 +108,21 @@ impl Subscribers {
     }
 }
 
+/// What has been encoded of a decision: its answer tells of the same things as its news, and each is encoded once.
+#[derive(Default)]
+struct Encoded<'n>(Vec<(&'n News, Template)>);
+
+impl<'n> Encoded<'n> {
+    fn get(&mut self, news: &'n News, encode: impl FnOnce(&News) -> Option<Template>) -> Option<Template> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == news) {
+            return Some(known.clone());
+        }
+        let template = encode(news)?;
+        self.0.push((news, template.clone()));
+        Some(template)
+    }
+}
+
 /// What the audience is made from.
 pub struct Stage<'a> {
     /// The conversation as it is after the decision.
@@ -128,15 +143,33 @@ impl Stage<'_> {
     /// The records for one viewer, in order; what he may not see is left out.
     #[must_use]
     pub fn pieces(&self, viewer: AccountId, news: &[News]) -> Vec<Piece> {
+        self.pieces_of(viewer, news, &mut Encoded::default())
+    }
+
+    /// What a decision tells to everybody but the session that asked, and the records of its answer.
+    #[must_use]
+    pub fn told(&self, caller: AccountId, asking: &Lane, decision: &Decision) -> (Vec<Item>, Vec<Piece>) {
+        let mut encoded = Encoded::default();
+        let items = self.items_of(caller, Some(asking), &decision.news, &mut encoded);
+        let pieces = self.pieces_of(caller, &decision.answer, &mut encoded);
+        (items, pieces)
+    }
+
+    fn pieces_of<'n>(&self, viewer: AccountId, news: &'n [News], known: &mut Encoded<'n>) -> Vec<Piece> {
+        let Some(member) = self.state.members.get(&viewer) else { return Vec::new() };
         let locks = self.soft.locks();
-        let encoded = |news: &News| {
+        let encode = |news: &News| {
             audience::template_for(viewer, self.state, self.soft.pens(), &locks, self.site, news)
         };
-        let seen = news.iter().filter(|news| audience::may_see(self.state, viewer, news));
-        let templates = seen.flat_map(|news| {
-            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
-        });
-        templates.filter_map(|template| audience::piece(&template, self.state, viewer)).collect()
+        let mut pieces = Vec::new();
+        for news in news.iter().filter(|news| audience::may_see(self.state, viewer, news)) {
+            // To whoever has left it may look otherwise than to the members.
+            let template = if member.frozen.is_some() { encode(news) } else { known.get(news, encode) };
+            let files = audience::files_of(news).filter_map(|file| encode(&file));
+            let templates = template.into_iter().chain(files);
+            pieces.extend(templates.filter_map(|template| audience::piece(&template, self.state, viewer)));
+        }
+        pieces
     }
 
     /// What names messages that stand on the viewer's own board, without their content; nothing once he has left.
@@ -161,13 +194,23 @@ impl Stage<'_> {
     /// The items for everybody but the session that asked (`asking`; none when the change came from elsewhere).
     #[must_use]
     pub fn items(&self, caller: AccountId, asking: Option<&Lane>, news: &[(Reach, News)]) -> Vec<Item> {
+        self.items_of(caller, asking, news, &mut Encoded::default())
+    }
+
+    fn items_of<'n>(
+        &self,
+        caller: AccountId,
+        asking: Option<&Lane>,
+        news: &'n [(Reach, News)],
+        known: &mut Encoded<'n>,
+    ) -> Vec<Item> {
         let mut items = Vec::new();
         let mut rest = news;
         while let Some((reach, _)) = rest.first() {
             let count = rest.iter().take_while(|(other, _)| other == reach).count();
             let (run, after) = rest.split_at(count);
             rest = after;
-            let told: Vec<&News> = run.iter().map(|(_, news)| news).collect();
+            let told: Vec<&'n News> = run.iter().map(|(_, news)| news).collect();
             if *reach == Reach::Own && !self.hears(caller) {
                 self.tell_aside(caller, asking, &told, &mut items);
                 continue;
@@ -181,19 +224,17 @@ impl Stage<'_> {
                     continue;
                 }
                 Reach::Own => self.subscribers.of(caller).filter(|lane| Some(*lane) != asking).collect(),
-                // Who was removed just now is told so aside, and nothing else.
-                Reach::Others => self
-                    .subscribers
-                    .others(caller)
-                    .filter(|lane| self.is_present(lane.account_id()))
-                    .collect(),
+                Reach::Others => self.subscribers.others(caller).collect(),
                 Reach::Account(account_id) => self.subscribers.of(*account_id).collect(),
                 Reach::Activated => {
                     let activated = self.soft.activated(self.now).filter(|lane| lane.account_id() != caller);
                     activated.filter(|lane| self.hears(lane.account_id())).collect()
                 }
             };
-            self.tell(&told, &lanes, &mut items);
+            if !lanes.is_empty() {
+                let batch = self.batch(&told, known);
+                self.tell(*reach, &told, &batch, &lanes, &mut items);
+            }
         }
         items
     }
@@ -225,36 +266,54 @@ impl Stage<'_> {
         self.state.members.get(&account_id).is_some_and(Member::is_present)
     }
 
-    fn tell(&self, news: &[&News], lanes: &[&Lane], items: &mut Vec<Item>) {
-        if lanes.is_empty() {
-            return;
-        }
+    /// The records of a run of news, as far as all viewers share them.
+    fn batch<'n>(&self, news: &[&'n News], known: &mut Encoded<'n>) -> Arc<[Template]> {
         let locks = self.soft.locks();
-        let encoded = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
+        let encode = |news: &News| audience::template(self.state, self.soft.pens(), &locks, self.site, news);
         // Who sees a message sees its files.
         let templates = news.iter().flat_map(|news| {
-            encoded(news).into_iter().chain(audience::files_of(news).filter_map(|file| encoded(&file)))
+            let files = audience::files_of(news).filter_map(|file| encode(&file));
+            known.get(news, encode).into_iter().chain(files)
         });
-        let batch: Arc<[Template]> = templates.collect();
+        templates.collect()
+    }
+
+    fn tell(
+        &self,
+        reach: Reach,
+        news: &[&News],
+        batch: &Arc<[Template]>,
+        lanes: &[&Lane],
+        items: &mut Vec<Item>,
+    ) {
         // A run of news has at most one header, so one view completes the batch for a viewer.
-        let header = batch.iter().find(|template| matches!(template, Template::PerViewer { .. }));
+        let views = batch.iter().find_map(|template| Views::of(template, self.state));
+        // Another node spreads it over its workers itself.
+        let place = |lane: &Lane| (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
+        let mut counts: BTreeMap<(Option<Epoch>, u16), usize> = BTreeMap::new();
+        lanes.iter().for_each(|lane| *counts.entry(place(lane)).or_default() += 1);
         let mut fanouts: BTreeMap<(Option<Epoch>, u16), Vec<Told>> = BTreeMap::new();
         for lane in lanes {
             let viewer = lane.account_id();
-            if news.iter().all(|news| audience::may_see(self.state, viewer, news)) {
-                let view = header.and_then(|header| header.view(self.state, viewer)).map(Arc::new);
-                // Another node spreads it over its workers itself.
-                let place = (lane.home(), if lane.home().is_none() { lane.worker() } else { 0 });
-                let told = fanouts.entry(place).or_insert_with(|| Vec::with_capacity(lanes.len()));
-                told.push(((*lane).clone(), view));
+            let Some(member) = self.state.members.get(&viewer) else { continue };
+            // Who was removed just now is told so aside, and nothing else.
+            if reach == Reach::Others && !member.is_present() {
+                continue;
+            }
+            if news.iter().all(|news| audience::may_member_see(self.state, viewer, member, news)) {
+                let place = place(lane);
+                let room = || Vec::with_capacity(counts.get(&place).copied().unwrap_or_default());
+                let told = fanouts.entry(place).or_insert_with(room);
+                let view = views.as_ref().map(|views| views.of_member(viewer, member));
+                told.push(Told { worker: lane.worker(), sync: lane.sync(), key: lane.key(), view });
             } else {
                 let seen: Vec<News> = news.iter().map(|news| (*news).clone()).collect();
                 items.push(Item::Pieces((*lane).clone(), self.pieces(viewer, &seen)));
             }
         }
         let fanouts =
-            fanouts.into_values().map(|lanes| Item::Fanout(Fanout { batch: Arc::clone(&batch), lanes }));
-        items.extend(fanouts);
+            fanouts.into_iter().map(|((home, _), lanes)| Fanout { home, batch: Arc::clone(batch), lanes });
+        items.extend(fanouts.map(|fanout| Item::Fanout(Arc::new(fanout))));
     }
 }
 

@@ -198,10 +198,8 @@ impl Conversation {
         self.desk.node.metrics.events_done.add(1);
         let told = self.subscribers.told(&submit.lane);
         self.take_in(&decision, &submit.lane, issued.stamp());
-        let stage = self.stage();
-        let items = stage.items(caller, Some(&submit.lane), &decision.news);
+        let (items, pieces) = self.stage().told(caller, &submit.lane, &decision);
         self.desk.node.metrics.deliveries.add(lanes_told(&items) as u64);
-        let pieces = stage.pieces(caller, &decision.answer);
         let request = submit.record(Ok(&decision.identifier));
         let (lane, frame, index, request_id) =
             (submit.lane.clone(), submit.frame, submit.index, submit.request_id);

@@ -50,13 +50,13 @@ pub struct Head {
     pub settings: Settings,
     /// Stretches of the flow that were written while an organisation managed it, ascending; the last one is open as long as one
     /// does. At most [`PERIODS_MAX`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed: Vec<Managed>,
     /// It was begun as a managed one, and its admins may delete it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deletable: bool,
     /// Teams whose members are members, in the order in which they came.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<TeamId>,
     /// The newest slot, revisions included.
     pub last_message_nr: u64,
@@ -138,7 +138,7 @@ pub struct Member {
     /// The inbox number at his read horizon.
     pub read_inbox_nr: u64,
     /// Whether others have been told of a read horizon of his (conversations.md §8: left out until he has read something).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_read: bool,
     /// The read horizon that the others know, while his own lies behind it: they are not told that he moved it back (§2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,38 +146,38 @@ pub struct Member {
     /// Post time of the message that brought him in, unix seconds.
     pub join_time: i64,
     /// Absent until he first reads or acts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_mark_unread: Option<bool>,
     /// Newest live message that mentions him; 0 when that is gone, absent when there never was one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub my_message_nr: Option<u64>,
     /// The newest live messages that mention him, ascending: what `my_message_nr` falls back to. At most
     /// [`MENTIONS_MAX`]; when all of them are gone it says 0, however many older ones there are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<u64>,
     /// Archived up to here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hide_message_nr: Option<u64>,
     /// Deleted from his own list up to here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_message_nr: Option<u64>,
     /// The inbox counter there: what he deleted is not unread.
     #[serde(default)]
     pub delete_inbox_nr: u64,
     /// Gone from his own list since, until something new is written or he is brought in again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
     /// He wants neither push nor mail; absent until he first says so.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_notifications: Option<bool>,
     /// Earlier runs and disclosures. The current run begins at `begin_message_nr` and is open while he is a member.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
     /// What was taken from him when he was kicked, ascending and apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Span>,
     /// Set while he is not a member.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
     /// How he is alerted.
     #[serde(default)]
@@ -189,10 +189,10 @@ pub struct Member {
     #[serde(default)]
     pub snooze_time: i64,
     /// His labels on this conversation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub label_ids: Vec<LabelId>,
     /// What they are called, in the same order; absent until he first sets some.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_names: Option<Vec<String>>,
     /// When his client last had to start afresh: joined, rejoined, disclosed to, removed.
     pub init_stamp: Stamp,
@@ -222,32 +222,32 @@ pub struct Message {
     /// Unix seconds.
     pub posted_time: i64,
     /// Unix seconds of the last revision.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_time: Option<i64>,
     /// Who made the last revision.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit_account_id: Option<AccountId>,
     /// The previous visible message; 0 for the first.
     pub prev_message_nr: u64,
     /// The slot of its last revision.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_message_nr: Option<u64>,
     /// A message that this one points to.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ref_message_nr: Option<u64>,
     /// The message that it answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_message_nr: Option<u64>,
     /// Its inbox number; negative for a system message: minus the inbox counter at its posting.
     pub inbox_nr: i64,
     /// Its subject.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Members whom it mentions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mention_ids: Vec<AccountId>,
     /// Previews were off when it was posted, or were dropped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_url_preview_disabled: bool,
     /// What most messages never have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,7 +307,7 @@ pub struct Section {
     /// Boards are shown by weight, descending.
     pub weight: Weight,
     /// It is gone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
     /// When it last changed.
     pub stamp: Stamp,

@@ -3,15 +3,18 @@
 //! Not here: what is in the queue, and when it leaves (`lane`).
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use rill_proto::record::conv::View;
 
 use super::lane::PUSH_BYTES_MAX;
 use crate::conversation::audience::Template;
-use crate::piece::{Piece, Viewer};
+use crate::piece::{Piece, Viewer, write_header};
 use crate::store::Stamp;
+
+/// Room in front of each frame: the longest header that a WebSocket server writes (RFC 6455 §5.2). So the frame is written where it was
+/// made.
+pub const FRAME_ROOM: usize = 10;
 
 /// A stamp as clients see it. Stamps fit in 53 bits.
 pub(super) fn wire(stamp: Stamp) -> i64 {
@@ -55,6 +58,7 @@ impl Composer<'_> {
 
     pub(super) fn open(&mut self) {
         if self.start.is_none() {
+            self.bytes.extend_from_slice(&[0; FRAME_ROOM]);
             self.start = Some(self.bytes.len());
             self.records = 0;
             self.bytes.extend_from_slice(b"{\"stream\":[");
@@ -84,13 +88,23 @@ impl Composer<'_> {
         piece.write(viewer, self.bytes);
     }
 
-    pub(super) fn batch(&mut self, batch: &[Template], view: Option<&Arc<View>>, viewer: &Viewer<'_>) {
+    #[cfg(not(feature = "broken"))]
+    fn header(&mut self, shared: &Bytes, view: &View, viewer: &Viewer<'_>) {
+        self.next_record();
+        write_header(shared, view, viewer, self.bytes);
+    }
+
+    #[cfg(feature = "broken")]
+    fn header(&mut self, shared: &Bytes, view: &View, viewer: &Viewer<'_>) {
+        let view = std::sync::Arc::new(view.clone());
+        self.piece(&Piece::Conv { shared: shared.clone(), view }, viewer);
+    }
+
+    pub(super) fn batch(&mut self, batch: &[Template], view: Option<&View>, viewer: &Viewer<'_>) {
         for template in batch {
             match (template, view) {
                 (Template::Same(piece), _) => self.piece(piece, viewer),
-                (Template::PerViewer { shared, .. }, Some(view)) => {
-                    self.piece(&Piece::Conv { shared: shared.clone(), view: Arc::clone(view) }, viewer);
-                }
+                (Template::PerViewer { shared, .. }, Some(view)) => self.header(shared, view, viewer),
                 (Template::PerViewer { .. }, None) => {}
             }
         }

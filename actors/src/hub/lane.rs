@@ -15,7 +15,7 @@ use rill_proto::id::ConversationId;
 use rill_proto::record::conv::View;
 
 use super::frame::{Composer, Tail, separate, wire, write_list};
-use super::{CloseCode, Sink};
+use super::{CloseCode, Fanout, Sink};
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::conversation::Token;
@@ -58,7 +58,10 @@ pub enum Kind {
 /// One entry of the queue.
 enum Queued {
     Piece(Piece),
-    Batch(Arc<[Template]>, Option<Arc<View>>),
+    /// Records that others are told of as well. What completes them lies with that of the other lanes, at a place.
+    Shared(Arc<Fanout>, usize),
+    /// The same once it has to wait: with what completes it for this lane alone.
+    Kept(Arc<[Template]>, Option<Box<View>>),
     /// What follows, up to the next `End`, belongs to one answer.
     Begin,
     End(Vec<Bytes>),
@@ -66,6 +69,36 @@ enum Queued {
     Progress(f32, Token),
     /// The sync with this number is complete.
     Live(u32, Stamp),
+}
+
+impl Queued {
+    /// What completes its records for this lane.
+    fn view(&self) -> Option<&View> {
+        match self {
+            Self::Shared(fanout, place) => fanout.lanes.get(*place)?.view.as_ref(),
+            Self::Kept(_, view) => view.as_deref(),
+            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(..) => None,
+        }
+    }
+
+    /// The conversation of whose standing it tells, besides what else it has.
+    fn standing(&self) -> Option<ConversationId> {
+        self.view()?;
+        match self {
+            Self::Shared(fanout, _) => fanout.batch.iter().find_map(Template::standing),
+            Self::Kept(batch, _) => batch.iter().find_map(Template::standing),
+            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(..) => None,
+        }
+    }
+
+    /// A later entry says what its header says.
+    fn skip_header(&mut self) {
+        match self {
+            Self::Shared(fanout, _) => *self = Self::Kept(Arc::clone(&fanout.batch), None),
+            Self::Kept(_, view) => *view = None,
+            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(..) => {}
+        }
+    }
 }
 
 /// A frame that runs alone, whose answers are being collected.
@@ -101,6 +134,8 @@ pub(super) struct Queue {
     book: Option<Arc<ContactBook>>,
     places: Option<Arc<Placements>>,
     entries: VecDeque<Queued>,
+    /// How many of the last entries have come since the lane was flushed.
+    fresh: usize,
     /// How many entries have ever left, so that places in the queue stay valid.
     left: u64,
     bytes: usize,
@@ -127,6 +162,7 @@ impl Queue {
             book: None,
             places: None,
             entries: VecDeque::new(),
+            fresh: 0,
             left: 0,
             bytes: 0,
             phase: Phase::Silent,
@@ -238,10 +274,11 @@ impl Queue {
         }
     }
 
-    pub(super) fn batch(&mut self, batch: Arc<[Template]>, view: Option<Arc<View>>) {
+    /// News for many, of so many bytes for each; the lane's part is at a place.
+    pub(super) fn batch(&mut self, fanout: &Arc<Fanout>, place: usize, bytes: usize) {
         if self.listens() {
-            self.bytes += batch.iter().map(Template::size_hint).sum::<usize>();
-            self.push(Queued::Batch(batch, view));
+            self.bytes += bytes;
+            self.push(Queued::Shared(Arc::clone(fanout), place));
         }
     }
 
@@ -393,13 +430,26 @@ impl Queue {
     fn push(&mut self, entry: Queued) {
         if !self.ended {
             self.entries.push_back(entry);
+            self.fresh += 1;
         }
     }
 
     fn clear(&mut self) {
         self.left += self.entries.len() as u64;
         self.entries = VecDeque::new();
+        self.fresh = 0;
         self.bytes = 0;
+    }
+
+    /// What has to wait must not keep the other lanes' parts in memory: the bound of this lane does not know of them.
+    fn settle(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh).min(self.entries.len());
+        for entry in self.entries.iter_mut().rev().take(fresh) {
+            if let Queued::Shared(fanout, place) = entry {
+                let view = fanout.lanes.get(*place).and_then(|told| told.view.clone());
+                *entry = Queued::Kept(Arc::clone(&fanout.batch), view.map(Box::new));
+            }
+        }
     }
 
     /// Gives everything that may leave to the sink, if it can take it.
@@ -412,11 +462,13 @@ impl Queue {
             if self.bytes > LANE_BYTES_MAX {
                 self.overflow();
             }
+            self.settle();
             return;
         }
         bytes.clear();
         frames.clear();
         self.compose(watermark, bytes, frames);
+        self.settle();
         if !frames.is_empty() {
             self.sink.send(bytes, frames);
         }
@@ -457,14 +509,11 @@ impl Queue {
         // A lane has news of a handful of conversations at a time.
         let mut told: Vec<ConversationId> = Vec::new();
         for entry in self.entries.range_mut(..leaving).rev() {
-            let Queued::Batch(batch, view @ Some(_)) = entry else {
-                continue;
-            };
-            let Some(id) = batch.iter().find_map(Template::standing) else {
+            let Some(id) = entry.standing() else {
                 continue;
             };
             if told.contains(&id) {
-                *view = None;
+                entry.skip_header();
             } else {
                 told.push(id);
             }
@@ -484,7 +533,11 @@ impl Queue {
             let viewer = self.viewer();
             match entry {
                 Queued::Piece(piece) => frame.piece(&piece, &viewer),
-                Queued::Batch(batch, view) => frame.batch(&batch, view.as_ref(), &viewer),
+                Queued::Shared(fanout, place) => {
+                    let view = fanout.lanes.get(place).and_then(|told| told.view.as_ref());
+                    frame.batch(&fanout.batch, view, &viewer);
+                }
+                Queued::Kept(batch, view) => frame.batch(&batch, view.as_deref(), &viewer),
                 Queued::Begin => {
                     if frame.is_open() {
                         frame.finish(&[], &self.tail(None));

@@ -34,7 +34,7 @@ impl Sink for Shelf {
         self.is_open.get()
     }
 
-    fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
+    fn send(&mut self, bytes: &mut [u8], frames: &[Range<usize>]) {
         let texts = frames.iter().map(|frame| String::from_utf8(bytes[frame.clone()].to_vec()).unwrap());
         self.frames.borrow_mut().extend(texts);
     }
@@ -183,5 +183,28 @@ fn a_lane_that_is_behind_skips_the_headers_that_a_later_one_makes_superfluous() 
         let (before, header) = frames.rsplit_once(r#""mk_rec_type":"conv""#).unwrap();
         assert!(header.contains(r#""last_message_nr":21,"#), "the last one is told: {header}");
         assert!(count(before, "message") >= 19, "and stands where it stood: {frames}");
+    });
+}
+
+#[test]
+fn a_lane_that_has_to_wait_keeps_its_own_part_and_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::from_u128(2)));
+        place.frames();
+        let items = said(&place, 3);
+        let shared = items.iter().filter_map(|item| {
+            let Item::Fanout(fanout) = item else { return None };
+            Some(Arc::downgrade(fanout))
+        });
+        let shared: Vec<_> = shared.collect();
+        assert_eq!(shared.len(), 3);
+        items.into_iter().for_each(|item| place.put(item));
+        assert!(shared.iter().all(|fanout| fanout.strong_count() == 1), "they lie in the inbox");
+        place.hub.borrow_mut().pass();
+        assert!(shared.iter().all(|fanout| fanout.strong_count() == 0), "the parts of all lanes are let go");
+        let frames = place.frames();
+        let read = |number: u64| frames.contains(&format!(r#""unread_count":{number},"#));
+        assert!(frames.contains(&place.lane.account_id().to_string()) && read(1) && read(3), "{frames}");
     });
 }

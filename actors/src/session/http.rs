@@ -58,7 +58,7 @@ impl Sink for HttpSink {
         self.responses.borrow().is_waiting()
     }
 
-    fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
+    fn send(&mut self, bytes: &mut [u8], frames: &[Range<usize>]) {
         let poll = self.responses.borrow_mut().poll.take();
         if let (Some((_, reply)), Some(frame)) = (poll, frames.first()) {
             let _gone = reply.send(Bytes::copy_from_slice(&bytes[frame.clone()]));

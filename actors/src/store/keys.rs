@@ -18,6 +18,9 @@ pub(super) const AGGREGATE_BYTES: usize = 17;
 /// Bytes of an outbox key: source, version, index.
 const EFFECT_BYTES: usize = AGGREGATE_BYTES + 8 + 2;
 
+/// Bytes of a remembered request: its stamp, and the key of its holder (a kind, two ids).
+const REQUEST_TIME_BYTES: usize = 8 + 1 + 16 + 16;
+
 /// The longest e-mail or Fleep address that can be claimed; an engine takes 2,700 and more, an address has 254 at most.
 pub(super) const UNIQUE_KEY_BYTES_MAX: usize = 1024;
 
@@ -218,14 +221,31 @@ pub(super) fn parse_holder(value: &[u8]) -> Result<(Stamp, Bytes), StoreFault> {
     Ok((stamp, Bytes::copy_from_slice(value)))
 }
 
-/// The key of the time-ordered index over remembered requests. `unique` is the key of the request's holder.
-pub(super) fn request_time(stamp: Stamp, unique: &[u8]) -> Vec<u8> {
-    [&stamp.to_be_bytes()[..], unique].concat()
+/// A row of the time-ordered index over remembered requests: when some of them were claimed, and the keys of their holders. The first one is
+/// the key, so that a row of one request has no value.
+pub(super) fn request_times<'a>(
+    first: &(Stamp, Vec<u8>),
+    others: impl Iterator<Item = &'a (Stamp, Vec<u8>)>,
+) -> (Vec<u8>, Bytes) {
+    let key = [&first.0.to_be_bytes()[..], &first.1].concat();
+    let mut value = Vec::new();
+    for (stamp, unique) in others {
+        value.extend_from_slice(&stamp.to_be_bytes());
+        value.extend_from_slice(unique);
+    }
+    (key, value.into())
 }
 
-/// The stamp and the holder's key, from a key of the time-ordered index.
-pub(super) fn parse_request_time(key: &[u8]) -> Result<(Stamp, &[u8]), StoreFault> {
-    split_u64(key).ok_or_else(|| unreadable("request time", key))
+/// Reads a row written by [`request_times`].
+pub(super) fn parse_request_times<'a>(
+    key: &'a [u8],
+    value: &'a [u8],
+) -> Result<Vec<(Stamp, &'a [u8])>, StoreFault> {
+    let (others, []) = value.as_chunks::<REQUEST_TIME_BYTES>() else {
+        return Err(unreadable("request times", value));
+    };
+    let all = std::iter::once(key).chain(others.iter().map(|other| &other[..]));
+    all.map(|one| split_u64(one).ok_or_else(|| unreadable("request time", one))).collect()
 }
 
 /// The key of an outbox entry.
@@ -343,7 +363,22 @@ mod tests {
         }
         assert!(parse_number(b"1234567").is_err());
         assert!(parse_holder(b"1234567").is_err());
-        assert!(parse_request_time(b"1234567").is_err());
+        assert!(parse_request_times(b"1234567", b"").is_err());
+        assert!(parse_request_times(b"12345678", b"9").is_err());
+    }
+
+    #[test]
+    fn a_row_of_request_times_comes_back_and_one_request_has_the_key_alone() {
+        let request = |n| unique(&UniqueKey::Request(AccountId(ID), Uuid::from_u128(n))).unwrap();
+        let claims = [(9, request(1)), (7, request(2)), (8, request(3))];
+        let (key, value) = request_times(&claims[0], claims[1..].iter());
+        let read = parse_request_times(&key, &value).unwrap();
+        assert_eq!(read, claims.each_ref().map(|(stamp, unique)| (*stamp, &unique[..])));
+        let (key, value) = request_times(&claims[0], [].iter());
+        assert_eq!(
+            (&key[..8], &key[8..], &value[..]),
+            (&[0, 0, 0, 0, 0, 0, 0, 9][..], &claims[0].1[..], &b""[..])
+        );
     }
 
     #[test]

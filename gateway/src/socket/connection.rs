@@ -20,8 +20,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::outgoing::{Opcode, Outgoing, put_frame};
-use super::{SCRATCH_KEPT_MAX, Sockets};
+use super::Sockets;
+use super::outgoing::{Opcode, Outgoing, frame_in_place, put_frame};
 use crate::config::Config;
 use crate::worker::Seat;
 
@@ -392,16 +392,13 @@ impl Sink for SocketSink {
         self.0.phase.get() == Phase::Open && self.0.outgoing.borrow().is_empty()
     }
 
-    fn send(&mut self, bytes: &[u8], frames: &[Range<usize>]) {
+    fn send(&mut self, bytes: &mut [u8], frames: &[Range<usize>]) {
         if self.0.phase.get() != Phase::Open {
             return;
         }
-        let mut scratch = self.0.sockets.scratch.borrow_mut();
-        scratch.clear();
-        for frame in frames {
-            put_frame(&mut scratch, Opcode::Text, &bytes[frame.clone()]);
-        }
-        let written = match self.0.stream.try_write(&scratch) {
+        let all = frame_in_place(bytes, frames);
+        let framed = &bytes[all];
+        let written = match self.0.stream.try_write(framed) {
             Ok(written) => written,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(_) => {
@@ -409,12 +406,9 @@ impl Sink for SocketSink {
                 return;
             }
         };
-        if written < scratch.len() {
-            self.0.outgoing.borrow_mut().put_data(&scratch, written);
+        if written < framed.len() {
+            self.0.outgoing.borrow_mut().put_data(framed, written);
             self.0.finish_later();
-        }
-        if scratch.capacity() > SCRATCH_KEPT_MAX {
-            *scratch = Vec::new();
         }
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Pure. Control frames go ahead of data, but never into the middle of a frame that has begun.
 
+use std::ops::Range;
+
+use rill_actors::hub::FRAME_ROOM;
+
 /// The payload above which a frame's length takes two bytes, and the one above which it takes eight (RFC 6455 §5.2).
 const SHORT_MAX: usize = 125;
 const MEDIUM_MAX: usize = 65_535;
@@ -22,18 +26,46 @@ pub(super) enum Opcode {
 
 /// Puts a frame behind `out`.
 pub(super) fn put_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    out.push(opcode as u8);
-    let length = payload.len();
-    if length <= SHORT_MAX {
-        out.push(u8::try_from(length).unwrap_or_default());
-    } else if length <= MEDIUM_MAX {
-        out.push(126);
-        out.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
-    } else {
-        out.push(127);
-        out.extend_from_slice(&(length as u64).to_be_bytes());
-    }
+    let (header, length) = header(opcode, payload.len());
+    out.extend_from_slice(&header[..length]);
     out.extend_from_slice(payload);
+}
+
+/// The header of a frame, and how many of its bytes there are.
+fn header(opcode: Opcode, payload: usize) -> ([u8; FRAME_ROOM], usize) {
+    let mut header = [0; FRAME_ROOM];
+    header[0] = opcode as u8;
+    let length = if payload <= SHORT_MAX {
+        header[1] = u8::try_from(payload).unwrap_or_default();
+        2
+    } else if payload <= MEDIUM_MAX {
+        header[1] = 126;
+        header[2..4].copy_from_slice(&u16::try_from(payload).unwrap_or_default().to_be_bytes());
+        4
+    } else {
+        header[1] = 127;
+        header[2..].copy_from_slice(&(payload as u64).to_be_bytes());
+        FRAME_ROOM
+    };
+    (header, length)
+}
+
+/// Makes frames of texts where they lie, each with [`FRAME_ROOM`] bytes in front of it, and moves them together. Where all of them are
+/// afterwards: one text, the usual case, stays where it is.
+pub(super) fn frame_in_place(bytes: &mut [u8], texts: &[Range<usize>]) -> Range<usize> {
+    let mut all = 0..0;
+    for (place, text) in texts.iter().enumerate() {
+        let (header, length) = header(Opcode::Text, text.len());
+        let start = text.start - length;
+        bytes[start..text.start].copy_from_slice(&header[..length]);
+        if place == 0 {
+            all = start..text.end;
+        } else {
+            bytes.copy_within(start..text.end, all.end);
+            all.end += text.end - start;
+        }
+    }
+    all
 }
 
 /// The length of the first of our own frames in `bytes`, header included.
@@ -135,7 +167,7 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Opcode, Outgoing, put_frame};
+    use super::{FRAME_ROOM, Opcode, Outgoing, frame_in_place, put_frame};
 
     fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -161,6 +193,24 @@ mod tests {
         assert_eq!(frame(Opcode::Text, &[0; 126])[..4], [0x81, 126, 0, 126]);
         assert_eq!(frame(Opcode::Text, &[0; 65_535])[..4], [0x81, 126, 255, 255]);
         assert_eq!(frame(Opcode::Text, &[0; 65_536])[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn texts_become_frames_where_they_lie() {
+        let lengths = [[3, 0, 0], [125, 126, 2], [126, 65_536, 7], [70_000, 0, 65_535]];
+        for texts in lengths.map(|lengths| lengths.map(|length| vec![b'a' + (length % 7) as u8; length])) {
+            for count in 0..=texts.len() {
+                let (mut bytes, mut places, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+                for text in &texts[..count] {
+                    bytes.extend_from_slice(&[0xFF; FRAME_ROOM]);
+                    places.push(bytes.len()..bytes.len() + text.len());
+                    bytes.extend_from_slice(text);
+                    put_frame(&mut expected, Opcode::Text, text);
+                }
+                let all = frame_in_place(&mut bytes, &places);
+                assert!(bytes[all] == expected, "{count} of {:?}", texts.each_ref().map(Vec::len));
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use rill_actors::session::{Events, Listen, Session};
 use rill_proto::envelope::{ClientFrame, Hello};
 use rill_proto::limits::FRAME_BYTES_MAX;
+use tokio::io::Interest;
 use uuid::Uuid;
 
 use super::READ_BYTES;
@@ -68,16 +69,24 @@ async fn read_some(connection: &Rc<Connection>, incoming: &mut Incoming) -> Opti
     let mut buffer = connection.sockets.read.borrow_mut();
     buffer.clear();
     buffer.reserve(READ_BYTES);
-    match connection.stream.try_read_buf(&mut *buffer) {
-        Ok(0) => None,
-        Ok(_) => {
+    let mut count = None;
+    let result = connection.stream.try_io(Interest::READABLE, || {
+        let read = connection.stream.try_read_buf(&mut *buffer)?;
+        count = Some(read);
+        // What leaves room has emptied the socket. Told so, the runtime waits for the kernel before it tries again.
+        if read < READ_BYTES { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match (count, result) {
+        (Some(0), _) => None,
+        (Some(_), _) => {
             connection.heard();
             Some(take_in(connection, incoming, &mut buffer))
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-            Some(Turn::Read)
+        (None, Ok(())) => Some(Turn::Read),
+        (None, Err(error)) => {
+            let may_go_on = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+            may_go_on.then_some(Turn::Read)
         }
-        Err(_) => None,
     }
 }
 

@@ -12,27 +12,27 @@ pub struct Settings {
     #[serde(default)]
     pub mk_conv_type: ConvType,
     /// Anybody with the link may join.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_autojoin: Option<bool>,
     /// Newcomers see the earlier history.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_disclose: Option<bool>,
     /// No link previews are made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_url_preview_disabled: Option<bool>,
     /// Completing a task posts a system message.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_done_notifications: bool,
     /// Only admins may post.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_admin_write_only: Option<bool>,
     /// Where its members call each other; empty when that was taken back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_call_room: Option<String>,
     /// An organisation manages it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation_id: Option<OrganisationId>,
     /// Who may change a managed conversation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub admins: Vec<AccountId>,
 }

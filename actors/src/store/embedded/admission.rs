@@ -6,8 +6,6 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
-use bytes::Bytes;
-
 use super::engine::{Engine, Space, fault};
 use super::keys;
 use super::pending::Pending;
@@ -36,6 +34,8 @@ pub(super) struct Admission {
     old: HashMap<Aggregate, u64>,
     /// Requests claimed since the last sweep.
     claims: usize,
+    /// Those of this batch, with the keys of their holders.
+    claimed: Vec<(Stamp, Vec<u8>)>,
     /// Everything before this key of the time index is swept, so its tombstones need not be read again.
     swept: Vec<u8>,
 }
@@ -98,8 +98,7 @@ impl Admission {
         for (key, value) in &append.claim {
             let unique = keys::unique(key)?;
             if claims::is_request(key) {
-                let time = keys::request_time(append.stamp, &unique);
-                pending.put(Space::RequestTimes, time, Bytes::new());
+                self.claimed.push((append.stamp, unique.clone()));
                 self.claims += 1;
             }
             pending.put(Space::Uniques, unique, keys::holder(append.stamp, value));
@@ -112,13 +111,25 @@ impl Admission {
         Ok(())
     }
 
-    /// Now and then forgets a portion of the requests that are too old at `now`.
-    pub(super) fn sweep(
+    /// Notes when the requests of this batch were claimed, all in one row; and now and then forgets a portion of those that are too old at
+    /// `now`.
+    pub(super) fn finish(
         &mut self,
         engine: &Engine,
         pending: &mut Pending,
         now: Stamp,
     ) -> Result<(), StoreFault> {
+        // The youngest one names the row: when it is old enough to be forgotten, all of them are.
+        if let Some(youngest) = self.claimed.iter().max() {
+            let others = self.claimed.iter().filter(|claim| *claim != youngest);
+            let (key, value) = keys::request_times(youngest, others);
+            pending.put(Space::RequestTimes, key, value);
+        }
+        self.claimed.clear();
+        self.sweep(engine, pending, now)
+    }
+
+    fn sweep(&mut self, engine: &Engine, pending: &mut Pending, now: Stamp) -> Result<(), StoreFault> {
         if self.claims < SWEEP_AFTER_CLAIMS {
             return Ok(());
         }
@@ -131,17 +142,23 @@ impl Admission {
             return Ok(());
         }
         let range = (Bound::Included(self.swept.clone()), Bound::Excluded(end));
-        for entry in engine.space(Space::RequestTimes).range(range).take(portion) {
-            let key = entry.key().map_err(fault)?;
-            let (claimed, unique) = keys::parse_request_time(&key)?;
-            // A request that was claimed anew after its memory ran out has a younger entry of its own.
-            let holder = pending.get(engine, Space::Uniques, unique)?;
-            let holder = holder.map(|value| keys::parse_holder(&value)).transpose()?;
-            if holder.is_some_and(|(stamp, _)| stamp == claimed) {
-                pending.remove(Space::Uniques, unique.to_vec());
+        let mut swept = 0;
+        for entry in engine.space(Space::RequestTimes).range(range) {
+            let (key, value) = entry.into_inner().map_err(fault)?;
+            for (claimed, unique) in keys::parse_request_times(&key, &value)? {
+                // A request that was claimed anew after its memory ran out is in a younger row as well.
+                let holder = pending.get(engine, Space::Uniques, unique)?;
+                let holder = holder.map(|value| keys::parse_holder(&value)).transpose()?;
+                if holder.is_some_and(|(stamp, _)| stamp == claimed) {
+                    pending.remove(Space::Uniques, unique.to_vec());
+                }
+                swept += 1;
             }
             pending.remove(Space::RequestTimes, key.to_vec());
             self.swept = [&key[..], &[0]].concat();
+            if swept >= portion {
+                break;
+            }
         }
         Ok(())
     }

@@ -17,7 +17,13 @@ pub(super) const SCHEMA_KEY: &[u8] = b"schema";
 pub(super) type Step = fn(&Engine, &mut Pending) -> Result<(), StoreFault>;
 
 /// The steps from schema 1 on: `STEPS[0]` leads from 1 to 2, and so forth. Published steps never change.
-pub(super) const STEPS: &[Step] = &[];
+pub(super) const STEPS: &[Step] = &[take_times_as_they_are];
+
+/// Schema 2: a row of the time index holds the requests of a whole batch. One of schema 1 holds a single one, which reads as a batch of one;
+/// only a binary that does not know the larger ones must not come near.
+fn take_times_as_they_are(_: &Engine, _: &mut Pending) -> Result<(), StoreFault> {
+    Ok(())
+}
 
 /// The schema that a list of steps leads to.
 pub(super) const fn newest(steps: &[Step]) -> u64 {

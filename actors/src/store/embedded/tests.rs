@@ -170,15 +170,35 @@ fn after_a_failed_commit_everything_is_refused_until_reopened() {
     block_on(append(&*store, head(chat(1), 1, "after"))).unwrap();
 }
 
+fn claim(number: u64, stamp: Stamp) -> Append {
+    let request = uuid::Uuid::from_u128(u128::from(number));
+    let key = UniqueKey::Request(rill_proto::id::AccountId(uuid::Uuid::nil()), request);
+    Append { stamp, claim: vec![(key, Bytes::new())], ..step(chat(1), number) }
+}
+
+#[test]
+fn requests_of_a_batch_share_a_row_and_are_swept_one_by_one() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let count = |space| store.shared.engine.space(space).len().unwrap();
+    // The writer is busy with a batch of its own while these come, so that they are few batches.
+    let told: Vec<_> = (0..300).map(|number| start(&*store, claim(number, 1 + number))).collect();
+    told.into_iter().for_each(|told| block_on(told).unwrap().unwrap());
+    assert_eq!(count(Space::Uniques), 300);
+    assert!(count(Space::RequestTimes) < 300, "{} rows", count(Space::RequestTimes));
+    // The first three hundred are too old when these have been claimed.
+    for number in 300..900 {
+        block_on(append(&*store, claim(number, 300 + REQUEST_MEMORY_US))).unwrap();
+    }
+    let kept = UniqueKey::Request(rill_proto::id::AccountId(uuid::Uuid::nil()), uuid::Uuid::from_u128(0));
+    assert_eq!(block_on(store.holder(kept)).unwrap(), None);
+    assert_eq!((count(Space::Uniques), count(Space::RequestTimes)), (600, 600));
+}
+
 #[test]
 fn swept_requests_leave_nothing_behind() {
     let folder = Folder::new();
     let store = folder.open();
-    let claim = |number: u64, stamp| {
-        let request = uuid::Uuid::from_u128(u128::from(number));
-        let key = UniqueKey::Request(rill_proto::id::AccountId(uuid::Uuid::nil()), request);
-        Append { stamp, claim: vec![(key, Bytes::new())], ..step(chat(1), number) }
-    };
     // One by one, so that there are as many batches as appends.
     for number in 0..300 {
         block_on(append(&*store, claim(number, 1 + number))).unwrap();

@@ -188,7 +188,7 @@ fn write(
             Order::Fence(..) => {}
         }
     }
-    admission.sweep(&shared.engine, pending, stamp)?;
+    admission.finish(&shared.engine, pending, stamp)?;
     if stamp > last_stamp {
         pending.put(Space::Meta, LAST_STAMP_KEY.to_vec(), keys::number(stamp));
     }

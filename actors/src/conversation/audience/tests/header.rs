@@ -1,6 +1,7 @@
 //! The `conv` record of each kind of viewer.
 
 use super::*;
+use crate::account::label::SystemLabel;
 
 fn numbers(record: &Value, keys: [&str; 10]) -> Vec<u64> {
     keys.iter().map(|key| record[key].as_u64().unwrap_or_else(|| panic!("{key} in {record}"))).collect()

@@ -175,7 +175,7 @@ fn a_newer_backup_is_refused() {
     let hash = Sha256::digest(&bytes);
     bytes.extend_from_slice(&hash);
     std::fs::write(&file, bytes).unwrap();
-    assert!(matches!(restore(&file, into.path()), Err(RestoreError::Newer { found: 99, known: 1 })));
+    assert!(matches!(restore(&file, into.path()), Err(RestoreError::Newer { found: 99, known: 2 })));
 }
 
 #[test]
