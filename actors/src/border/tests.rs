@@ -1,6 +1,7 @@
 //! What crosses comes out as it went in, and what was lent comes back. Not here: nodes that really speak (`gateway/tests`).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::crossing::at;
 use super::order::Order;
 use super::parcel::Parcel;
-use super::{Border, Gate, Letter, Place};
+use super::{Border, Carrier, Gate, Letter, Place};
 use crate::account::login::AskOwnContact;
 use crate::border::reply::Caller;
 use crate::conversation::{Part, Peek, Token};
@@ -22,7 +23,7 @@ use crate::link::View;
 use crate::piece::Piece;
 use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
-use crate::store::{Aggregate, Epoch};
+use crate::store::{Aggregate, Epoch, Stamp};
 
 const ANN: AccountId = AccountId(Uuid::from_u128(1));
 
@@ -48,6 +49,24 @@ fn submit(lane: &Lane, frame: u64) -> Submit {
     }));
     let event = ClientEvent::decode("urn:fleep:client:message:add_plain", &params.unwrap()).unwrap();
     Submit { lane: lane.clone(), frame, index: 0, request_id: RequestId(Uuid::from_u128(5)), event }
+}
+
+/// Counts the letters.
+#[derive(Default)]
+struct Sent(AtomicUsize);
+
+impl Carrier for Sent {
+    fn send(&self, _: Epoch, _: Bytes) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn send_all(&self, _: Bytes) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn horizon(&self) -> Stamp {
+        0
+    }
 }
 
 /// Says when it is dropped.
@@ -107,6 +126,23 @@ fn a_token_stays_until_the_other_node_says_that_it_has_dropped_it() {
     assert!(super::lock(&one.tokens).take(number, 3).is_none(), "node 3 was not lent it");
     drop(super::lock(&one.tokens).take(number, 2));
     assert!(is_dropped.try_recv().is_ok());
+}
+
+#[test]
+fn a_part_that_is_lost_is_not_given_back_as_if_it_were_done() {
+    let (one, two) = (border(1), border(2));
+    let sent = Arc::new(Sent::default());
+    two.open(Arc::clone(&sent) as _);
+    for (is_lost, given_back) in [(true, 0), (false, 1)] {
+        let (letter, _is_dropped) = peek(&lane(&one, 4));
+        let Letter::Order(_, Order::Peek(peek)) = cross(&letter, &one, &two) else { unreachable!() };
+        if is_lost {
+            Order::Peek(peek).lose();
+        } else {
+            drop(peek);
+        }
+        assert_eq!(sent.0.load(Ordering::Relaxed), given_back, "lost: {is_lost}");
+    }
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Task {
 
     /// Nothing is told or joined any more.
     fn end(&mut self) {
-        self.shared.horizon.freeze();
+        self.shared.horizon.end();
         self.shared.is_settled.store(false, Ordering::Release);
         self.shared.is_joined.store(false, Ordering::Release);
     }
