@@ -227,3 +227,39 @@ fn nothing_is_done_for_whom_the_next_view_gives_to_another_node() {
     gate.is_closed = true;
     assert!((0..50).all(|number| matches!(of(&gate, number), Place::Between)));
 }
+
+/// What is let in of an answer, which names the sync in which its owner has told everything.
+fn let_in(border: &Border, lane: &Lane, told: u32) -> Option<Item> {
+    let (lane, request) = (lane.clone(), Bytes::from("{}"));
+    let pieces = vec![Piece::Shared(Bytes::from("{}"))];
+    border.let_in(Item::Answer { lane, frame: 1, index: 0, told, request, pieces })
+}
+
+#[test]
+fn of_an_event_that_was_sent_twice_the_first_answer_counts() {
+    let one = border(1);
+    let lane = lane(&one, 4);
+    one.keep(&submit(&lane, 1));
+    assert!(matches!(let_in(&one, &lane, 0), Some(Item::Answer { .. })));
+    assert!(let_in(&one, &lane, 0).is_none());
+    assert!(
+        matches!(let_in(&one, &lane, 3), Some(Item::Pieces(..))),
+        "the first may have been a fault, and nobody else tells the session what it has changed itself"
+    );
+}
+
+#[test]
+fn who_has_to_catch_up_hears_answers_only_of_owners_who_have_told_him_everything() {
+    let one = border(1);
+    let lane = lane(&one, 4);
+    one.keep(&submit(&lane, 1));
+    lane.fall_behind();
+    assert!(let_in(&one, &lane, 0).is_none(), "it would tell of what came after something that was missed");
+    assert!(one.let_in(Item::Part(lane.clone(), 1, Vec::new())).is_none());
+    assert_eq!(one.pending.of(&lane).len(), 1, "the event is sent again");
+    assert!(matches!(let_in(&one, &lane, 2), Some(Item::Answer { .. })));
+    lane.catch_up(lane.sync());
+    one.keep(&submit(&lane, 1));
+    assert!(one.let_in(Item::Part(lane.clone(), 1, Vec::new())).is_some());
+    assert!(matches!(let_in(&one, &lane, 0), Some(Item::Answer { .. })));
+}
