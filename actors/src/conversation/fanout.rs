@@ -54,8 +54,11 @@ impl Subscribers {
         found
     }
 
-    /// A session that has been told everything up to a stamp, in one of its syncs.
+    /// A session that has been told everything up to a stamp, in one of its syncs. One that is over takes nothing from a later one.
     pub fn add(&mut self, lane: Lane, sync: u32, greeted: Stamp) {
+        if sync < lane.sync() {
+            return;
+        }
         let lanes = self.0.entry(lane.account_id()).or_default();
         lanes.retain(|known| known.hears() && known.lane != lane);
         lanes.push(Subscriber { lane, sync, greeted });
@@ -322,4 +325,24 @@ impl Stage<'_> {
 pub fn lanes_told(items: &[Item]) -> usize {
     let told = |item: &Item| if let Item::Fanout(fanout) = item { fanout.lanes.len() } else { 1 };
     items.iter().map(told).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_visit_of_a_sync_that_is_over_takes_nobody_out_of_a_later_one() {
+        let lane = Lane::new(0, 1, AccountId(Uuid::from_u128(1)), Uuid::nil());
+        let (earlier, later) = (lane.begin_sync(), lane.begin_sync());
+        let mut subscribers = Subscribers::default();
+        subscribers.add(lane.clone(), later, 10);
+        subscribers.add(lane.clone(), earlier, 20);
+        assert!(subscribers.has(&lane));
+        assert_eq!(subscribers.told(&lane), later);
+        let _ = lane.begin_sync();
+        assert!(!subscribers.has(&lane), "a sync that has begun asks anew");
+    }
 }
