@@ -56,6 +56,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Kills it, as `kill -9` does.
     pub fn kill9(&mut self) -> Result<(), Failure> {
         self.server.kill()?;

@@ -4,6 +4,7 @@
 //! the others from it. Not here: how a load goes ([`crate::engine`]), how the report looks ([`crate::report`]).
 
 mod codec;
+mod cross_node;
 mod fill;
 mod growth;
 mod latency;
@@ -39,7 +40,7 @@ pub struct Suite {
 type Chapter = fn(&mut Suite) -> Result<(), Failure>;
 
 /// All of them. Those that need a quiet store come before the one that fills it.
-const CHAPTERS: [(&str, Chapter); 9] = [
+const CHAPTERS: [(&str, Chapter); 10] = [
     ("memory of sessions", memory::measure),
     ("one room at saturation", saturation::one_room),
     ("many rooms at saturation", saturation::many_rooms),
@@ -48,6 +49,7 @@ const CHAPTERS: [(&str, Chapter); 9] = [
     ("reconnect storm", storm::measure),
     ("hot room", saturation::hot_room),
     ("growth", growth::measure),
+    ("cross-node", cross_node::measure),
     ("reading an event", codec::measure),
 ];
 
@@ -84,9 +86,6 @@ impl Suite {
                 self.report.faults.push(format!("{name}: {failure}"));
             }
         }
-        if only.is_empty() {
-            self.cross_node();
-        }
         self.report.took_s = begun.elapsed().as_secs_f64();
         Ok(self.report)
     }
@@ -100,6 +99,12 @@ impl Suite {
         self.keep(outcome)
     }
 
+    /// One run of a scenario against servers that run.
+    fn load_at(&mut self, scenario: &Scenario, aim: &Aim) -> Result<Outcome, Failure> {
+        let outcome = self.workshop.against_aim(scenario, aim)?;
+        self.keep(outcome)
+    }
+
     fn keep(&mut self, outcome: Outcome) -> Result<Outcome, Failure> {
         show(&outcome)?;
         self.report.outcomes.push(outcome.clone());
@@ -110,13 +115,6 @@ impl Suite {
     fn tell(&mut self, name: &str, value: Option<f64>, unit: &str, bar: Option<Bar>, note: String) {
         let (name, unit) = (name.to_owned(), unit.to_owned());
         self.report.figures.push(Figure { name, value, unit, bar, note });
-    }
-
-    /// The row of the table that has no run yet.
-    fn cross_node(&mut self) {
-        let note = "waits for the cluster: a Rill is one node as yet".to_owned();
-        let name = "cross-node: extra CPU of all processes per 10,000 messages, 200 × 5";
-        self.tell(name, None, "s", Some(Bar::AtMost(1.0)), note);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Size {
     pub(super) messages: (f64, f64),
     /// Events a second over the conversations that have grown.
     pub(super) growth_rate: f64,
+    /// Messages a second with one node and with two: what both can carry, with PostgreSQL and the load on the same cores.
+    pub(super) cross_rate: f64,
 }
 
 impl Size {
@@ -65,6 +67,7 @@ impl Size {
             fill_s: 360.0,
             messages: (10.0, 10_000.0),
             growth_rate: 2_000.0,
+            cross_rate: 1_000.0,
         }
     }
 
@@ -87,6 +90,7 @@ impl Size {
             fill_s: 20.0,
             messages: (1.0, 100.0),
             growth_rate: 50.0,
+            cross_rate: 50.0,
         }
     }
 
