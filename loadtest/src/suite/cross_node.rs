@@ -72,12 +72,22 @@ fn aim(cluster: &Cluster) -> Aim {
     aim
 }
 
-/// What one message cost in a run, in all processes but PostgreSQL, and in that; for so many messages.
-fn cost(outcome: &Outcome) -> Option<(f64, f64)> {
-    let beside = |name: &str| outcome.figures.get(&format!("{name}: cpu_s")).copied();
-    let cpu_s = outcome.window.cpu_s? + beside("redis")? + beside("node 2").unwrap_or(0.0);
-    let of = outcome.window.answered;
-    (of > 0).then(|| (cpu_s * MESSAGES / of as f64, beside("postgres").unwrap_or(0.0) * MESSAGES / of as f64))
+/// CPU seconds for 10,000 messages.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Of the nodes and Redis.
+    nodes: f64,
+    postgres: f64,
+}
+
+impl Cost {
+    fn of(outcome: &Outcome) -> Option<Self> {
+        let beside = |name: &str| outcome.figures.get(&format!("{name}: cpu_s")).copied();
+        let nodes = outcome.window.cpu_s? + beside("redis")? + beside("node 2").unwrap_or(0.0);
+        let answered = outcome.window.answered;
+        let each = |cpu_s: f64| cpu_s * MESSAGES / answered as f64;
+        (answered > 0).then(|| Self { nodes: each(nodes), postgres: each(beside("postgres").unwrap_or(0.0)) })
+    }
 }
 
 fn name_of(what: &str) -> String {
@@ -125,23 +135,27 @@ fn costs(suite: &mut Suite, one: &Cluster, two: &Cluster) -> Result<(), Failure>
     for _ in 0..suite.size.rounds.min(TURNS) {
         pairs.push((suite.load_at(&here, &aim(one))?, suite.load_at(&there, &aim(two))?));
     }
-    let costs: Vec<_> = pairs.iter().filter_map(|(here, there)| Some((cost(here)?, cost(there)?))).collect();
+    let costs: Vec<(Cost, Cost)> =
+        pairs.iter().filter_map(|(here, there)| Some((Cost::of(here)?, Cost::of(there)?))).collect();
     let all: Vec<&Outcome> = pairs.iter().flat_map(|(here, there)| [here, there]).collect();
-    let middle = |of: fn(&((f64, f64), (f64, f64))) -> f64| median(costs.iter().map(of)).unwrap_or(f64::NAN);
+    let middle = |values: Vec<f64>| median(values).unwrap_or(f64::NAN);
+    let of = |cost: fn(&Cost) -> f64| {
+        let here = middle(costs.iter().map(|(here, _)| cost(here)).collect());
+        let there = middle(costs.iter().map(|(_, there)| cost(there)).collect());
+        format!("{there:.2} s against {here:.2} s")
+    };
     let note = format!(
-        "{:.2} s against {:.2} s, of the nodes and Redis; PostgreSQL had {:.2} s against {:.2} s beside; {:.0} messages/s, open loop; {}",
-        middle(|(_, (nodes, _))| *nodes),
-        middle(|((nodes, _), _)| *nodes),
-        middle(|(_, (_, postgres))| *postgres),
-        middle(|((_, postgres), _)| *postgres),
+        "{}, of the nodes and Redis; PostgreSQL had {} beside; {:.0} messages/s, open loop; {}",
+        of(|cost| cost.nodes),
+        of(|cost| cost.postgres),
         suite.size.cross_rate,
         caveat(&all)
     );
-    let extra = median(costs.iter().map(|(here, there)| there.0 - here.0));
+    let extra = median(costs.iter().map(|(here, there)| there.nodes - here.nodes));
     suite.tell(&extra_name(rooms), extra, "s", Some(Bar::AtMost(EXTRA_CPU_S)), note);
     let each = |outcome: &Outcome| {
-        let (cpu_s, _) = cost(outcome)?;
-        Some(cpu_s * outcome.window.answered as f64 / outcome.window.deliveries.max(1) as f64)
+        let messages = outcome.window.answered as f64;
+        Some(Cost::of(outcome)?.nodes * messages / outcome.window.deliveries.max(1) as f64)
     };
     let ratio = median(pairs.iter().filter_map(|(here, there)| Some(each(there)? / each(here)?)));
     let note = "the nodes and Redis".to_owned();

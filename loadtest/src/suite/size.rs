@@ -94,17 +94,9 @@ impl Size {
         }
     }
 
-    /// Accounts that all chapters together want.
-    pub(super) fn accounts(&self) -> usize {
-        let wanted = [
-            self.sessions,
-            self.room,
-            self.rooms * super::saturation::FIVE,
-            self.pairs * super::saturation::PAIR,
-            self.dropped + super::storm::KEEPERS,
-            self.hot.0,
-        ];
-        wanted.into_iter().max().unwrap_or(0)
+    /// Members of all conversations of five.
+    pub(super) fn in_rooms(&self) -> usize {
+        self.rooms * super::saturation::FIVE
     }
 }
 
@@ -116,7 +108,5 @@ mod tests {
     fn the_bound_of_open_files_is_kept_and_used() {
         assert_eq!(Size::full(20_000).sessions, 15_000);
         assert_eq!(Size::full(4_096).sessions, 3_500);
-        assert_eq!(Size::full(20_000).accounts(), 15_000);
-        assert_eq!(Size::full(4_096).accounts(), 10_020);
     }
 }
