@@ -24,6 +24,7 @@ use crate::hub::Item;
 use crate::link::{Link, View};
 use crate::node::{Node, Unreachable};
 use crate::presence::{Lane, LaneName};
+use crate::session::Submit;
 use crate::store::{Aggregate, Epoch, Stamp};
 
 pub(crate) mod crossing;
@@ -94,7 +95,7 @@ enum Letter {
 }
 
 /// Where an aggregate is at this moment.
-enum Place {
+pub(crate) enum Place {
     /// On this node.
     Here,
     /// On another one.
@@ -236,7 +237,7 @@ impl Border {
         self.gate.read().unwrap_or_else(PoisonError::into_inner).view.is_some()
     }
 
-    fn place(&self, aggregate: Aggregate) -> Place {
+    pub(crate) fn place(&self, aggregate: Aggregate) -> Place {
         self.gate.read().unwrap_or_else(PoisonError::into_inner).place(self.me, aggregate)
     }
 
@@ -268,10 +269,8 @@ impl Border {
             drop(gate);
             return here(message);
         }
-        let order = message.into();
-        // While no view can be installed: the next one finds it among those that are sent again.
-        self.pending.keep(&order);
         drop(gate);
+        let order = message.into();
         match place {
             Place::There(owner) => self.send_order(owner, aggregate, order),
             Place::Here | Place::Between => order.lose(),
@@ -281,7 +280,6 @@ impl Border {
 
     /// Sends a message to an owner on another node.
     pub(crate) fn send_order(self: &Arc<Self>, owner: Epoch, aggregate: Aggregate, order: Order) {
-        self.pending.keep(&order);
         self.send(owner, &Letter::Order(aggregate, order));
     }
 
@@ -327,15 +325,7 @@ impl Border {
         match letter {
             Letter::Order(aggregate, order) => node.dispatch(aggregate, order),
             Letter::Parcel(parcel) => {
-                for item in parcel.unpack(&self.own) {
-                    // Of an event that was sent twice the first answer counts.
-                    if let Item::Answer { lane, frame, index, .. } = &item
-                        && !self.pending.answered(lane, *frame, *index)
-                    {
-                        continue;
-                    }
-                    node.inboxes.put(item);
-                }
+                parcel.unpack(&self.own).into_iter().for_each(|item| node.inboxes.put(item));
             }
             Letter::GivenBack(number) => {
                 let token = lock(&self.tokens).take(number, from);
@@ -430,9 +420,41 @@ impl Border {
         }
     }
 
-    /// An event of a session here has been answered on this node.
-    pub(crate) fn answered(&self, lane: &Lane, frame: u64, index: u16) {
+    /// An event of a session here is on its way: until it is answered it may be sent again.
+    pub(crate) fn keep(&self, submit: &Submit) {
+        self.pending.keep(submit);
+    }
+
+    /// An event of a session here is refused before anybody was asked.
+    pub(crate) fn refused(&self, lane: &Lane, frame: u64, index: u16) {
         self.pending.answered(lane, frame, index);
+    }
+
+    /// What goes on to a session here of an item that has come for it. While the session has to catch up, answers come through
+    /// only from owners that it has heard everything of: others would tell of what came after something that was missed. Such an
+    /// event is sent again afterwards. Of an event that was sent twice the first answer counts.
+    pub(crate) fn let_in(&self, item: Item) -> Option<Item> {
+        match item {
+            Item::Answer { lane, frame, index, told, request, pieces } => {
+                if lane.is_behind() && told == 0 {
+                    return None;
+                }
+                if self.pending.answered(&lane, frame, index) {
+                    return Some(Item::Answer { lane, frame, index, told, request, pieces });
+                }
+                // What it changed is told by nothing else, if the first answer was a fault.
+                (told > 0).then_some(Item::Pieces(lane, pieces))
+            }
+            Item::Part(lane, ..) if lane.is_behind() => None,
+            Item::Part(..)
+            | Item::Fanout(_)
+            | Item::Pieces(..)
+            | Item::Contacts(..)
+            | Item::Placements(..)
+            | Item::Progress(..)
+            | Item::Live(..)
+            | Item::Close(..) => Some(item),
+        }
     }
 
     /// Answers events that no other node has answered for too long.

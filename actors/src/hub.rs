@@ -35,6 +35,7 @@ use crate::store::{Epoch, Stamp};
 mod broken;
 mod frame;
 mod lane;
+mod queued;
 
 pub use frame::FRAME_ROOM;
 use lane::Queue;
@@ -137,6 +138,8 @@ pub enum Item {
         frame: u64,
         /// Which event of that frame.
         index: u16,
+        /// The sync of the lane in which the owner has told it everything that came before; 0 where it has not, or that is not known.
+        told: u32,
         /// The request record.
         request: Bytes,
         /// What the event changed, or what was asked for.
@@ -229,18 +232,14 @@ impl Inboxes {
         }
     }
 
-    /// What an item is to those who watch what crosses: it goes to another node, or answers what may have crossed. The item
-    /// comes back when it is for a hub of this node.
+    /// The item comes back when it is for a hub of this node and may go there; one for another node is sent.
     fn watch(&self, item: Item) -> Option<Item> {
         let Some(border) = self.border.get() else { return Some(item) };
         if let Some(home) = item.home() {
             border.forward(home, item);
             return None;
         }
-        if let Item::Answer { lane, frame, index, .. } = &item {
-            border.answered(lane, *frame, *index);
-        }
-        Some(item)
+        border.let_in(item)
     }
 
     /// How many workers there are.
@@ -283,10 +282,12 @@ impl Inboxes {
         }
     }
 
-    /// As [`Inboxes::put`], for whoever runs on a worker's own thread and so must never wait for it. It has its bound
+    /// As [`Inboxes::put`], for a session, which runs on its worker's own thread and so must never wait for it. It has its bound
     /// elsewhere: what a session puts in is bounded by its frames under way.
     pub fn put_on_worker(&self, item: Item) {
-        let Some(item) = self.watch(item) else { return };
+        if let (Item::Answer { lane, frame, index, .. }, Some(border)) = (&item, self.border.get()) {
+            border.refused(lane, *frame, *index);
+        }
         let Some(inbox) = self.of(&item) else { return };
         inbox.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);
         inbox.wake.notify_one();
@@ -488,7 +489,7 @@ impl Hub {
             }
             Item::Pieces(lane, pieces) => self.with(lane.key(), |queue| queue.pieces(pieces)),
             Item::Part(lane, frame, pieces) => self.with(lane.key(), |queue| queue.part(frame, pieces)),
-            Item::Answer { lane, frame, index, request, pieces } => {
+            Item::Answer { lane, frame, index, request, pieces, .. } => {
                 self.with(lane.key(), |queue| queue.answer(frame, index, request, pieces));
             }
             Item::Placements(lane, places) => self.with(lane.key(), |queue| queue.placements(places)),

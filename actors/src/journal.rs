@@ -47,6 +47,8 @@ pub enum Reply {
         index: u16,
         /// Makes the request record of a fault, should it come to that.
         fault: Box<dyn FnOnce() -> Bytes + Send>,
+        /// As in [`Item::Answer`].
+        told: u32,
         /// The request record.
         request: Bytes,
         /// The records of the answer.
@@ -187,11 +189,12 @@ impl Journal {
     pub fn failed(self) {
         for pending in self.pending {
             match pending.departure.reply {
-                Reply::Event { lane, frame, index, fault, .. } => {
+                Reply::Event { lane, frame, index, fault, told, .. } => {
                     self.node.inboxes.put(Item::Answer {
                         lane,
                         frame,
                         index,
+                        told,
                         request: fault(),
                         pieces: Vec::new(),
                     });
@@ -211,8 +214,8 @@ fn depart(node: &Arc<Node>, departure: Departure, effects: Vec<OutboxEntry>, wor
     };
     departure.items.into_iter().for_each(&mut leave);
     match departure.reply {
-        Reply::Event { lane, frame, index, request, pieces, .. } => {
-            leave(Item::Answer { lane, frame, index, request, pieces });
+        Reply::Event { lane, frame, index, told, request, pieces, .. } => {
+            leave(Item::Answer { lane, frame, index, told, request, pieces });
         }
         Reply::Order(told) => told(true),
         Reply::None => {}

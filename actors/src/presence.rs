@@ -27,8 +27,9 @@ struct Place {
     syncs: AtomicU32,
     /// The sync in which it was told everything, so that whoever becomes active may tell it at once.
     live: AtomicU32,
-    /// The nodes have agreed anew, and it has not caught up since.
-    is_behind: AtomicBool,
+    /// The sync from which on it is level with the view of the nodes, and the last one that it has been through.
+    needed: AtomicU32,
+    done: AtomicU32,
 }
 
 /// What tells a lane from all others.
@@ -59,7 +60,8 @@ impl Lane {
             token,
             syncs: AtomicU32::new(0),
             live: AtomicU32::new(0),
-            is_behind: AtomicBool::new(false),
+            needed: AtomicU32::new(0),
+            done: AtomicU32::new(0),
         }))
     }
 
@@ -134,21 +136,23 @@ impl Lane {
         live > 0 && live == self.sync()
     }
 
-    /// The nodes have agreed anew: its session sends nothing out before it has caught up, or the answer would tell of what came
-    /// after something that it has missed.
+    /// The nodes have agreed anew: what was subscribed counts no more from now on, and its session sends nothing out before it has
+    /// caught up, or the answer would tell of what came after something that it has missed.
     pub fn fall_behind(&self) {
-        self.0.is_behind.store(true, Ordering::Release);
+        // Behind first: nobody is to find the subscriptions gone and the answers still coming.
+        self.0.needed.store(u32::MAX, Ordering::Release);
+        self.0.needed.store(self.begin_sync(), Ordering::Release);
     }
 
-    /// It has caught up, or has nothing to catch up with.
-    pub fn catch_up(&self) {
-        self.0.is_behind.store(false, Ordering::Release);
+    /// It has been told everything in a sync, or had nothing to be told.
+    pub fn catch_up(&self, number: u32) {
+        self.0.done.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Whether it has to catch up first.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.0.is_behind.load(Ordering::Acquire)
+        self.0.done.load(Ordering::Acquire) < self.0.needed.load(Ordering::Acquire)
     }
 
     /// Its session is gone, or is about to go.

@@ -150,6 +150,7 @@ impl Submit {
             lane: self.lane.clone(),
             frame: self.frame,
             index: self.index,
+            told: 0,
             request,
             pieces: Vec::new(),
         }
@@ -369,8 +370,8 @@ impl Session {
             let urn = event.as_deref().unwrap_or(&submission.mk_event_type);
             let echo = submission.client_req_id_echo.as_deref();
             let request = record(submission.client_req_id, echo, urn, Err(&refused), None);
-            let lane = self.lane.clone();
-            self.node.inboxes.put_on_worker(Item::Answer { lane, frame, index, request, pieces: Vec::new() });
+            let (lane, pieces) = (self.lane.clone(), Vec::new());
+            self.node.inboxes.put_on_worker(Item::Answer { lane, frame, index, told: 0, request, pieces });
         }
     }
 

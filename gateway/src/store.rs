@@ -42,6 +42,11 @@ pub(crate) enum Opened {
     Postgres(Arc<Postgres>),
 }
 
+/// How long a node waits for its database before it gives up, and between two tries. Longer than a restart of PostgreSQL takes,
+/// and soon enough for whoever has named the wrong one, since every try is logged.
+const DATABASE_WAIT: Duration = Duration::from_secs(60);
+const DATABASE_AGAIN: Duration = Duration::from_secs(1);
+
 impl Opened {
     /// Opens the store that the settings name.
     pub(crate) fn open(config: &Config) -> Result<Self, StoreError> {
@@ -49,11 +54,8 @@ impl Opened {
             let cache_bytes = u64::from(config.store_cache_mib) * MIB;
             Ok(Self::Embedded(Embedded::open_caching(&config.data, cache_bytes)?))
         } else {
-            let opened = if config.redis.is_empty() {
-                Postgres::open(&config.store)?
-            } else {
-                Postgres::join(&config.store)?
-            };
+            let opened =
+                if config.redis.is_empty() { Postgres::open(&config.store)? } else { join(&config.store)? };
             Ok(Self::Postgres(opened))
         }
     }
@@ -79,6 +81,21 @@ impl Opened {
         match self {
             Self::Embedded(store) => close(store, wait),
             Self::Postgres(store) => close(store, wait),
+        }
+    }
+}
+
+/// Joins the others in a database. One that is away is waited for: it starts together with the nodes, or restarts just when one of
+/// them has been put out and begins again.
+fn join(url: &str) -> Result<Arc<Postgres>, postgres::OpenError> {
+    let begun = Instant::now();
+    loop {
+        match Postgres::join(url) {
+            Err(error @ postgres::OpenError::Database(_)) if begun.elapsed() < DATABASE_WAIT => {
+                tracing::warn!(%error, "it is tried again");
+                std::thread::sleep(DATABASE_AGAIN);
+            }
+            joined => return joined,
         }
     }
 }

@@ -42,10 +42,22 @@ pub struct Picture {
     unloaded: BTreeMap<String, Unloaded>,
     /// The text that each revision slot brought, for the day when it comes again.
     revisions: BTreeMap<(String, u64), String>,
+    /// Slots that came again with another text: what is replayed shows the message as it is now, so a later slot has to say the
+    /// same.
+    retold: Vec<Retold>,
     violations: Vec<Violation>,
     /// From the beginning of a connection to the end of its sync: what is replayed shows every message as it is now, whatever
     /// it said in the slot that is replayed, and may come behind what happens meanwhile.
     is_catching_up: bool,
+}
+
+/// A slot that came again with another text.
+#[derive(Debug, Clone)]
+struct Retold {
+    conversation_id: String,
+    message_nr: u64,
+    slot: u64,
+    said: String,
 }
 
 impl Picture {
@@ -106,6 +118,7 @@ impl Picture {
         self.floor = 0;
         self.is_catching_up = true;
         self.revisions.clear();
+        self.retold.clear();
     }
 
     /// Begins what belongs together: a frame, a poll's answer, a whole sync. A gap in it is none when a header in it shows it.
@@ -212,6 +225,7 @@ impl Picture {
     fn forget(&mut self, conversation_id: &str) {
         self.messages.retain(|(of, _), _| of != conversation_id);
         self.revisions.retain(|(of, _), _| of != conversation_id);
+        self.retold.retain(|again| again.conversation_id != conversation_id);
         self.records.retain(|(kind, _), record| {
             !matches!(kind.as_str(), "activity" | "lock" | "file")
                 || text(record, "conversation_id") != conversation_id
@@ -249,21 +263,18 @@ impl Picture {
         }
         // With slots still to be loaded, a revision among them may explain any difference.
         let may_compare = flow.is_whole_forward() && !self.is_catching_up;
-        let mut is_same_slot = false;
         if record.contains_key("flow_message_nr") && !self.is_catching_up {
-            let said = text(record, "message");
-            let told =
-                self.revisions.entry((conversation_id.clone(), slot)).or_insert_with(|| said.to_owned());
-            is_same_slot = told != said;
+            self.note_revision(&conversation_id, message_nr, slot, text(record, "message"));
         }
         let held = self.messages.entry((conversation_id.clone(), message_nr)).or_default();
-        if may_compare && !is_same_slot {
-            // A fetch shows the current text without a flow number, so only a message never revised can be held to its text.
-            let is_revised = held.contains_key("flow_message_nr") || record.contains_key("flow_message_nr");
-            is_same_slot = !is_revised && differs(held, record, "message");
+        // A fetch shows the current text without a flow number, so only a message never revised can be held to its text.
+        let is_revised = held.contains_key("flow_message_nr") || record.contains_key("flow_message_nr");
+        if may_compare && !is_revised && differs(held, record, "message") {
+            let (conversation_id, said) = (conversation_id.clone(), text(record, "message").to_owned());
+            self.retold.push(Retold { conversation_id, message_nr, slot, said });
         }
-        if is_same_slot || FIXED_OF_MESSAGE.iter().any(|key| differs(held, record, key)) {
-            self.violations.push(Violation::Doubled { conversation_id, message_nr, is_same_slot });
+        if FIXED_OF_MESSAGE.iter().any(|key| differs(held, record, key)) {
+            self.violations.push(Violation::Doubled { conversation_id, message_nr, is_same_slot: false });
         }
         held.extend(record.clone());
         if !record.contains_key("lock_account_id") {
@@ -271,10 +282,29 @@ impl Picture {
         }
     }
 
+    fn note_revision(&mut self, conversation_id: &str, message_nr: u64, slot: u64, said: &str) {
+        self.retold.retain(|again| {
+            let is_said_later = again.conversation_id == conversation_id
+                && again.message_nr == message_nr
+                && slot > again.slot;
+            !(is_said_later && again.said == said)
+        });
+        let before = self.revisions.insert((conversation_id.to_owned(), slot), said.to_owned());
+        if before.is_some_and(|before| before != said) {
+            let (conversation_id, said) = (conversation_id.to_owned(), said.to_owned());
+            self.retold.push(Retold { conversation_id, message_nr, slot, said });
+        }
+    }
+
     /// Everything that this picture convicts the server of: what was met while applying, and what the records held contradict.
     #[must_use]
     pub fn verify(&self) -> Vec<Violation> {
         let mut violations = self.violations.clone();
+        violations.extend(self.retold.iter().map(|again| Violation::Doubled {
+            conversation_id: again.conversation_id.clone(),
+            message_nr: again.message_nr,
+            is_same_slot: true,
+        }));
         for conv in self.records("conv") {
             let conversation_id = text(conv, "conversation_id");
             if let Some(flow) = self.flows.get(conversation_id) {

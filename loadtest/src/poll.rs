@@ -59,9 +59,20 @@ impl PollSession {
 
     fn poll_within(&mut self, wait: bool, within: Duration) -> Result<Vec<Record>, Failure> {
         self.picture.begin_batch();
-        let answer = self.poll_once(wait, within);
+        let answer = self.poll_to_the_end(wait, within);
         self.picture.end_batch();
-        answer.map(|(records, _)| records)
+        answer
+    }
+
+    /// One answer, or all of a sync, which the server begins anew where the session has moved to another node.
+    fn poll_to_the_end(&mut self, wait: bool, within: Duration) -> Result<Vec<Record>, Failure> {
+        let (mut records, mut progress) = self.poll_once(wait, within)?;
+        while progress < 1.0 {
+            let (more, now) = self.poll_once(false, POLL_WAIT)?;
+            records.extend(more);
+            progress = now;
+        }
+        Ok(records)
     }
 
     fn poll_once(&mut self, wait: bool, within: Duration) -> Result<(Vec<Record>, f64), Failure> {
@@ -76,10 +87,13 @@ impl PollSession {
             // The horizon was too old to be replayed: everything is thrown away and fetched anew.
             self.picture.reset();
         }
+        let progress = answer.json.get("sync_progress").and_then(Value::as_f64);
+        if progress.is_some() {
+            self.picture.begin_connection();
+        }
         self.picture.apply_all(&records, Some(horizon));
-        // An answer outside of a sync need not say how far the sync is.
-        let progress = answer.json.get("sync_progress").and_then(Value::as_f64).unwrap_or(1.0);
-        Ok((records, progress))
+        // An answer outside of a sync does not say how far the sync is.
+        Ok((records, progress.unwrap_or(1.0)))
     }
 }
 

@@ -78,7 +78,7 @@ impl Account {
         let identifier = json!({ "account_id": self.id });
         self.desk.node.metrics.events_done.add(1);
         let request = submit.record(Ok(&identifier));
-        let reply = event_reply(submit, request, vec![piece]);
+        let reply = event_reply(submit, 0, request, vec![piece]);
         self.write(&decision, Vec::new(), Departure { issued: Some(issued), ..Departure::reply(reply) }, ctx);
     }
 

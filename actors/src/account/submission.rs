@@ -365,7 +365,8 @@ impl Account {
             self.outcomes.put((self.id, submit.request_id), outcome);
         }
         let departure = if board.shows.is_empty() {
-            let reply = event_reply(submit, request, pieces);
+            let told = self.told(&submit.lane);
+            let reply = event_reply(submit, told, request, pieces);
             Departure { items, reply, settles: None, issued: Some(issued) }
         } else {
             // The lane that asks may be one that never synchronised.
@@ -440,13 +441,19 @@ impl Account {
     pub(super) fn refuse(&mut self, submit: Submit, refusal: &Refusal) {
         self.desk.node.metrics.events_refused.add(1);
         let request = submit.record(Err(refusal));
-        self.desk.journal.pass(Departure::reply(event_reply(submit, request, Vec::new())));
+        let told = self.told(&submit.lane);
+        self.desk.journal.pass(Departure::reply(event_reply(submit, told, request, Vec::new())));
+    }
+
+    /// The sync that is under way for a session, the own part of which it has been told; 0 for none.
+    fn told(&self, lane: &Lane) -> u32 {
+        self.runs.get(&lane.name()).map_or(0, |run| run.sync.number)
     }
 }
 
-/// The answer to an event, or the fault that it is answered with when it does not become durable.
-pub(crate) fn event_reply(submit: Submit, request: bytes::Bytes, pieces: Vec<Piece>) -> Reply {
+/// The answer to an event, or the fault that it is answered with when it does not become durable. `told` as in [`Item::Answer`].
+pub(crate) fn event_reply(submit: Submit, told: u32, request: bytes::Bytes, pieces: Vec<Piece>) -> Reply {
     let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
     let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-    Reply::Event { lane, frame, index, fault, request, pieces }
+    Reply::Event { lane, frame, index, fault, told, request, pieces }
 }

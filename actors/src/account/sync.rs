@@ -6,7 +6,9 @@
 //! poll bounds its own sync.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use rill_proto::id::{AccountId, ConversationId, MessageId, OrganisationId, TeamId};
@@ -41,7 +43,7 @@ const PAGE_TASKS_MAX: usize = 50;
 /// A sync under way.
 #[derive(Debug)]
 pub(super) struct Run {
-    sync: Sync,
+    pub(super) sync: Sync,
     /// The watermark when the run began: what is in the conversations by now covers it.
     covers: Stamp,
     left: VecDeque<(ConversationId, Stamp)>,
@@ -60,9 +62,9 @@ pub(crate) struct Page {
     texts: Texts,
 }
 
-/// The horizon of a conversation that is new to the account since the client's own: it is told whole. Above 0, since the client may
-/// hold something of it all the same, by answers that came ahead of its horizon.
-const LONG_AGO: Stamp = 1;
+/// The horizon for a conversation, an organisation or a team that is new to the account since the client's own: it is told
+/// whole. Above 0, since the client may hold something of it all the same, by what came ahead of its horizon.
+pub(super) const LONG_AGO: Stamp = 1;
 
 /// What the sessions must be told once an effect is durable.
 #[derive(Debug)]
@@ -92,44 +94,56 @@ pub(super) struct Tell {
     pub(super) issued: Option<Issued>,
 }
 
-/// The own records of a sync have left: the visits may begin.
-#[derive(Message, Clone, Copy, Debug)]
-#[rtype(result = "()")]
-pub(super) struct Begin(LaneName, u32);
-
-/// A batch of visits is done, or the client has taken it.
+/// How far a sync is.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub(super) enum Went {
+    /// The own records, the organisation's and the teams' have been put in: the visits may begin.
+    Begun(LaneName, u32),
     /// All conversations of the batch have put their records in.
     Visited(LaneName, u32),
     /// The client has taken them.
     Taken(LaneName, u32),
+    /// Somebody was not asked, since the nodes agree anew: the session begins another sync by itself.
+    Lost(LaneName, u32),
+}
+
+impl Went {
+    fn lost(self) -> Self {
+        match self {
+            Self::Begun(key, number)
+            | Self::Visited(key, number)
+            | Self::Taken(key, number)
+            | Self::Lost(key, number) => Self::Lost(key, number),
+        }
+    }
 }
 
 /// Says that something went when nobody is left who has a part in it.
 #[derive(Debug)]
-struct Says(Addr<Account>, Went);
+struct Says {
+    to: Addr<Account>,
+    went: Went,
+    is_lost: AtomicBool,
+}
 
-impl Part for Says {}
-
-impl Drop for Says {
-    #[expect(clippy::disallowed_methods, reason = "bounded: two for each run")]
-    fn drop(&mut self) {
-        self.0.do_send(self.1);
+impl Says {
+    fn token(to: Addr<Account>, went: Went) -> Token {
+        Arc::new(Self { to, went, is_lost: AtomicBool::new(false) })
     }
 }
 
-/// Begins the visits when the organisation and the teams have put their records in.
-#[derive(Debug)]
-struct Begins(Addr<Account>, Begin);
+impl Part for Says {
+    fn fail(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+}
 
-impl Part for Begins {}
-
-impl Drop for Begins {
-    #[expect(clippy::disallowed_methods, reason = "bounded: one for each run")]
+impl Drop for Says {
+    #[expect(clippy::disallowed_methods, reason = "bounded: three for each run")]
     fn drop(&mut self) {
-        self.0.do_send(self.1);
+        let lost = self.is_lost.load(Ordering::Acquire);
+        self.to.do_send(if lost { self.went.lost() } else { self.went });
     }
 }
 
@@ -192,7 +206,7 @@ impl Account {
 
     fn run(&mut self, run: Run, own: Vec<Piece>, ctx: &mut Context<Self>) {
         let lane = run.sync.lane.clone();
-        let begin = Begin(lane.name(), run.sync.number);
+        let begun = Went::Begun(lane.name(), run.sync.number);
         let calls = self.calls_since(run.sync.horizon);
         self.runs.insert(lane.name(), run);
         let lane_of_groups = lane.clone();
@@ -203,8 +217,7 @@ impl Account {
             Item::Placements(lane.clone(), places),
             Item::Pieces(lane, own),
         ];
-        let addr = ctx.address();
-        let token: Token = Arc::new(Begins(addr, begin));
+        let token = Says::token(ctx.address(), begun);
         let (node, lanes) = (Arc::clone(&self.desk.node), vec![lane_of_groups]);
         let reply = Reply::Order(Box::new(move |_| visit(&node, &lanes, calls, &token)));
         self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
@@ -225,7 +238,7 @@ impl Account {
             return self.take(Work::Page(Page { key, number, texts: Texts::new() }), ctx);
         }
         let skip_hidden = run.sync.skip_hidden;
-        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(key, number)));
+        let token = Says::token(ctx.address(), Went::Visited(key, number));
         if let Some(wanted) = run.all.take_if(|_| is_last) {
             let (lane, token) = (lane.clone(), Arc::clone(&token));
             let call = LastCall { lane, sync: number, wanted, skip_hidden, token };
@@ -290,7 +303,7 @@ impl Account {
         run.tasks.drain(..told.len());
         let lane = run.sync.lane.clone();
         let records = record::records(board, &told, &page.texts);
-        let token: Token = Arc::new(Says(ctx.address(), Went::Visited(page.key, page.number)));
+        let token = Says::token(ctx.address(), Went::Visited(page.key, page.number));
         self.show(records.shows, records.is_whole, None, std::slice::from_ref(&lane), &token);
         let items = vec![Item::Pieces(lane.clone(), records.pieces)];
         let node = Arc::clone(&self.desk.node);
@@ -319,7 +332,14 @@ impl Account {
 
     fn went(&mut self, went: Went, ctx: &mut Context<Self>) {
         match went {
-            Went::Taken(key, number) => self.go_on(key, number, ctx),
+            Went::Begun(key, number) | Went::Taken(key, number) => self.go_on(key, number, ctx),
+            Went::Lost(key, number) => {
+                if let Entry::Occupied(run) = self.runs.entry(key)
+                    && run.get().sync.number == number
+                {
+                    run.remove();
+                }
+            }
             Went::Visited(key, number) => {
                 let Some(run) = self.runs.get(&key).filter(|run| run.sync.number == number) else {
                     return;
@@ -328,7 +348,7 @@ impl Account {
                 if left == 0 {
                     return self.go_on(key, number, ctx);
                 }
-                let token: Token = Arc::new(Says(ctx.address(), Went::Taken(key, number)));
+                let token = Says::token(ctx.address(), Went::Taken(key, number));
                 #[expect(clippy::cast_precision_loss, reason = "a progress needs no precision")]
                 let progress = run.total.saturating_sub(left) as f32 / run.total.max(1) as f32;
                 self.desk.node.inboxes.put(Item::Progress(run.sync.lane.clone(), progress, token));
@@ -423,14 +443,6 @@ impl Handler<Tell> for Account {
 
     fn handle(&mut self, tell: Tell, ctx: &mut Self::Context) {
         self.tell(tell, ctx);
-    }
-}
-
-impl Handler<Begin> for Account {
-    type Result = ();
-
-    fn handle(&mut self, Begin(key, number): Begin, ctx: &mut Self::Context) {
-        self.go_on(key, number, ctx);
     }
 }
 

@@ -83,7 +83,7 @@ impl Drop for Answering {
         }
         let (lane, frame, index) = (self.submit.lane.clone(), self.submit.frame, self.submit.index);
         let (request, pieces) = (self.request.clone(), Vec::new());
-        self.node.inboxes.put(Item::Answer { lane, frame, index, request, pieces });
+        self.node.inboxes.put(Item::Answer { lane, frame, index, told: 0, request, pieces });
     }
 }
 

@@ -66,10 +66,7 @@ impl Border {
         }
         // Whoever waits is told that he may try again.
         drop(replies);
-        for lane in self.own.iter().filter(|lane| node.presence.of(lane.account_id()).contains(lane.value()))
-        {
-            lane.fall_behind();
-        }
+        self.own.iter().for_each(|lane| lane.fall_behind());
         self.send_again(&node, &view);
         node.inboxes.renew_all();
         node.read_outbox();
@@ -95,8 +92,8 @@ impl Border {
         }
     }
 
-    /// Sends events again that nobody has answered, in their order, and opens for others behind them. Sessions that listen do so
-    /// by themselves, once they have caught up.
+    /// Sends events again that nobody has answered, in their order, and opens for others behind them. Sessions that are behind do
+    /// so by themselves, once they have caught up.
     fn send_again(self: &Arc<Self>, node: &Arc<Node>, view: &View) {
         let mut sent = 0;
         loop {

@@ -150,14 +150,20 @@ impl Order {
     }
 
     /// It goes nowhere, since the view is about to change. What is to come of it comes anew under the next one: events that
-    /// are pending, syncs, effects. A part of an answer that is lost spoils the answer; a reply that is dropped says that the
+    /// are pending, syncs, effects. A part of an answer or of a sync that is lost spoils it; a reply that is dropped says that the
     /// order may be tried again.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only a part of an answer can be missing from one")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only parts of answers and syncs can be missing from one"
+    )]
     pub(super) fn lose(self) {
         match self {
             Self::Peek(Peek { token, .. })
             | Self::Show(Show { token, .. })
-            | Self::Activity(AskActivity { token, .. }) => token.fail(),
+            | Self::Activity(AskActivity { token, .. })
+            | Self::Visit(Visit { token, .. })
+            | Self::Call(group::Visit { token, .. })
+            | Self::LastCall(LastCall { token, .. }) => token.fail(),
             other => drop(other),
         }
     }

@@ -63,7 +63,7 @@ pub(super) enum Encoded {
 pub(super) enum Parcel {
     Fanout { batch: Vec<Encoded>, lanes: Vec<(To, Option<View>)> },
     Pieces(To, Vec<Piece>),
-    Answer { to: To, frame: u64, index: u16, request: Bytes, pieces: Vec<Piece> },
+    Answer { to: To, frame: u64, index: u16, told: u32, request: Bytes, pieces: Vec<Piece> },
     Part(To, u64, Vec<Piece>),
     Contacts(To, Vec<(AccountId, ContactRow)>),
     Placements(To, #[serde(with = "shared")] Arc<Placements>),
@@ -86,8 +86,8 @@ impl Parcel {
                 Self::Fanout { batch: batch.collect(), lanes: lanes.collect() }
             }
             Item::Pieces(lane, pieces) => Self::Pieces(To::of(&lane), pieces),
-            Item::Answer { lane, frame, index, request, pieces } => {
-                Self::Answer { to: To::of(&lane), frame, index, request, pieces }
+            Item::Answer { lane, frame, index, told, request, pieces } => {
+                Self::Answer { to: To::of(&lane), frame, index, told, request, pieces }
             }
             Item::Part(lane, frame, pieces) => Self::Part(To::of(&lane), frame, pieces),
             Item::Contacts(lane, book) => {
@@ -106,9 +106,10 @@ impl Parcel {
         let item = match self {
             Self::Fanout { batch, lanes } => return unpack_fanout(batch, lanes, own),
             Self::Pieces(to, pieces) => to.hears(own).map(|lane| Item::Pieces(lane, pieces)),
-            Self::Answer { to, frame, index, request, pieces } => {
-                to.find(own).map(|lane| Item::Answer { lane, frame, index, request, pieces })
-            }
+            Self::Answer { to, frame, index, told, request, pieces } => to.find(own).map(|lane| {
+                let told = if told == lane.sync() { told } else { 0 };
+                Item::Answer { lane, frame, index, told, request, pieces }
+            }),
             Self::Part(to, frame, pieces) => to.find(own).map(|lane| Item::Part(lane, frame, pieces)),
             Self::Contacts(to, rows) => {
                 let book: ContactBook = rows.into_iter().collect();

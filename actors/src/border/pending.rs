@@ -1,18 +1,16 @@
-//! Events of sessions here that went to other nodes, or wait for a view: until they are answered they may be sent again.
+//! Events of sessions here, wherever their owners are: until they are answered they may be sent again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rill_proto::refusal::Refusal;
 
-use super::order::Order;
 use crate::hub::Item;
 use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
 
-/// How long an event may go unanswered by other nodes: twice what putting a dead node out and taking over takes. Its session
+/// How long an event may go unanswered: twice what putting a dead node out and taking over takes. Its session
 /// is told that it may be tried again.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -31,7 +29,6 @@ struct Kept {
 #[derive(Default)]
 pub(super) struct Pending {
     kept: Mutex<Kept>,
-    count: AtomicUsize,
 }
 
 fn place(submit: &Submit) -> Place {
@@ -40,15 +37,11 @@ fn place(submit: &Submit) -> Place {
 
 impl Pending {
     fn with<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut kept);
-        self.count.store(kept.events.len(), Ordering::Release);
-        changed
+        change(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps the event that a message is about, where its session is here. One that has been kept keeps its place.
-    pub(super) fn keep(&self, order: &Order) {
-        let Some(submit) = order.event().filter(|submit| submit.lane.home().is_none()) else { return };
+    /// Keeps an event. One that has been kept keeps its place.
+    pub(super) fn keep(&self, submit: &Submit) {
         self.with(|kept| {
             if !kept.by_place.contains_key(&place(submit)) {
                 kept.last += 1;
@@ -60,10 +53,6 @@ impl Pending {
 
     /// An event has been answered. False when it had been already, or was none of these.
     pub(super) fn answered(&self, lane: &Lane, frame: u64, index: u16) -> bool {
-        // Answers of events that never left this node come by here as well.
-        if self.count.load(Ordering::Acquire) == 0 {
-            return false;
-        }
         self.with(|kept| {
             let number = kept.by_place.remove(&(lane.name(), frame, index));
             number.and_then(|number| kept.events.remove(&number)).is_some()
@@ -96,23 +85,12 @@ impl Pending {
         })
     }
 
-    /// Answers for those that have waited for too long; for all of them where none is to come any more.
+    /// Answers for those that have waited for too long; for all of them where none is to come any more. They are kept until these
+    /// have been let in.
     pub(super) fn expired(&self, is_over: bool) -> Vec<Item> {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return Vec::new();
-        }
         self.with(|kept| {
-            let mut faults = Vec::new();
-            let Kept { events, by_place, .. } = kept;
-            events.retain(|_, (submit, since)| {
-                let stays = !is_over && since.elapsed() < WAIT;
-                if !stays {
-                    by_place.remove(&place(submit));
-                    faults.push(submit.answer(Err(&Refusal::unavailable())));
-                }
-                stays
-            });
-            faults
+            let expired = kept.events.values().filter(|(_, since)| is_over || since.elapsed() >= WAIT);
+            expired.map(|(submit, _)| submit.answer(Err(&Refusal::unavailable()))).collect()
         })
     }
 }

@@ -67,6 +67,14 @@ impl Subscribers {
         self.of(lane.account_id()).any(|known| known == lane)
     }
 
+    /// The sync in which a session that hears was told everything; 0 where it does not hear.
+    #[must_use]
+    pub fn told(&self, lane: &Lane) -> u32 {
+        let lanes = self.0.get(&lane.account_id());
+        let mut known = lanes.into_iter().flatten().filter(|known| known.hears() && known.lane == *lane);
+        known.next().map_or(0, |known| known.sync)
+    }
+
     /// Whether a session was told of the whole conversation at or after a stamp.
     #[must_use]
     pub fn was_greeted(&self, lane: &Lane, since: Stamp) -> bool {

@@ -196,6 +196,7 @@ impl Conversation {
         // Opening a dialog twice is opening it once, whatever the request is called.
         let remembers = !matches!(submit.event, ClientEvent::Contact(_));
         self.desk.node.metrics.events_done.add(1);
+        let told = self.subscribers.told(&submit.lane);
         self.take_in(&decision, &submit.lane, issued.stamp());
         let (items, pieces) = self.stage().told(caller, &submit.lane, &decision);
         self.desk.node.metrics.deliveries.add(lanes_told(&items) as u64);
@@ -203,7 +204,7 @@ impl Conversation {
         let (lane, frame, index, request_id) =
             (submit.lane.clone(), submit.frame, submit.index, submit.request_id);
         let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-        let reply = Reply::Event { lane, frame, index, fault, request, pieces };
+        let reply = Reply::Event { lane, frame, index, fault, told, request, pieces };
         self.dismiss(&decision);
         if decision.changes.is_empty() && decision.effects.is_empty() {
             self.desk.journal.pass(Departure { items, ..Departure::reply(reply) });
@@ -351,7 +352,8 @@ impl Conversation {
                 let request = submit.record(Err(refusal));
                 let (lane, frame, index) = (submit.lane.clone(), submit.frame, submit.index);
                 let fault = Box::new(move || submit.record(Err(&Refusal::unavailable())));
-                let reply = Reply::Event { lane, frame, index, fault, request, pieces: Vec::new() };
+                let told = self.subscribers.told(&lane);
+                let reply = Reply::Event { lane, frame, index, fault, told, request, pieces: Vec::new() };
                 self.desk.journal.pass(Departure::reply(reply));
             }
             // Whoever was never a member is told nothing.

@@ -173,7 +173,7 @@ impl<G: Group> Office<G> {
                 let answer = self.records(submit.lane.account_id(), &decision.answer);
                 let request = submit.record(Ok(&decision.identifier));
                 let pieces = answer.into_iter().map(Piece::Shared).collect();
-                (event_reply(submit, request, pieces), None)
+                (event_reply(submit, 0, request, pieces), None)
             }
             Job::Order(order) => {
                 let records = self.records(order.caller, &decision.answer);
@@ -226,7 +226,7 @@ impl<G: Group> Office<G> {
             Job::Submit(submit) => {
                 self.desk.node.metrics.events_refused.add(1);
                 let request = submit.record(Err(refusal));
-                Departure::reply(event_reply(submit, request, Vec::new()))
+                Departure::reply(event_reply(submit, 0, request, Vec::new()))
             }
             Job::Order(order) => Departure::reply(told(order.reply, Err(refusal.clone()))),
             // An effect says what is so: there is nobody to refuse it to.

@@ -12,14 +12,13 @@ use std::sync::Arc;
 use actix::Addr;
 use bytes::Bytes;
 use rill_proto::id::ConversationId;
-use rill_proto::record::conv::View;
 
 use super::frame::{Composer, Tail, separate, wire, write_list};
+use super::queued::Queued;
 use super::{CloseCode, Fanout, Sink};
 use crate::account::board::Placements;
 use crate::account::contact::ContactBook;
 use crate::conversation::Token;
-use crate::conversation::audience::Template;
 use crate::piece::{Piece, Viewer};
 use crate::presence::Lane;
 use crate::session::{Answered, Level, Renew, Session};
@@ -41,6 +40,11 @@ const SKIPS_FROM: usize = 8;
 /// The progress of a sync that is not complete: only its last frame says 1 (websocket.md, "Opening").
 const PROGRESS_MAX: f32 = 0.99;
 
+/// An answer to a poll may be lost on its way, and the next poll shows that by the horizon that it presents. So no two answers
+/// tell the same one: those that reach as far tell this many microseconds less, and one more each time. What is told less is told
+/// twice to whoever comes back with it; a tenth of a second of news costs nothing, and so many answers are never given meanwhile.
+const POLL_STEPS: i64 = 100_000;
+
 /// Which transport a lane serves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -48,52 +52,6 @@ pub enum Kind {
     Socket,
     /// HTTP: answers go to their own response, and everything goes to the poll as well.
     Http,
-}
-
-/// One entry of the queue.
-enum Queued {
-    Piece(Piece),
-    /// Records that others are told of as well. What completes them lies with that of the other lanes, at a place.
-    Shared(Arc<Fanout>, usize),
-    /// The same once it has to wait: with what completes it for this lane alone.
-    Kept(Arc<[Template]>, Option<Box<View>>),
-    /// What follows, up to the next `End`, belongs to one answer.
-    Begin,
-    End(Vec<Bytes>),
-    /// So much of the sync lies before this.
-    Progress(f32, Token),
-    /// The sync is complete.
-    Live(Stamp),
-}
-
-impl Queued {
-    /// What completes its records for this lane.
-    fn view(&self) -> Option<&View> {
-        match self {
-            Self::Shared(fanout, place) => fanout.lanes.get(*place)?.view.as_ref(),
-            Self::Kept(_, view) => view.as_deref(),
-            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(_) => None,
-        }
-    }
-
-    /// The conversation of whose standing it tells, besides what else it has.
-    fn standing(&self) -> Option<ConversationId> {
-        self.view()?;
-        match self {
-            Self::Shared(fanout, _) => fanout.batch.iter().find_map(Template::standing),
-            Self::Kept(batch, _) => batch.iter().find_map(Template::standing),
-            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(_) => None,
-        }
-    }
-
-    /// A later entry says what its header says.
-    fn skip_header(&mut self) {
-        match self {
-            Self::Shared(fanout, _) => *self = Self::Kept(Arc::clone(&fanout.batch), None),
-            Self::Kept(_, view) => *view = None,
-            Self::Piece(_) | Self::Begin | Self::End(_) | Self::Progress(..) | Self::Live(_) => {}
-        }
-    }
 }
 
 /// A frame that runs alone, whose answers are being collected.
@@ -135,8 +93,10 @@ pub(super) struct Queue {
     left: u64,
     bytes: usize,
     phase: Phase,
-    /// The last horizon that the client was told.
+    /// How far everything has been told.
     horizon: Stamp,
+    /// HTTP only: what the next poll presents if the last answer has arrived; nothing while that could not be seen.
+    expected: Option<i64>,
     /// The sync that is, or was last, under way.
     syncs: u32,
     collecting: Option<Collecting>,
@@ -160,6 +120,7 @@ impl Queue {
             bytes: 0,
             phase: Phase::Silent,
             horizon: 0,
+            expected: None,
             syncs: 0,
             collecting: None,
             under_way: 0,
@@ -171,40 +132,51 @@ impl Queue {
     pub(super) fn sync(&mut self, base: Stamp) -> u32 {
         self.clear();
         self.horizon = base;
+        self.expected = Some(wire(base));
         self.syncs = self.lane.begin_sync();
         self.phase = Phase::Syncing { base, progress: 0.0, chunk: 0, is_quiet: false };
         self.syncs
     }
 
-    /// Something may be missing from now on: the session is asked to begin a sync, one after the other so that not all of
-    /// them read the store at once.
+    /// Something may be missing from now on: the horizon stands, and the session is asked to begin a sync, one after the other so
+    /// that not all of them read the store at once.
     pub(super) fn call_to_renew(&mut self, place: usize) {
-        if self.ended || matches!(self.phase, Phase::Silent) {
-            return self.level();
+        match self.phase {
+            Phase::Live if !self.ended => {
+                self.phase = Phase::Syncing { base: self.horizon, progress: 0.0, chunk: 0, is_quiet: true };
+            }
+            Phase::Syncing { .. } if !self.ended => {}
+            Phase::Silent | Phase::Live | Phase::Syncing { .. } => return self.level(self.lane.sync()),
         }
-        // What is subscribed already counts no more.
-        self.syncs = self.lane.begin_sync();
+        // The end of the sync that was under way counts no more.
+        self.syncs = self.lane.sync();
+        self.let_go();
         self.tell_session(Renew { place });
     }
 
     /// Nothing is missing any more: the session goes on.
     #[expect(clippy::disallowed_methods, reason = "bounded: one for each view of the nodes")]
-    fn level(&self) {
-        if self.lane.is_behind() {
-            self.lane.catch_up();
+    fn level(&self, number: u32) {
+        let was_behind = self.lane.is_behind();
+        self.lane.catch_up(number);
+        if was_behind && !self.lane.is_behind() {
             self.session.do_send(Level);
         }
     }
 
     pub(super) fn renew(&mut self) -> Option<(u32, Stamp)> {
-        let (base, chunk, is_quiet) = match self.phase {
-            Phase::Silent => return None,
-            Phase::Syncing { base, chunk, is_quiet, .. } => (base, chunk, is_quiet),
-            Phase::Live => (self.horizon, 0, true),
-        };
-        self.syncs = self.lane.begin_sync();
-        self.phase = Phase::Syncing { base, progress: 0.0, chunk, is_quiet };
-        Some((self.syncs, base))
+        match self.phase {
+            Phase::Syncing { base, .. } => {
+                self.syncs = self.lane.begin_sync();
+                Some((self.syncs, base))
+            }
+            Phase::Silent => {
+                self.level(self.lane.sync());
+                None
+            }
+            // It has been through one meanwhile.
+            Phase::Live => None,
+        }
     }
 
     pub(super) fn submitted(&mut self, frame: u64, events: usize, alone: bool) {
@@ -224,13 +196,7 @@ impl Queue {
     }
 
     pub(super) fn expected_horizon(&self) -> Option<i64> {
-        match &self.phase {
-            Phase::Silent => None,
-            Phase::Syncing { is_quiet: true, .. } => Some(wire(self.horizon)),
-            Phase::Syncing { base: 0, chunk, .. } => Some(-chunk),
-            Phase::Syncing { base, .. } => Some(wire(*base)),
-            Phase::Live => Some(wire(self.horizon)),
-        }
+        self.expected.filter(|_| !matches!(self.phase, Phase::Silent))
     }
 
     /// True the first time since the last flush.
@@ -253,9 +219,11 @@ impl Queue {
     }
 
     pub(super) fn live(&mut self, number: u32, stamp: Stamp) {
-        if number == self.syncs && matches!(self.phase, Phase::Syncing { .. }) {
-            self.push(Queued::Live(stamp));
-            self.level();
+        // What belonged to it may have been dropped if another one is to begin.
+        let counts = number == self.syncs && number == self.lane.sync();
+        if counts && matches!(self.phase, Phase::Syncing { .. }) {
+            self.push(Queued::Live(number, stamp));
+            self.level(number);
         }
     }
 
@@ -299,7 +267,8 @@ impl Queue {
                 collecting.pieces.extend(pieces);
             }
             Kind::Socket => {
-                if collecting.begin.is_none() {
+                // While it catches up nothing waits: what brings it the rest may be behind this.
+                if collecting.begin.is_none() && !self.lane.is_behind() {
                     collecting.begin = Some(self.left + self.entries.len() as u64);
                     self.push(Queued::Begin);
                 }
@@ -319,7 +288,12 @@ impl Queue {
             let requests = collecting.requests.into_iter().flatten().collect();
             match self.kind {
                 Kind::Http => self.respond(collecting.frame, requests, &collecting.pieces),
-                Kind::Socket => self.push(Queued::End(requests)),
+                Kind::Socket => {
+                    if collecting.begin.is_none() {
+                        self.push(Queued::Begin);
+                    }
+                    self.push(Queued::End(requests));
+                }
             }
             self.finished(frame);
         } else {
@@ -463,6 +437,14 @@ impl Queue {
         }
     }
 
+    /// What is held for an answer leaves as a push: the rest of the answer comes behind the sync, which would wait for it in turn.
+    fn let_go(&mut self) {
+        let begin = self.collecting.as_mut().and_then(|collecting| collecting.begin.take());
+        if let Some(place) = begin.and_then(|begin| usize::try_from(begin - self.left).ok()) {
+            drop(self.entries.remove(place));
+        }
+    }
+
     /// The first place in the queue that must not leave yet.
     fn held_from(&self) -> u64 {
         self.collecting
@@ -527,13 +509,15 @@ impl Queue {
                     }
                     drop(token);
                 }
-                Queued::Live(stamp) => {
+                // Another sync has begun since, and goes as far.
+                Queued::Live(number, _) if number != self.syncs => {}
+                Queued::Live(_, stamp) => {
                     let is_quiet = matches!(self.phase, Phase::Syncing { is_quiet: true, .. });
                     self.phase = Phase::Live;
                     self.horizon = self.horizon.max(stamp);
-                    let tail = Tail { horizon: wire(self.horizon), progress: (!is_quiet).then_some(1.0) };
                     if !is_quiet || frame.is_open() {
-                        frame.finish(&[], &tail);
+                        let horizon = self.reached();
+                        frame.finish(&[], &Tail { horizon, progress: (!is_quiet).then_some(1.0) });
                     }
                 }
             }
@@ -557,20 +541,34 @@ impl Queue {
 
     fn tail(&mut self, watermark: Option<Stamp>) -> Tail {
         match &mut self.phase {
-            Phase::Syncing { is_quiet: true, .. } => Tail { horizon: wire(self.horizon), progress: None },
+            Phase::Syncing { is_quiet: true, .. } => Tail { horizon: self.reached(), progress: None },
             Phase::Syncing { base, progress, chunk, .. } => {
                 *chunk += 1;
-                // A poll that is not complete yet has a horizon below zero, another one each time (protocol.md §1.4).
                 let horizon = match (self.kind, *base) {
+                    (Kind::Socket, base) => wire(base),
+                    // A poll that is not complete yet has a horizon below zero (protocol.md §1.4).
                     (Kind::Http, 0) => -*chunk,
-                    (Kind::Http | Kind::Socket, base) => wire(base),
+                    (Kind::Http, base) => wire(base) - POLL_STEPS + (*chunk).min(POLL_STEPS),
                 };
+                self.expected = Some(horizon);
                 Tail { horizon, progress: Some(progress.min(PROGRESS_MAX)) }
             }
             Phase::Live | Phase::Silent => {
                 self.horizon = self.horizon.max(watermark.unwrap_or(0));
-                Tail { horizon: wire(self.horizon), progress: None }
+                Tail { horizon: self.reached(), progress: None }
             }
         }
+    }
+
+    /// The horizon that the next frame tells.
+    fn reached(&mut self) -> i64 {
+        let reached = wire(self.horizon);
+        if self.kind == Kind::Socket {
+            return reached;
+        }
+        let lowest = (reached - POLL_STEPS).max(1);
+        let next = self.expected.map_or(lowest, |last| lowest.max(last + 1));
+        self.expected = Some(next).filter(|next| *next <= reached);
+        next.min(reached)
     }
 }

@@ -225,6 +225,20 @@ fn one_number_for_two_contents_is_a_double() {
 }
 
 #[test]
+fn a_slot_that_comes_again_says_what_its_last_revision_says() {
+    let mut picture = created();
+    picture.apply_frame(&[message(2)], Some(11));
+    picture.apply_frame(&[revision(2, 3, "edited")], Some(12));
+    let mut replayed = message(2);
+    replayed["message"] = "edited again".into();
+    picture.apply_frame(&[replayed, revision(2, 3, "edited again")], Some(13));
+    let double = Violation::Doubled { conversation_id: C.into(), message_nr: 2, is_same_slot: true };
+    assert_eq!(verdict(&picture), [double], "no revision says so");
+    picture.apply_frame(&[revision(2, 4, "edited again")], Some(14));
+    assert_eq!(verdict(&picture), []);
+}
+
+#[test]
 fn a_falling_horizon_is_convicted() {
     let mut picture = created();
     picture.apply_frame(&[], Some(9));
