@@ -14,6 +14,7 @@ use rill_proto::id::{AccountId, ConversationId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::account::login::Logins;
 use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
 use crate::border::Border;
@@ -86,6 +87,8 @@ pub struct Node {
     pub post: Post,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Logins that are known without the store.
+    pub logins: Logins,
     conversations: DashMap<ConversationId, Addr<Conversation>>,
     accounts: DashMap<AccountId, Addr<Account>>,
     organisations: DashMap<OrganisationId, Addr<Organisation>>,
@@ -131,6 +134,7 @@ impl Node {
             passwords: outside.passwords,
             post: Post::new(outside.mail, arbiters[0].clone()),
             metrics,
+            logins: Logins::default(),
             conversations: DashMap::new(),
             accounts: DashMap::new(),
             organisations: DashMap::new(),

@@ -93,6 +93,12 @@ impl Postgres {
         &self.folder
     }
 
+    /// Its process, which has started those that serve connections.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// A part of the database with tables of its own, by a name of letters and digits.
     pub fn part(&self, name: &str) -> Result<String, Failure> {
         self.sql(&format!("CREATE SCHEMA IF NOT EXISTS {name}"))?;

@@ -36,6 +36,27 @@ impl Usage {
         Ok(Self { user_s: user / TICKS_PER_SECOND, system_s: system / TICKS_PER_SECOND, resident_bytes })
     }
 
+    /// Of the process with this id, of those that it has started, and of those among them that have ended.
+    pub fn with_children(pid: u32) -> Result<Self, Failure> {
+        let mut all = Self::of(pid)?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let ended =
+            |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        all.user_s += ended(13) / TICKS_PER_SECOND;
+        all.system_s += ended(14) / TICKS_PER_SECOND;
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+            // One that has ended since is counted with its parent the next time.
+            let of = Self::of(child).unwrap_or_default();
+            all.user_s += of.user_s;
+            all.system_s += of.system_s;
+            all.resident_bytes += of.resident_bytes;
+        }
+        Ok(all)
+    }
+
     /// Processor seconds altogether.
     #[must_use]
     pub fn cpu_s(&self) -> f64 {
@@ -66,6 +87,7 @@ mod tests {
         while Usage::of(std::process::id()).unwrap().cpu_s() <= before.cpu_s() {
             sum = (0..1_000_000).fold(sum, u64::wrapping_add);
         }
+        assert!(Usage::with_children(std::process::id()).unwrap().cpu_s() > before.cpu_s());
         assert!(before.resident_bytes > 100_000);
         assert!(open_files_max() >= 256);
     }

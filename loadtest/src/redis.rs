@@ -57,6 +57,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Its port on this machine.
     #[must_use]
     pub fn port(&self) -> u16 {

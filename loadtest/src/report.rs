@@ -93,6 +93,9 @@ pub struct Report {
     /// Whether a suite was but a look at everything.
     #[serde(default)]
     pub is_short: bool,
+    /// The words by which chapters of a suite were chosen; empty where all were carried out.
+    #[serde(default)]
+    pub only: Vec<String>,
     /// How long a suite took, in seconds.
     #[serde(default)]
     pub took_s: f64,
@@ -119,6 +122,7 @@ impl Report {
             begun_s: now.as_secs(),
             server_version: String::new(),
             is_short: false,
+            only: Vec::new(),
             took_s: 0.0,
             machine,
             figures: Vec::new(),

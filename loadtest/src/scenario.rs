@@ -4,7 +4,7 @@
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 macro_rules! bundled {
@@ -241,6 +241,19 @@ impl Scenario {
         self.online_members(conversation).take(most)
     }
 
+    /// The sessions that create the conversations.
+    #[must_use]
+    pub fn founders(&self) -> BTreeSet<usize> {
+        (0..self.conversations).filter_map(|of| self.online_members(of).next()).collect()
+    }
+
+    /// Whether the conversations are created before anybody but their founders is connected: in large ones each addition would tell
+    /// everybody who is there of a thousand people, faster than he can read.
+    #[must_use]
+    pub fn founds_first(&self) -> bool {
+        self.conversations > 0 && self.online() < self.sessions()
+    }
+
     /// Whether a catch-up of this load may show messages that have been revised since.
     #[must_use]
     pub fn replays_revised(&self) -> bool {
@@ -320,6 +333,15 @@ mod tests {
         assert!(Scenario { members: 6, ..scenario.clone() }.check().is_err());
         assert!(Scenario { online: 1, ..scenario.clone() }.check().is_err());
         assert!(Scenario { pace: Pace::Open { rate: 0.0 }, ..scenario }.check().is_err());
+    }
+
+    #[test]
+    fn conversations_with_members_that_are_away_are_founded_first() {
+        let scenario = Scenario { conversations: 2, members: 4, sessions: 8, ..Scenario::default() };
+        assert!(!scenario.founds_first());
+        let scenario = Scenario { online: 5, ..scenario };
+        assert!(scenario.founds_first());
+        assert_eq!(scenario.founders().into_iter().collect::<Vec<_>>(), [0, 4]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the others from it. Not here: how a load goes ([`crate::engine`]), how the report looks ([`crate::report`]).
 
 mod codec;
+mod cross_node;
 mod fill;
 mod growth;
 mod latency;
@@ -35,21 +36,27 @@ pub struct Suite {
     saturated: Option<f64>,
 }
 
-/// A part of the suite.
-type Chapter = fn(&mut Suite) -> Result<(), Failure>;
+/// A part of the suite, by its name: how many accounts it wants to find, and what it does.
+type Chapter = (&'static str, fn(&Size) -> usize, fn(&mut Suite) -> Result<(), Failure>);
 
-/// All of them. Those that need a quiet store come before the one that fills it.
-const CHAPTERS: [(&str, Chapter); 9] = [
-    ("memory of sessions", memory::measure),
-    ("one room at saturation", saturation::one_room),
-    ("many rooms at saturation", saturation::many_rooms),
-    ("durable messages", saturation::durable),
-    ("latency at half of saturation", latency::measure),
-    ("reconnect storm", storm::measure),
-    ("hot room", saturation::hot_room),
-    ("growth", growth::measure),
-    ("reading an event", codec::measure),
+/// All of them. Those that need a quiet store come before the one that fills it; the cross-node chapter has accounts of its own.
+const CHAPTERS: [Chapter; 10] = [
+    ("memory of sessions", |size| size.sessions, memory::measure),
+    ("one room at saturation", |size| size.room, saturation::one_room),
+    ("many rooms at saturation", Size::in_rooms, saturation::many_rooms),
+    ("durable messages", |size| size.pairs * saturation::PAIR, saturation::durable),
+    ("latency at half of saturation", Size::in_rooms, latency::measure),
+    ("reconnect storm", |size| size.dropped + storm::KEEPERS, storm::measure),
+    ("hot room", |size| size.hot.0, saturation::hot_room),
+    ("growth", Size::in_rooms, growth::measure),
+    ("cross-node", |_| 0, cross_node::measure),
+    ("reading an event", |_| 0, codec::measure),
 ];
+
+/// Accounts that these chapters together want.
+fn accounts(chapters: &[Chapter], size: &Size) -> usize {
+    chapters.iter().map(|(_, wanted, _)| wanted(size)).max().unwrap_or(0)
+}
 
 impl Suite {
     /// One that has not begun. With an aim it loads the server there, and what wants a server of its own is left out.
@@ -67,25 +74,22 @@ impl Suite {
     pub fn carry_out(mut self, only: &[String]) -> Result<Report, Failure> {
         let begun = Instant::now();
         let tell = |what: &str| eprintln!("suite, {:.0} s: {what}", begun.elapsed().as_secs_f64());
-        tell(&format!(
-            "{} accounts; {} files may be open in a process",
-            self.size.accounts(),
-            self.report.machine.open_files_max
-        ));
-        match &self.aim {
-            Some(aim) => self.workshop.prepare_at(aim, self.size.accounts())?,
-            None => self.workshop.prepare(self.size.accounts())?,
-        }
         let is_wanted = |name: &str| only.is_empty() || only.iter().any(|word| name.contains(word.as_str()));
-        for (name, chapter) in CHAPTERS.into_iter().filter(|(name, _)| is_wanted(name)) {
+        let chapters: Vec<Chapter> = CHAPTERS.into_iter().filter(|(name, ..)| is_wanted(name)).collect();
+        let accounts = accounts(&chapters, &self.size);
+        let files = self.report.machine.open_files_max;
+        tell(&format!("{accounts} accounts; {files} files may be open in a process"));
+        match &self.aim {
+            Some(aim) => self.workshop.prepare_at(aim, accounts)?,
+            None => self.workshop.prepare(accounts)?,
+        }
+        self.report.only = only.to_vec();
+        for (name, _, chapter) in chapters {
             tell(name);
             if let Err(failure) = chapter(&mut self) {
                 eprintln!("suite: {name}: {failure}");
                 self.report.faults.push(format!("{name}: {failure}"));
             }
-        }
-        if only.is_empty() {
-            self.cross_node();
         }
         self.report.took_s = begun.elapsed().as_secs_f64();
         Ok(self.report)
@@ -100,6 +104,12 @@ impl Suite {
         self.keep(outcome)
     }
 
+    /// One run of a scenario against servers that run.
+    fn load_at(&mut self, scenario: &Scenario, aim: &Aim) -> Result<Outcome, Failure> {
+        let outcome = self.workshop.against_aim(scenario, aim)?;
+        self.keep(outcome)
+    }
+
     fn keep(&mut self, outcome: Outcome) -> Result<Outcome, Failure> {
         show(&outcome)?;
         self.report.outcomes.push(outcome.clone());
@@ -110,13 +120,6 @@ impl Suite {
     fn tell(&mut self, name: &str, value: Option<f64>, unit: &str, bar: Option<Bar>, note: String) {
         let (name, unit) = (name.to_owned(), unit.to_owned());
         self.report.figures.push(Figure { name, value, unit, bar, note });
-    }
-
-    /// The row of the table that has no run yet.
-    fn cross_node(&mut self) {
-        let note = "waits for the cluster: a Rill is one node as yet".to_owned();
-        let name = "cross-node: extra CPU of all processes per 10,000 messages, 200 × 5";
-        self.tell(name, None, "s", Some(Bar::AtMost(1.0)), note);
     }
 }
 
@@ -138,6 +141,13 @@ fn caveat(outcomes: &[&Outcome]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suite_makes_the_accounts_that_its_chapters_want() {
+        assert_eq!(accounts(&CHAPTERS, &Size::full(20_000)), 15_000);
+        assert_eq!(accounts(&CHAPTERS, &Size::full(4_096)), 10_020);
+        assert_eq!(accounts(&CHAPTERS[1..5], &Size::full(20_000)), 1_000);
+    }
 
     #[test]
     fn the_median_is_the_one_in_the_middle() {

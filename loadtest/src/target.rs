@@ -35,7 +35,7 @@ impl Floor {
     #[must_use]
     pub fn aim(&self) -> Aim {
         let name = if self.has_log { "floor-log" } else { "floor" };
-        Aim { name: name.to_owned(), base_url: self.url.clone(), pid: Some(self.child.id()) }
+        Aim::new(name, self.url.clone(), Some(self.child.id()))
     }
 }
 
@@ -50,7 +50,7 @@ impl Drop for Floor {
 /// Where a Rill that was started here is to be loaded.
 #[must_use]
 pub fn aim(server: &Server) -> Aim {
-    Aim { name: "rill".to_owned(), base_url: server.url(), pid: Some(server.pid()) }
+    Aim::new("rill", server.url(), Some(server.pid()))
 }
 
 /// The server's binary: the one given, or the one beside this program's.

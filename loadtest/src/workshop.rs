@@ -2,6 +2,7 @@
 //!
 //! Not here: which runs ([`crate::command`], [`crate::suite`]) and how a load goes ([`crate::engine`]).
 
+use crate::cluster::Cluster;
 use crate::engine::conductor::{self, Aim, Means, Operator};
 use crate::engine::crew::Gathering;
 use crate::failure::Failure;
@@ -12,6 +13,7 @@ use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::target::{self, Floor, Folder};
 use crate::view::View;
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -27,6 +29,9 @@ const READY_STEP: usize = 500;
 
 /// What a server that is started here is told beside the flags of the caller: a log that a load does not flood.
 const SERVER_ARGS: [&str; 2] = ["--log", "warn"];
+
+/// What the nodes of a cluster are called together; nobody looks the name up.
+const NAME: [&str; 2] = ["--public-url", "http://rill.example"];
 
 /// How loads are carried out.
 #[derive(Debug, Clone)]
@@ -70,15 +75,15 @@ pub struct Workshop {
     custom: Custom,
     folder: Folder,
     template: Option<Template>,
-    /// Accounts at a server that was not started here, by its URL.
-    guests: Option<(String, Arc<Vec<Account>>)>,
+    /// Accounts at servers that hold no copy of the template, by their URL.
+    guests: HashMap<String, Arc<Vec<Account>>>,
 }
 
 impl Workshop {
     /// Opens one.
     pub fn open(custom: Custom) -> Result<Self, Failure> {
         let folder = Folder::make(custom.folder.as_deref())?;
-        Ok(Self { custom, folder, template: None, guests: None })
+        Ok(Self { custom, folder, template: None, guests: HashMap::new() })
     }
 
     /// Its folder.
@@ -101,10 +106,10 @@ impl Workshop {
         Ok(())
     }
 
-    /// Makes accounts once at a server that runs, for all runs against it that follow.
+    /// Makes accounts once at a server that is not started for each run, for all runs against it that follow.
     pub fn prepare_at(&mut self, aim: &Aim, accounts: usize) -> Result<(), Failure> {
         let accounts = Arc::new(self.recruit(aim, accounts, &self.custom.registration)?);
-        self.guests = Some((aim.base_url.clone(), accounts));
+        self.guests.insert(aim.base_url.clone(), accounts);
         Ok(())
     }
 
@@ -130,6 +135,14 @@ impl Workshop {
         self.start(&data, more_args)
     }
 
+    /// So many nodes over a PostgreSQL and a Redis of their own.
+    pub fn cluster(&self, nodes: usize) -> Result<Cluster, Failure> {
+        let binary = target::binary(self.custom.binary.as_deref())?;
+        let folder = self.fresh_data();
+        std::fs::create_dir_all(&folder)?;
+        Cluster::start(&binary, &folder, nodes, &[&SERVER_ARGS[..], &NAME].concat())
+    }
+
     /// Loads a fresh Rill.
     pub fn against_server(&self, scenario: &Scenario, more_args: &[&str]) -> Result<Outcome, Failure> {
         let mut server = self.server(more_args)?;
@@ -153,10 +166,8 @@ impl Workshop {
 
     /// Loads a server that runs.
     pub fn against_aim(&self, scenario: &Scenario, aim: &Aim) -> Result<Outcome, Failure> {
-        let accounts = match &self.guests {
-            Some((url, accounts)) if *url == aim.base_url && accounts.len() >= scenario.sessions() => {
-                Arc::clone(accounts)
-            }
+        let accounts = match self.guests.get(&aim.base_url) {
+            Some(accounts) if accounts.len() >= scenario.sessions() => Arc::clone(accounts),
             _ => Arc::new(self.recruit(aim, scenario.sessions(), &self.custom.registration)?),
         };
         self.run(scenario, aim, accounts, None)

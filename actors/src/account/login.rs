@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix::Message;
 use bytes::Bytes;
+use dashmap::DashMap;
 use rill_proto::classificator::AccountStatus;
 use rill_proto::id::AccountId;
 use rill_proto::refusal::Refusal;
@@ -99,6 +100,28 @@ pub struct AskOwnContact {
     pub reply: OrderReply<OwnContact>,
 }
 
+/// The logins of the accounts that are in memory here, so that whoever comes back soon costs the store nothing. Each account's owner keeps
+/// its own: he puts in what he has, and takes it out with the login's end and when he leaves memory.
+#[derive(Debug, Default)]
+pub struct Logins(DashMap<Uuid, (AccountId, Uuid)>);
+
+impl Logins {
+    /// What a token of this name stands for, where it is known without the store.
+    #[must_use]
+    pub fn of(&self, token: Uuid) -> Option<Login> {
+        self.0.get(&token).map(|held| Login { account_id: held.0, token, ticket: held.1 })
+    }
+
+    pub(super) fn put(&self, login: &Login) {
+        self.0.insert(login.token, (login.account_id, login.ticket));
+    }
+
+    /// Takes one out, if it is this account's.
+    pub(super) fn remove(&self, account_id: AccountId, token: Uuid) {
+        self.0.remove_if(&token, |_, held| held.0 == account_id);
+    }
+}
+
 /// Which account an e-mail address belongs to, or would belong to.
 ///
 /// # Errors
@@ -171,7 +194,11 @@ pub async fn credentials(node: &Arc<Node>, name: &str) -> Result<Option<Credenti
 /// # Errors
 /// The store cannot be read.
 pub async fn login_of(node: &Arc<Node>, token_id: Uuid) -> Result<Option<Login>, StoreFault> {
-    let holder = node.store.holder(UniqueKey::Token(token_name(node, token_id))).await?;
+    let token = token_name(node, token_id);
+    if let Some(login) = node.logins.of(token) {
+        return Ok(Some(login));
+    }
+    let holder = node.store.holder(UniqueKey::Token(token)).await?;
     Ok(holder.and_then(|value| serde_json::from_slice(&value).ok()))
 }
 
@@ -241,7 +268,24 @@ fn address_of(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{address_of, is_address};
+    use rill_proto::id::AccountId;
+    use uuid::Uuid;
+
+    use super::{Login, Logins, address_of, is_address};
+
+    #[test]
+    fn a_login_is_known_until_its_account_takes_it_out() {
+        let (logins, token) = (Logins::default(), Uuid::from_u128(7));
+        let account = |nr| AccountId(Uuid::from_u128(nr));
+        let login = Login { account_id: account(1), token, ticket: Uuid::from_u128(8) };
+        assert_eq!(logins.of(token), None);
+        logins.put(&login);
+        assert_eq!(logins.of(token), Some(login.clone()));
+        logins.remove(account(2), token);
+        assert_eq!(logins.of(token), Some(login), "it is none of another account's");
+        logins.remove(account(1), token);
+        assert_eq!(logins.of(token), None);
+    }
 
     #[test]
     fn an_address_is_made_of_a_name() {

@@ -14,7 +14,7 @@ use super::board::record::NO_TEXTS;
 use super::contact;
 use super::fetch::Fetched;
 use super::label::StoreLabels;
-use super::login::{AskOwnContact, CloseSession, OpenSession, OwnContact};
+use super::login::{AskOwnContact, CloseSession, Login, OpenSession, OwnContact};
 use super::orders::refuse_order;
 use super::rows::{load, rows};
 use super::rules::{self, Decision, Facts, Stop};
@@ -194,7 +194,17 @@ impl Account {
     pub(super) fn take_in(&mut self, decision: &Decision) {
         for change in &decision.changes {
             self.state.fold(change);
+            if let Change::Token(name, token) = change {
+                match token {
+                    Some(token) => self.show_login(*name, token.ticket),
+                    None => self.desk.node.logins.remove(self.id, *name),
+                }
+            }
         }
+    }
+
+    fn show_login(&self, token: Uuid, ticket: Uuid) {
+        self.desk.node.logins.put(&Login { account_id: self.id, token, ticket });
     }
 
     /// Begins the append of a decision that is in memory already; one that changes nothing only leaves.
@@ -276,6 +286,7 @@ impl Owner for Account {
                 Ok((version, state)) => {
                     owner.desk.loaded(version);
                     owner.state = state;
+                    owner.state.tokens.iter().for_each(|(name, token)| owner.show_login(*name, token.ticket));
                     owner.work_off(ctx);
                 }
                 Err(fault) => {
@@ -317,6 +328,7 @@ impl Owner for Account {
     }
 
     fn forget(&mut self) {
+        self.state.tokens.keys().for_each(|name| self.desk.node.logins.remove(self.id, *name));
         self.state = State::new(self.id);
         self.outcomes = Outcomes::default();
     }

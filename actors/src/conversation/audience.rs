@@ -20,7 +20,7 @@ use crate::account::contact::Known;
 use crate::conversation::open;
 use crate::conversation::rules::{DrawerEdge, Header, Keys, News, Shown, board};
 use crate::conversation::state;
-use crate::conversation::state::{Frozen, Head, Member, Standing, State};
+use crate::conversation::state::{Frozen, Head, Member, State};
 use crate::file::Host;
 use crate::piece::Piece;
 use crate::weight::Weight;
@@ -304,7 +304,7 @@ fn shared(
         has_task_archive: boards.has_task_archive,
         is_list: settings.mk_conv_type == ConvType::List,
         // Who left is not told of it any more.
-        passive: in_place_order(state, |member| frozen.is_none() && member.standing == Standing::Passive),
+        passive: if frozen.is_none() { passive(state) } else { Vec::new() },
         pending: if frozen.is_none() { state.pending() } else { Vec::new() },
         facts: (keys != Keys::Update).then(|| facts(state, head, frozen)),
         links: matches!(keys, Keys::Init(_)).then(|| links(state, site)),
@@ -372,6 +372,13 @@ fn links(state: &State, site: &Site) -> Links {
 
 fn is_by_email_only(member: &Member) -> bool {
     member.profile.status == AccountStatus::New
+}
+
+fn passive(state: &State) -> Vec<AccountId> {
+    let place = |account_id| state.members.get(account_id).map(|member| (member.place, *account_id));
+    let mut places: Vec<(u32, AccountId)> = state.passive.iter().filter_map(place).collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, account_id)| account_id).collect()
 }
 
 fn in_place_order(state: &State, wanted: impl Fn(&Member) -> bool) -> Vec<AccountId> {

@@ -111,6 +111,10 @@ impl Subscribers {
     }
 }
 
+/// How much of what has been encoded is remembered: more than a message and what comes with it. What is told of thousands of people is
+/// encoded again rather than looked for among thousands.
+const KNOWN_MAX: usize = 8;
+
 /// What has been encoded of a decision: its answer tells of the same things as its news, and each is encoded once.
 #[derive(Default)]
 struct Encoded<'n>(Vec<(&'n News, Template)>);
@@ -121,7 +125,9 @@ impl<'n> Encoded<'n> {
             return Some(known.clone());
         }
         let template = encode(news)?;
-        self.0.push((news, template.clone()));
+        if self.0.len() < KNOWN_MAX {
+            self.0.push((news, template.clone()));
+        }
         Some(template)
     }
 }
@@ -329,6 +335,7 @@ pub fn lanes_told(items: &[Item]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use uuid::Uuid;
 
     use super::*;
@@ -344,5 +351,20 @@ mod tests {
         assert_eq!(subscribers.told(&lane), later);
         let _ = lane.begin_sync();
         assert!(!subscribers.has(&lane), "a sync that has begun asks anew");
+    }
+
+    #[test]
+    fn little_is_encoded_once_and_thousands_are_not_looked_for() {
+        let news: Vec<News> = (1..=2_000).map(|nr| News::Contact(AccountId(Uuid::from_u128(nr)))).collect();
+        let (mut known, mut times) = (Encoded::default(), 0);
+        for news in news.iter().chain(&news[..2]) {
+            let template = known.get(news, |_| {
+                times += 1;
+                Some(Template::Same(Piece::Shared(Bytes::new())))
+            });
+            assert!(template.is_some());
+        }
+        assert_eq!(times, 2_000, "what came first is known");
+        assert_eq!(known.0.len(), KNOWN_MAX);
     }
 }

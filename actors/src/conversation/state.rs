@@ -368,6 +368,9 @@ pub struct State {
     pub drawer: Drawer,
     /// Those of the members from whose lists it is gone.
     pub deleted: BTreeSet<AccountId>,
+    /// Those of the members who are passive: every header names them, and looking for them among ten thousand members would cost as
+    /// much as telling a thousand sessions.
+    pub passive: BTreeSet<AccountId>,
     /// The teams that are in it, as they were last told of.
     pub teams: BTreeMap<TeamId, Roster>,
 }
@@ -386,6 +389,7 @@ impl State {
             recent: VecDeque::new(),
             drawer: Drawer::default(),
             deleted: BTreeSet::new(),
+            passive: BTreeSet::new(),
             teams: BTreeMap::new(),
         }
     }
@@ -396,11 +400,8 @@ impl State {
             Change::Head(head) => self.head = Some(head.clone()),
             Change::Member(account_id, member) => {
                 self.members.insert(*account_id, member.clone());
-                if member.is_deleted {
-                    self.deleted.insert(*account_id);
-                } else {
-                    self.deleted.remove(account_id);
-                }
+                note(&mut self.deleted, *account_id, member.is_deleted);
+                note(&mut self.passive, *account_id, member.standing == Standing::Passive);
             }
             Change::Run(run) => self.runs.push(*run),
             Change::Section(section_id, section) => {
@@ -431,6 +432,10 @@ impl State {
     /// Whoever is in a managed conversation and has not answered the organisation's invitation, in the order of joining.
     #[must_use]
     pub fn pending(&self) -> Vec<AccountId> {
+        // Most conversations are managed by nobody, and every header asks.
+        if self.head.as_ref().is_none_or(|head| head.settings.organisation_id.is_none()) {
+            return Vec::new();
+        }
         let asked = self.members.iter().filter(|(id, member)| self.waits_for(**id, member));
         let mut pending: Vec<(u32, AccountId)> = asked.map(|(id, member)| (member.place, *id)).collect();
         pending.sort_unstable();
@@ -484,5 +489,14 @@ impl State {
         let prolongs =
             self.runs.last().is_some_and(|run| run.message_nr + (inbox_nr - run.inbox_nr) == message_nr);
         (!prolongs).then_some(Run { inbox_nr, message_nr })
+    }
+}
+
+/// Keeps a set of the members of whom something is true.
+fn note(those: &mut BTreeSet<AccountId>, account_id: AccountId, is_one: bool) {
+    if is_one {
+        those.insert(account_id);
+    } else {
+        those.remove(&account_id);
     }
 }

@@ -287,7 +287,7 @@ impl Run {
 
     pub(super) fn aim(&self, url: &str) -> Aim {
         let base_url = url.trim_end_matches('/').to_owned();
-        Aim { name: "rill".to_owned(), base_url, pid: self.pid }
+        Aim::new("rill", base_url, self.pid)
     }
 
     pub(super) fn url(&self) -> Option<&str> {

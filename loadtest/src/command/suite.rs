@@ -29,7 +29,7 @@ pub struct Suite {
     /// The process of the server at --url, when it runs on this machine: its processor time and memory are measured
     #[arg(long, requires = "url")]
     pid: Option<u32>,
-    /// Only the chapters whose names contain this (memory, one room, many rooms, durable, latency, storm, hot, growth, reading); may be repeated
+    /// Only the chapters whose names contain this (memory, one room, many rooms, durable, latency, storm, hot, growth, cross-node, reading); may be repeated
     #[arg(long, value_name = "WORD")]
     only: Vec<String>,
     /// Writes the report as text to this file [default: loadtest/REPORT.md, of a full suite in a folder that has loadtest/]
@@ -44,7 +44,7 @@ impl Suite {
         let size = if self.short { Size::short() } else { Size::full(open_files_max()) };
         let aim = self.url.as_ref().map(|url| {
             let base_url = url.trim_end_matches('/').to_owned();
-            Aim { name: "rill".to_owned(), base_url, pid: self.pid }
+            Aim::new("rill", base_url, self.pid)
         });
         let report = suite::Suite::new(self.place.workshop()?, size, aim)?.carry_out(&self.only)?;
         self.place.keep(&report)?;

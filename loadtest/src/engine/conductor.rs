@@ -31,6 +31,9 @@ const START_LEAD_US: u64 = 150_000;
 /// Nothing may have come for so long before a run counts as settled: what is doubled or late follows within milliseconds.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// What a node's counters begin with that tell of its dealings with the others.
+const OF_LINK: &str = "rill_link_";
+
 /// Whom to load.
 #[derive(Debug, Clone)]
 pub struct Aim {
@@ -40,6 +43,29 @@ pub struct Aim {
     pub base_url: String,
     /// Its process, when it runs on this machine.
     pub pid: Option<u32>,
+    /// Where those sessions connect that do not write; without it, to the same server.
+    pub readers_url: Option<String>,
+    /// What else works for this load on this machine, and is looked at over the measured part.
+    pub beside: Vec<Beside>,
+}
+
+impl Aim {
+    /// One server, with nothing beside it.
+    #[must_use]
+    pub fn new(name: &str, base_url: String, pid: Option<u32>) -> Self {
+        Self { name: name.to_owned(), base_url, pid, readers_url: None, beside: Vec::new() }
+    }
+}
+
+/// A process that works for a load beside the server.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// What it is called in figures.
+    pub name: String,
+    /// Its process; those that it has started are counted with it.
+    pub pid: u32,
+    /// Where it tells its counters, when it is a node.
+    pub base_url: Option<String>,
 }
 
 /// How to load it.
@@ -128,13 +154,14 @@ impl<'a> Conductor<'a> {
         means: Means,
         watch: &'a mut Watch<'_>,
     ) -> Result<Self, Failure> {
-        let (server, host) = address(&aim.base_url)?;
+        let server = address(&aim.base_url)?;
+        let readers = aim.readers_url.as_deref().map(address).transpose()?;
         let Means { accounts, generators, processes, stall } = means;
         let founding = Founding {
             scenario: scenario.clone(),
             accounts: accounts[..scenario.sessions()].to_vec(),
             server,
-            host,
+            readers,
             run_key: Uuid::new_v4().as_u64_pair().1,
             generators: (generators * processes.len().max(1)) as u32,
         };
@@ -185,6 +212,20 @@ impl<'a> Conductor<'a> {
     /// The server's own counters; nothing when it has none.
     pub(super) fn metrics(&self) -> BTreeMap<String, f64> {
         metrics::scrape(&self.aim.base_url).unwrap_or_default()
+    }
+
+    /// What the processes beside the server have used and counted so far.
+    fn beside(&self) -> BTreeMap<String, f64> {
+        let mut all = BTreeMap::new();
+        for Beside { name, pid, base_url } in &self.aim.beside {
+            if let Ok(usage) = Usage::with_children(*pid) {
+                all.insert(format!("{name}: cpu_s"), usage.cpu_s());
+            }
+            let counted = base_url.as_deref().and_then(|url| metrics::scrape(url).ok()).unwrap_or_default();
+            let of_link = counted.into_iter().filter(|(counter, _)| counter.starts_with(OF_LINK));
+            all.extend(of_link.map(|(counter, value)| (format!("{name}: {counter}"), value)));
+        }
+        all
     }
 
     pub(super) fn begin_phase(&mut self, phase: &'static str) {
@@ -257,26 +298,45 @@ impl<'a> Conductor<'a> {
 
     /// Waits until every session is in sync.
     pub(super) fn await_live(&mut self) -> Result<(), Failure> {
-        let online = self.scenario.online() as u64;
-        if self.wait(|now, _| now.live + now.lost >= online) {
+        self.await_so_many(self.scenario.online())
+    }
+
+    fn await_so_many(&mut self, sessions: usize) -> Result<(), Failure> {
+        if self.wait(|now, _| now.live + now.lost >= sessions as u64) {
             return Ok(());
         }
         Err(self.broken("all sessions in sync"))
     }
 
     fn connect(&mut self) -> Result<(), Failure> {
-        self.begin_phase("connecting");
-        self.order(&Order::Connect);
-        self.await_live()?;
-        self.begin_phase("creating");
+        if self.scenario.founds_first() {
+            self.begin_phase("founding");
+            self.order(&Order::ConnectFounders);
+            self.await_so_many(self.scenario.founders().len())?;
+            self.create()?;
+            self.begin_phase("connecting");
+            self.order(&Order::Connect);
+            self.await_live()?;
+        } else {
+            self.begin_phase("connecting");
+            self.order(&Order::Connect);
+            self.await_live()?;
+            self.begin_phase("creating");
+            self.create()?;
+        }
+        if self.scenario.has_activity() {
+            self.order(&Order::Activate);
+        }
+        self.quiet();
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<(), Failure> {
         self.order(&Order::Create);
         let conversations = self.scenario.conversations as u64;
         let is_created = self.wait(|now, _| now.created + now.refused >= conversations);
         if !is_created || self.snapshot().created < conversations {
             return Err(self.broken("all conversations created"));
-        }
-        if self.scenario.has_activity() {
-            self.order(&Order::Activate);
         }
         self.quiet();
         Ok(())
@@ -324,10 +384,15 @@ impl<'a> Conductor<'a> {
             self.order(&Order::Stall);
         }
         self.until(from_us)?;
+        let beside = self.beside();
         let (begin, usage_begin, begin_at_us) = (self.snapshot(), self.usage(), self.now_us());
         self.begin_phase("measuring");
         self.until(to_us)?;
         let (end, usage_end, end_at_us) = (self.snapshot(), self.usage(), self.now_us());
+        for (name, value) in self.beside() {
+            let before = beside.get(&name).copied().unwrap_or(0.0);
+            self.figures.insert(name, value - before);
+        }
         let usages = usage_begin.zip(usage_end);
         Ok(Window {
             seconds: (end_at_us - begin_at_us) as f64 / 1e6,

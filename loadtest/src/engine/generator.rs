@@ -160,10 +160,19 @@ impl Generator {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Connect => {
+                // Whoever was not there when his conversations were created is shown them by his first sync.
+                for id in self.shared.known_ids() {
+                    self.rooms.room(id);
+                }
                 let is_away = |place: &u32| self.seats[*place as usize].stage == Stage::Away;
                 let away = (0..self.seats.len() as u32).filter(is_away).collect();
                 self.may_end = false;
                 self.lines.to_open = away;
+            }
+            Order::ConnectFounders => {
+                let founders = self.shared.scenario.founders().into_iter();
+                let here = founders.filter_map(|session| self.place(session));
+                self.lines.to_open = here.map(|place| place as u32).collect();
             }
             Order::Create => {
                 let scenario = &self.shared.scenario;

@@ -212,8 +212,10 @@ impl Generator {
     /// After the frame's messages: what they leave open up to the newest slot has to be asked for.
     fn take_cursors(&mut self, place: usize, cursors: &Cursors) {
         let Cursors { view, forward, last } = *cursors;
+        let is_first = !self.seats[place].was_live;
         let view = &mut self.seats[place].views[view];
-        if self.shared.scenario.replays_revised() {
+        // Revisions before somebody's first sync show in the messages that they changed.
+        if is_first || self.shared.scenario.replays_revised() {
             view.loaded(forward);
             view.skip_to(forward);
         }

@@ -61,13 +61,14 @@ impl Generator {
         while self.lines.opening < OPENING_MAX
             && let Some(place) = self.lines.to_open.pop_front()
         {
-            let (now_us, server) = (self.now_us(), self.shared.server);
+            let now_us = self.now_us();
             let seat = &mut self.seats[place as usize];
             seat.begun_us = now_us;
             self.lines.opening += 1;
             let account = &self.shared.accounts[seat.session as usize];
-            seat.ask_upgrade(&self.shared.host, account);
-            if let Err(ended) = seat.connect(server, self.lines.poll.registry(), Token(place as usize)) {
+            let (server, host) = self.shared.server_of(seat.session);
+            seat.ask_upgrade(host, account);
+            if let Err(ended) = seat.connect(*server, self.lines.poll.registry(), Token(place as usize)) {
                 self.end(place as usize, &ended);
             }
         }

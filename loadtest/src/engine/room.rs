@@ -217,8 +217,10 @@ impl Room {
 
     /// What stands under which number, in eight bytes: two generators that saw the same have the same.
     pub(super) fn digest(&self) -> u64 {
+        // Of what was there before anybody here came, only some is shown: none of it is an event of the run.
+        let sequence = |slot: &Slot| u64::from(slot.sequence.min(FOREIGN));
         self.slots.iter().skip(1).fold(0xcbf2_9ce4_8422_2325, |sum, slot| {
-            (sum ^ u64::from(slot.sequence)).wrapping_mul(0x0000_0100_0000_01b3)
+            (sum ^ sequence(slot)).wrapping_mul(0x0000_0100_0000_01b3)
         })
     }
 }

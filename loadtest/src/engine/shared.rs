@@ -5,7 +5,7 @@
 use crate::fleet::Account;
 use crate::scenario::{Pace, Scenario};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,14 +15,17 @@ use uuid::Uuid;
 
 use super::tally::Times;
 
+/// A server: where it is, and the value of the `Host` header.
+pub(super) type Address = (SocketAddr, String);
+
 /// What every generator of a process knows.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) scenario: Scenario,
     pub(super) accounts: Vec<Account>,
-    pub(super) server: SocketAddr,
-    /// The value of the `Host` header.
-    pub(super) host: String,
+    server: Address,
+    /// Where those connect who do not write, and who writes; none when all connect to the same.
+    readers: Option<(Address, HashSet<usize>)>,
     /// What distinguishes this run's texts from an earlier run's: letters and digits.
     pub(super) run: String,
     /// The same for its `client_req_id`s.
@@ -47,23 +50,24 @@ pub(super) struct Shared {
 pub(super) struct Founding {
     pub(super) scenario: Scenario,
     pub(super) accounts: Vec<Account>,
-    pub(super) server: SocketAddr,
-    pub(super) host: String,
+    pub(super) server: Address,
+    pub(super) readers: Option<Address>,
     pub(super) run_key: u64,
     pub(super) generators: u32,
 }
 
 impl Shared {
     pub(super) fn new(founding: Founding) -> Self {
-        let Founding { scenario, accounts, server, host, run_key, generators } = founding;
+        let Founding { scenario, accounts, server, readers, run_key, generators } = founding;
+        let writers = || (0..scenario.conversations).flat_map(|of| scenario.writers(of)).collect();
         Self {
+            readers: readers.map(|readers| (readers, writers())),
             run: format!("r{run_key:x}"),
             conversation_ids: Mutex::new(vec![None; scenario.conversations]),
             announced: Mutex::default(),
             scenario,
             accounts,
             server,
-            host,
             run_key,
             generators,
             clock: Clock::start(),
@@ -71,6 +75,14 @@ impl Shared {
             recent: Mutex::default(),
             tops: Mutex::default(),
             lags: Mutex::default(),
+        }
+    }
+
+    /// Where a session connects.
+    pub(super) fn server_of(&self, session: u32) -> &Address {
+        match &self.readers {
+            Some((readers, writers)) if !writers.contains(&(session as usize)) => readers,
+            _ => &self.server,
         }
     }
 
@@ -87,6 +99,11 @@ impl Shared {
 
     pub(super) fn take_announced(&self) -> Vec<(u32, Uuid)> {
         std::mem::take(&mut *locked(&self.announced))
+    }
+
+    /// The conversations that have been created.
+    pub(super) fn known_ids(&self) -> Vec<Uuid> {
+        locked(&self.conversation_ids).iter().copied().flatten().collect()
     }
 
     pub(super) fn conversation_id(&self, conversation: u32) -> Option<Uuid> {
@@ -139,6 +156,8 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) enum Order {
     /// Connect all sessions of the share that are away. What they had sent without an answer is sent again.
     Connect,
+    /// Connect those of the share who create the conversations, and nobody else.
+    ConnectFounders,
     /// Create the conversations that begin in the share.
     Create,
     /// Have every writer ask for the activity of his conversations.
@@ -237,4 +256,27 @@ pub(super) struct Harvest {
     pub(super) tally: super::tally::Tally,
     /// The highest slot and the digest of each conversation, as the generator's sessions saw it.
     pub(super) digests: Vec<(Uuid, u32, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_and_readers_may_connect_to_servers_of_their_own() {
+        let scenario = Scenario { conversations: 2, members: 3, writers: 1, ..Scenario::default() };
+        let server = |port: u16| (SocketAddr::from(([127, 0, 0, 1], port)), format!("127.0.0.1:{port}"));
+        let founding = |readers| Founding {
+            scenario: scenario.clone(),
+            accounts: Vec::new(),
+            server: server(1),
+            readers,
+            run_key: 1,
+            generators: 1,
+        };
+        let ports =
+            |shared: &Shared| (0..6).map(|session| shared.server_of(session).0.port()).collect::<Vec<_>>();
+        assert_eq!(ports(&Shared::new(founding(None))), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(ports(&Shared::new(founding(Some(server(2))))), [1, 2, 2, 1, 2, 2]);
+    }
 }

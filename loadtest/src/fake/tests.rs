@@ -164,11 +164,17 @@ fn a_lost_push_is_seen_by_the_picture() {
 }
 
 fn load(fault: Fault, pace: Pace) -> Outcome {
+    load_online(fault, pace, 0)
+}
+
+/// A load of which only so many sessions are online.
+fn load_online(fault: Fault, pace: Pace, online: usize) -> Outcome {
     let scenario = Scenario {
         name: "fake".into(),
         conversations: 4,
         members: 3,
         sessions: 6,
+        online,
         pace,
         warm_up_s: 0.1,
         measure_s: 0.4,
@@ -183,7 +189,7 @@ fn load(fault: Fault, pace: Pace) -> Outcome {
         threads: 2,
     };
     let accounts = fleet::recruit(&recruiting, 0..scenario.sessions(), &mut |_| {}).unwrap();
-    let aim = Aim { name: "fake".into(), base_url, pid: None };
+    let aim = Aim::new("fake", base_url, None);
     let (generators, stall) = (2, Duration::from_millis(400));
     let means = Means { accounts: Arc::new(accounts), generators, processes: Vec::new(), stall };
     conductor::run(&scenario, &aim, means, None, &mut |_| {}).unwrap()
@@ -202,6 +208,15 @@ fn a_load_on_a_sound_server_is_clean_in_either_loop() {
         assert_eq!(counts.deliveries, (counts.sent + 4) * 3);
         assert!(outcome.window.deliveries > 0 && outcome.tally.all_deliveries().count() > 0);
     }
+}
+
+#[test]
+fn who_connects_after_his_conversations_were_created_is_verified_from_his_first_sync_on() {
+    let outcome = load_online(Fault::None, CLOSED, 5);
+    let counts = &outcome.tally.counts;
+    assert!(outcome.is_clean() && counts.answered > 10, "{}", text::outcome(&outcome));
+    let outcome = load_online(Fault::Drop, CLOSED, 5);
+    assert!(outcome.tally.counts.gaps > 0 && !outcome.is_clean(), "{}", text::outcome(&outcome));
 }
 
 #[test]

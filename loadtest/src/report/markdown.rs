@@ -27,7 +27,9 @@ pub fn page(report: &Report) -> String {
 
 fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(page, "# What Rill costs\n")?;
-    let command = if report.is_short { " --short" } else { "" };
+    let short = if report.is_short { " --short" } else { "" };
+    let only: String = report.only.iter().map(|word| format!(" --only \"{word}\"")).collect();
+    let command = format!("{short}{only}");
     writeln!(
         page,
         "Written by `cargo run --release -p rill-loadtest -- suite{command}` on {}, which took {:.0} minutes. Nothing in here is written by \
@@ -35,6 +37,9 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
         day(report.begun_s),
         (report.took_s / 60.0).ceil(),
     )?;
+    if !report.only.is_empty() {
+        writeln!(page, "**Not the whole suite: what is not here was not measured.**\n")?;
+    }
     if report.is_short {
         writeln!(page, "**A short run: it shows that everything works, and its figures are no verdict.**\n")?;
     }
@@ -173,12 +178,14 @@ mod tests {
         };
         report.figures = [Some(0.5), Some(2.0), None].map(figure).into();
         report.faults.push("storm: it rained".into());
+        report.only.push("one room".into());
         let page = page(&report);
         for line in [
             "| reached | cpu | 0.500 s | ≤ 1.00 | why |",
             "| missed | cpu | 2.00 s | ≤ 1.00 | why |",
             "| not measured | cpu | – | ≤ 1.00 | why |",
             "**Not carried out:** storm: it rained",
+            "suite --only \"one room\"` on",
         ] {
             assert!(page.contains(line), "{line} is missing in {page}");
         }

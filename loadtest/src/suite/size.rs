@@ -41,6 +41,8 @@ pub struct Size {
     pub(super) messages: (f64, f64),
     /// Events a second over the conversations that have grown.
     pub(super) growth_rate: f64,
+    /// Messages a second with one node and with two: what both can carry, with PostgreSQL and the load on the same cores.
+    pub(super) cross_rate: f64,
 }
 
 impl Size {
@@ -65,6 +67,7 @@ impl Size {
             fill_s: 360.0,
             messages: (10.0, 10_000.0),
             growth_rate: 2_000.0,
+            cross_rate: 1_000.0,
         }
     }
 
@@ -87,20 +90,13 @@ impl Size {
             fill_s: 20.0,
             messages: (1.0, 100.0),
             growth_rate: 50.0,
+            cross_rate: 50.0,
         }
     }
 
-    /// Accounts that all chapters together want.
-    pub(super) fn accounts(&self) -> usize {
-        let wanted = [
-            self.sessions,
-            self.room,
-            self.rooms * super::saturation::FIVE,
-            self.pairs * super::saturation::PAIR,
-            self.dropped + super::storm::KEEPERS,
-            self.hot.0,
-        ];
-        wanted.into_iter().max().unwrap_or(0)
+    /// Members of all conversations of five.
+    pub(super) fn in_rooms(&self) -> usize {
+        self.rooms * super::saturation::FIVE
     }
 }
 
@@ -112,7 +108,5 @@ mod tests {
     fn the_bound_of_open_files_is_kept_and_used() {
         assert_eq!(Size::full(20_000).sessions, 15_000);
         assert_eq!(Size::full(4_096).sessions, 3_500);
-        assert_eq!(Size::full(20_000).accounts(), 15_000);
-        assert_eq!(Size::full(4_096).accounts(), 10_020);
     }
 }

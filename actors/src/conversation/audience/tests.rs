@@ -8,7 +8,7 @@ use super::*;
 use crate::account::contact::{ContactBook, ContactRow};
 use crate::account::profile::Profile;
 use crate::conversation::state::{
-    Boards, Change, Frozen, Message, MessageKind, Run, Section, Settings, Span,
+    Boards, Change, Frozen, Message, MessageKind, Run, Section, Settings, Span, Standing,
 };
 use crate::piece::Viewer;
 

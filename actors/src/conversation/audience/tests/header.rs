@@ -147,3 +147,17 @@ fn a_timed_snooze_mutes_until_its_alarm_has_rung() {
     state.fold(&Change::Member(BOB, snoozed(0)));
     assert!(!view(&state, BOB, UPDATE).unwrap().is_muted);
 }
+
+#[test]
+fn the_passive_are_named_in_the_order_in_which_they_came() {
+    let mut state = conversation();
+    let mut change = |nr: u128, place: u32, standing: Standing| {
+        let row = Member { standing, ..member(&format!("Number {nr}"), place) };
+        state.fold(&Change::Member(AccountId(Uuid::from_u128(nr)), row));
+        told(&state, ALICE, &News::Header(UPDATE)).unwrap()["passive"].clone()
+    };
+    change(4, 5, Standing::Passive);
+    assert_eq!(change(5, 4, Standing::Passive), json!([id(5), id(4)]));
+    assert_eq!(change(5, 4, Standing::Active), json!([id(4)]), "who is active again is named no more");
+    assert_eq!(change(4, 5, Standing::Left), json!([]));
+}
