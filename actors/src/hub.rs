@@ -35,6 +35,7 @@ use crate::store::{Epoch, Stamp};
 mod broken;
 mod frame;
 mod lane;
+mod queued;
 
 pub use frame::FRAME_ROOM;
 use lane::Queue;

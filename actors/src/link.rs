@@ -202,6 +202,13 @@ impl Link {
         &self.shared.metrics
     }
 
+    /// This node is about to leave, and what it does for others may be lost from now on: nobody is told more than he may have been
+    /// told by now, until the others have a view without it and everybody catches up.
+    pub fn hold(&self) {
+        self.shared.horizon.end();
+        self.outbox().end(self.shared.horizon.own());
+    }
+
     /// Leaves the cluster: what waits is sent, the own epoch is ended in the store, and the others are told, so that they take
     /// over at once. Nothing is received any more.
     pub async fn leave(&self) {

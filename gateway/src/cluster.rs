@@ -62,6 +62,7 @@ impl Cluster {
         let mut nodes = view.nodes.clone();
         nodes.remove(&self.link.me());
         if !nodes.is_empty() {
+            self.link.hold();
             self.border.prepare(Arc::new(View { round: view.round, nodes })).await;
         }
         self.link.leave().await;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rill_proto::classificator::StaffStatus;
 use rill_proto::id::{OrganisationId, TeamId};
 
+use super::sync::LONG_AGO;
 use super::{Account, turn_away};
 use crate::conversation::Token;
 use crate::group::Visit;
@@ -49,7 +50,7 @@ impl Account {
     /// more has one last word for it, once.
     pub(super) fn calls_since(&self, horizon: Stamp) -> Vec<Call> {
         let from = |is_in: bool, stamp: Stamp| match (is_in, stamp > horizon) {
-            (true, true) => Some(0),
+            (true, true) => Some(horizon.min(LONG_AGO)),
             (true, false) => Some(horizon),
             (false, is_new) => (is_new && horizon > 0).then_some(horizon),
         };

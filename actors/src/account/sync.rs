@@ -62,9 +62,9 @@ pub(crate) struct Page {
     texts: Texts,
 }
 
-/// The horizon of a conversation that is new to the account since the client's own: it is told whole. Above 0, since the client may
-/// hold something of it all the same, by answers that came ahead of its horizon.
-const LONG_AGO: Stamp = 1;
+/// The horizon for a conversation, an organisation or a team that is new to the account since the client's own: it is told
+/// whole. Above 0, since the client may hold something of it all the same, by what came ahead of its horizon.
+pub(super) const LONG_AGO: Stamp = 1;
 
 /// What the sessions must be told once an effect is durable.
 #[derive(Debug)]

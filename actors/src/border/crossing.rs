@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rill_proto::event::ClientEvent;
 use serde::de::Error as _;
@@ -78,7 +79,7 @@ pub(crate) mod token {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Token, D::Error> {
         let number = u64::deserialize(from)?;
         let (border, owner) = here().ok_or_else(|| D::Error::custom(NOWHERE))?;
-        Ok(std::sync::Arc::new(Borrowed { border, owner, number }))
+        Ok(std::sync::Arc::new(Borrowed { border, owner, number, is_lost: false.into() }))
     }
 }
 
@@ -99,13 +100,22 @@ pub(super) struct Borrowed {
     border: Arc<Border>,
     owner: Epoch,
     number: u64,
+    is_lost: AtomicBool,
 }
 
-impl crate::conversation::Part for Borrowed {}
+impl crate::conversation::Part for Borrowed {
+    fn fail(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+}
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        self.border.give_back(self.owner, self.number);
+        // A part is lost only when the nodes are about to agree anew. Whoever has lent the token takes it for lost then, and
+        // not before: until the new view is there, nobody is to be told that this is done.
+        if !self.is_lost.load(Ordering::Acquire) {
+            self.border.give_back(self.owner, self.number);
+        }
     }
 }
 

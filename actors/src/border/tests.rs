@@ -1,6 +1,7 @@
 //! What crosses comes out as it went in, and what was lent comes back. Not here: nodes that really speak (`gateway/tests`).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::crossing::at;
 use super::order::Order;
 use super::parcel::Parcel;
-use super::{Border, Gate, Letter, Place};
+use super::{Border, Carrier, Gate, Letter, Place};
 use crate::account::login::AskOwnContact;
 use crate::border::reply::Caller;
 use crate::conversation::{Part, Peek, Token};
@@ -22,7 +23,7 @@ use crate::link::View;
 use crate::piece::Piece;
 use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
-use crate::store::{Aggregate, Epoch};
+use crate::store::{Aggregate, Epoch, Stamp};
 
 const ANN: AccountId = AccountId(Uuid::from_u128(1));
 
@@ -48,6 +49,24 @@ fn submit(lane: &Lane, frame: u64) -> Submit {
     }));
     let event = ClientEvent::decode("urn:fleep:client:message:add_plain", &params.unwrap()).unwrap();
     Submit { lane: lane.clone(), frame, index: 0, request_id: RequestId(Uuid::from_u128(5)), event }
+}
+
+/// Counts the letters.
+#[derive(Default)]
+struct Sent(AtomicUsize);
+
+impl Carrier for Sent {
+    fn send(&self, _: Epoch, _: Bytes) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn send_all(&self, _: Bytes) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn horizon(&self) -> Stamp {
+        0
+    }
 }
 
 /// Says when it is dropped.
@@ -107,6 +126,23 @@ fn a_token_stays_until_the_other_node_says_that_it_has_dropped_it() {
     assert!(super::lock(&one.tokens).take(number, 3).is_none(), "node 3 was not lent it");
     drop(super::lock(&one.tokens).take(number, 2));
     assert!(is_dropped.try_recv().is_ok());
+}
+
+#[test]
+fn a_part_that_is_lost_is_not_given_back_as_if_it_were_done() {
+    let (one, two) = (border(1), border(2));
+    let sent = Arc::new(Sent::default());
+    two.open(Arc::clone(&sent) as _);
+    for (is_lost, given_back) in [(true, 0), (false, 1)] {
+        let (letter, _is_dropped) = peek(&lane(&one, 4));
+        let Letter::Order(_, Order::Peek(peek)) = cross(&letter, &one, &two) else { unreachable!() };
+        if is_lost {
+            Order::Peek(peek).lose();
+        } else {
+            drop(peek);
+        }
+        assert_eq!(sent.0.load(Ordering::Relaxed), given_back, "lost: {is_lost}");
+    }
 }
 
 #[test]
@@ -190,4 +226,40 @@ fn nothing_is_done_for_whom_the_next_view_gives_to_another_node() {
     assert_eq!(here, stays);
     gate.is_closed = true;
     assert!((0..50).all(|number| matches!(of(&gate, number), Place::Between)));
+}
+
+/// What is let in of an answer, which names the sync in which its owner has told everything.
+fn let_in(border: &Border, lane: &Lane, told: u32) -> Option<Item> {
+    let (lane, request) = (lane.clone(), Bytes::from("{}"));
+    let pieces = vec![Piece::Shared(Bytes::from("{}"))];
+    border.let_in(Item::Answer { lane, frame: 1, index: 0, told, request, pieces })
+}
+
+#[test]
+fn of_an_event_that_was_sent_twice_the_first_answer_counts() {
+    let one = border(1);
+    let lane = lane(&one, 4);
+    one.keep(&submit(&lane, 1));
+    assert!(matches!(let_in(&one, &lane, 0), Some(Item::Answer { .. })));
+    assert!(let_in(&one, &lane, 0).is_none());
+    assert!(
+        matches!(let_in(&one, &lane, 3), Some(Item::Pieces(..))),
+        "the first may have been a fault, and nobody else tells the session what it has changed itself"
+    );
+}
+
+#[test]
+fn who_has_to_catch_up_hears_answers_only_of_owners_who_have_told_him_everything() {
+    let one = border(1);
+    let lane = lane(&one, 4);
+    one.keep(&submit(&lane, 1));
+    lane.fall_behind();
+    assert!(let_in(&one, &lane, 0).is_none(), "it would tell of what came after something that was missed");
+    assert!(one.let_in(Item::Part(lane.clone(), 1, Vec::new())).is_none());
+    assert_eq!(one.pending.of(&lane).len(), 1, "the event is sent again");
+    assert!(matches!(let_in(&one, &lane, 2), Some(Item::Answer { .. })));
+    lane.catch_up(lane.sync());
+    one.keep(&submit(&lane, 1));
+    assert!(one.let_in(Item::Part(lane.clone(), 1, Vec::new())).is_some());
+    assert!(matches!(let_in(&one, &lane, 0), Some(Item::Answer { .. })));
 }

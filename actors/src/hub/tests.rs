@@ -83,7 +83,7 @@ struct Place {
     hub: Rc<RefCell<Hub>>,
     lane: Lane,
     shelf: Shelf,
-    _session: Addr<Session>,
+    session: Addr<Session>,
 }
 
 impl Place {
@@ -103,7 +103,7 @@ impl Place {
         let (session, lane) = Session::on_socket(Arc::clone(&node), Rc::clone(&hub), &login, sink);
         let number = hub.borrow_mut().sync(&lane, 0);
         node.inboxes.put_on_worker(Item::Live(lane.clone(), number, node.watermark.current()));
-        Self { node, hub, lane, shelf, _session: session }
+        Self { node, hub, lane, shelf, session }
     }
 
     fn put(&self, item: Item) {
@@ -206,5 +206,119 @@ fn a_lane_that_has_to_wait_keeps_its_own_part_and_nobody_elses() {
         let frames = place.frames();
         let read = |number: u64| frames.contains(&format!(r#""unread_count":{number},"#));
         assert!(frames.contains(&place.lane.account_id().to_string()) && read(1) && read(3), "{frames}");
+    });
+}
+
+/// A lane beside that of the place, whose sink takes everything.
+struct Line {
+    lane: Lane,
+    queue: Queue,
+    shelf: Shelf,
+}
+
+impl Line {
+    fn new(place: &Place, kind: Kind) -> Self {
+        let lane = Lane::new(0, 99, AccountId(Uuid::from_u128(2)), Uuid::nil());
+        let shelf = Shelf::default();
+        shelf.is_open.set(true);
+        let queue = Queue::new(lane.clone(), kind, place.session.clone(), Box::new(shelf.clone()));
+        Self { lane, queue, shelf }
+    }
+
+    /// The frames that leave under a watermark.
+    fn flush(&mut self, watermark: Stamp) -> Vec<serde_json::Value> {
+        self.queue.flush(watermark, &mut Vec::new(), &mut Vec::new());
+        let frames = std::mem::take(&mut *self.shelf.frames.borrow_mut());
+        frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect()
+    }
+
+    /// The horizon of the only frame that leaves when something new is told.
+    fn told(&mut self, watermark: Stamp) -> i64 {
+        self.queue.pieces(vec![Piece::Shared(Bytes::from("{}"))]);
+        let frames = self.flush(watermark);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        frames[0]["event_horizon"].as_i64().unwrap()
+    }
+}
+
+#[test]
+fn no_two_answers_to_polls_tell_the_same_horizon_and_none_tells_too_much() {
+    const REACHED: Stamp = 5_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let mut line = Line::new(&place, Kind::Http);
+        let number = line.queue.sync(0);
+        line.queue.live(number, REACHED);
+        let first = line.flush(REACHED);
+        let mut last = first[0]["event_horizon"].as_i64().unwrap();
+        assert_eq!(first[0]["sync_progress"], 1.0);
+        for _ in 0..3 {
+            let next = line.told(REACHED);
+            assert!(next > last && next <= REACHED as i64, "{last}, then {next}");
+            assert_eq!(line.queue.expected_horizon(), Some(next));
+            last = next;
+        }
+        assert!(line.told(REACHED + 1_000_000) > REACHED as i64, "it goes on");
+    });
+}
+
+#[test]
+fn when_the_nodes_agree_anew_the_horizon_stands_until_the_session_has_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let mut line = Line::new(&place, Kind::Socket);
+        let number = line.queue.sync(0);
+        line.queue.live(number, 100);
+        line.flush(100);
+        assert_eq!(line.told(200), 200);
+
+        line.lane.fall_behind();
+        line.queue.call_to_renew(0);
+        assert!(line.lane.is_behind());
+        assert_eq!(line.told(300), 200, "something may be missing");
+        let (renewed, base) = line.queue.renew().unwrap();
+        assert_eq!(base, 200, "it catches up from what it was told");
+        line.queue.live(number, 400);
+        assert_eq!(line.told(400), 200, "the end of an earlier sync says nothing");
+        assert!(line.lane.is_behind());
+        line.queue.live(renewed, 500);
+        assert!(!line.lane.is_behind());
+        line.flush(500);
+        assert_eq!(line.told(600), 600);
+
+        let begun = line.queue.sync(600);
+        line.lane.fall_behind();
+        line.queue.live(begun, 700);
+        assert_eq!(line.told(700), 600, "parts of a sync that was under way may have been lost");
+    });
+}
+
+#[test]
+fn what_is_held_for_an_answer_is_let_go_when_the_nodes_agree_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let mut line = Line::new(&place, Kind::Socket);
+        let number = line.queue.sync(0);
+        line.queue.live(number, 100);
+        line.flush(100);
+        let answer = |line: &mut Line, index, text: &'static str| {
+            line.queue.answer(7, index, Bytes::from(text), vec![Piece::Shared(Bytes::from("\"news\""))]);
+        };
+        line.queue.submitted(7, 2, true);
+        answer(&mut line, 0, "\"first\"");
+        assert_eq!(line.flush(200).len(), 0, "the frame's answers leave together");
+
+        line.lane.fall_behind();
+        line.queue.call_to_renew(0);
+        let pushed = line.flush(200);
+        assert_eq!(pushed[0]["stream"], serde_json::json!(["news"]), "what catches up comes behind it");
+        assert!(pushed[0].get("requests").is_none());
+        answer(&mut line, 1, "\"second\"");
+        let rest = line.flush(200);
+        assert_eq!(rest[0]["stream"], serde_json::json!(["news"]));
+        assert_eq!(rest[1]["requests"], serde_json::json!(["first", "second"]), "{rest:?}");
     });
 }

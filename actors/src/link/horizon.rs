@@ -18,6 +18,8 @@ use crate::watermark::Watermark;
 pub(super) struct Horizon {
     own: Arc<Watermark>,
     ceiling: AtomicU64,
+    /// Nothing above it is told any more by a node that leaves.
+    end: AtomicU64,
     /// The highest that anybody was told: it never goes back.
     told: AtomicU64,
 }
@@ -25,18 +27,23 @@ pub(super) struct Horizon {
 impl Horizon {
     /// Nobody may be told anything yet.
     pub(super) fn new(own: Arc<Watermark>) -> Self {
-        Self { own, ceiling: AtomicU64::new(0), told: AtomicU64::new(0) }
+        Self { own, ceiling: AtomicU64::new(0), end: AtomicU64::new(Stamp::MAX), told: AtomicU64::new(0) }
     }
 
     /// Everything with a stamp up to this has been handed to the hubs of this node, whoever made it.
     pub(super) fn current(&self) -> Stamp {
         let own = self.own.current();
         fence(Ordering::SeqCst);
-        let reached = own.min(self.ceiling.load(Ordering::Acquire));
+        let reached = own.min(self.ceiling.load(Ordering::Acquire)).min(self.end.load(Ordering::Acquire));
         if reached <= self.told.load(Ordering::Acquire) {
             return self.told.load(Ordering::Acquire);
         }
         self.told.fetch_max(reached, Ordering::AcqRel).max(reached)
+    }
+
+    /// The own watermark.
+    pub(super) fn own(&self) -> Stamp {
+        self.own.current()
     }
 
     /// The others have announced this, and everything up to it has been handed over.
@@ -48,6 +55,13 @@ impl Horizon {
     pub(super) fn freeze(&self) {
         let reached = self.own.current().min(self.ceiling.load(Ordering::Acquire));
         self.ceiling.store(reached, Ordering::Release);
+        fence(Ordering::SeqCst);
+    }
+
+    /// As [`Horizon::freeze`], for good.
+    pub(super) fn end(&self) {
+        let reached = self.own.current().min(self.ceiling.load(Ordering::Acquire));
+        self.end.fetch_min(reached, Ordering::AcqRel);
         fence(Ordering::SeqCst);
     }
 }
@@ -82,5 +96,8 @@ mod tests {
         assert_eq!(horizon.current(), 200);
         horizon.raise(400);
         assert_eq!(horizon.current(), 400, "a new view stands");
+        horizon.end();
+        horizon.raise(500);
+        assert_eq!(horizon.current(), 400, "none does any more");
     }
 }

@@ -291,6 +291,15 @@ impl Membership {
         }
     }
 
+    /// It has not come to rest in time: the others are better off without this node.
+    pub(super) fn stuck(&mut self, round: u64) {
+        if !self.is_over && round == self.proposal.round && !self.consents {
+            tracing::error!(round, "what is to move does not come to rest");
+            self.is_over = true;
+            self.actions.push_back(Action::Stop);
+        }
+    }
+
     /// Whether this node consents to what it proposes.
     pub(super) fn consents(&self) -> bool {
         self.consents

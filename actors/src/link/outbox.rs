@@ -36,6 +36,8 @@ pub(super) struct Outbox {
     has_overflowed: bool,
     /// The watermark before the round was proposed.
     watermark: Stamp,
+    /// The watermark above which nothing is announced any more by a node that leaves.
+    end: Option<Stamp>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl Outbox {
     ) -> usize {
         let dropped = self.queues.values().map(|queue| queue.letters.len()).sum();
         let queues = others.map(|epoch| (epoch, Queue::default())).collect();
-        *self = Self { round, is_open: false, queues, has_overflowed: false, watermark };
+        *self = Self { round, is_open: false, queues, has_overflowed: false, watermark, end: self.end };
         dropped
     }
 
@@ -129,7 +131,13 @@ impl Outbox {
 
     /// What may be announced behind the frames, given the watermark that was read before they were taken.
     pub(super) fn announced(&self, watermark: Stamp) -> Stamp {
-        if self.is_open { watermark } else { self.watermark }
+        let reached = if self.is_open { watermark } else { self.watermark };
+        self.end.map_or(reached, |end| end.min(reached))
+    }
+
+    /// From now on something that concerns others may be lost here: nothing above the watermark, read now, is announced any more.
+    pub(super) fn end(&mut self, watermark: Stamp) {
+        self.end = Some(watermark);
     }
 
     /// The number of the last frame that left to each.
@@ -195,6 +203,15 @@ mod tests {
         let frames = outbox.frames(1);
         assert_eq!(numbers(&frames), [(2, 8, 1, 1)]);
         assert_eq!(frames[0].1.letters, ["of round 8"]);
+    }
+
+    #[test]
+    fn who_leaves_announces_nothing_more_in_this_round_or_the_next() {
+        let mut outbox = open(7);
+        outbox.end(200);
+        assert_eq!((outbox.announced(150), outbox.announced(300)), (150, 200));
+        outbox.begin(8, [2].into_iter(), 250);
+        assert_eq!(outbox.announced(300), 200);
     }
 
     #[test]

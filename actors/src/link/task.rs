@@ -35,12 +35,16 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How long somebody who leaves waits for Redis and for the store. A server that drains has more to do than that.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
+/// How long what a view gives to other nodes may take to come to rest: three times what an append lasts before it fails. A node that
+/// takes longer keeps all of them from a view; it stops, is put out as a silent one is, and begins again.
+const REST_WAIT: Duration = Duration::from_secs(15);
+
 /// What comes back to the task.
 enum Answer {
     Open(Result<Vec<Epoch>, StoreFault>, Stamp),
     Fenced(Epoch, Result<(), StoreFault>),
-    /// What a round's proposal gives to other nodes has come to rest.
-    Prepared(u64),
+    /// What a round's proposal gives to other nodes has come to rest; or has not in time.
+    Prepared(u64, bool),
 }
 
 struct Task {
@@ -172,7 +176,7 @@ impl Task {
 
     /// Nothing is told or joined any more.
     fn end(&mut self) {
-        self.shared.horizon.freeze();
+        self.shared.horizon.end();
         self.shared.is_settled.store(false, Ordering::Release);
         self.shared.is_joined.store(false, Ordering::Release);
     }
@@ -231,8 +235,8 @@ impl Task {
         let (round, answers) = (proposal.round, self.answers.clone());
         let prepared = self.receiver.prepare(proposal);
         tokio::spawn(async move {
-            prepared.await;
-            answers.send(Answer::Prepared(round))
+            let has_rested = timeout(REST_WAIT, prepared).await.is_ok();
+            answers.send(Answer::Prepared(round, has_rested))
         });
     }
 
@@ -259,7 +263,8 @@ impl Task {
                 tracing::warn!(epoch, %fault, "an epoch could not be ended");
                 self.membership.not_ended(epoch);
             }
-            Some(Answer::Prepared(round)) => self.membership.prepared(round),
+            Some(Answer::Prepared(round, true)) => self.membership.prepared(round),
+            Some(Answer::Prepared(round, false)) => self.membership.stuck(round),
             // This task holds a sender.
             None => {}
         }

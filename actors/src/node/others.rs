@@ -108,9 +108,11 @@ impl Node {
         let mut here = Vec::new();
         let mut elsewhere: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (id, horizon) in call.wanted {
+            // In this order: one that has just been sent away is not taken for one that has nothing to say.
+            let is_active = self.is_active(id);
             match border.place(Aggregate::Conversation(id)) {
                 Place::There(owner) => elsewhere.entry(owner).or_default().push((id, horizon)),
-                Place::Here if self.is_active(id) => here.push((id, horizon)),
+                Place::Here if is_active => here.push((id, horizon)),
                 Place::Here => {}
                 Place::Between => call.token.fail(),
             }
@@ -126,7 +128,16 @@ impl Node {
 
     /// The last visits of a sync, which another node asks for.
     pub(crate) fn last_call(self: &Arc<Self>, call: LastCall) {
-        for (id, horizon) in call.wanted.into_iter().filter(|(id, _)| self.is_active(*id)) {
+        for (id, horizon) in call.wanted {
+            // In this order, as above. The one whose name the order bore may stay while another one moves.
+            let is_active = self.is_active(id);
+            if self.border().is_some_and(|border| border.is_elsewhere(Aggregate::Conversation(id))) {
+                call.token.fail();
+                continue;
+            }
+            if !is_active {
+                continue;
+            }
             let visit = Visit {
                 lane: call.lane.clone(),
                 sync: call.sync,

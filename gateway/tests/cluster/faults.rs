@@ -53,7 +53,7 @@ struct Size {
     pause_max_s: usize,
 }
 
-const QUICK: Size = Size { people: 12, conversations: 6, each: 1, pairs: 2, pause_max_s: 4 };
+const QUICK: Size = Size { people: 12, conversations: 6, each: 1, pairs: 1, pause_max_s: 4 };
 const FULL: Size = Size { people: 60, conversations: 30, each: 4, pairs: 20, pause_max_s: 30 };
 
 /// What happens to the cluster.
@@ -79,7 +79,6 @@ const FAULTS: [Fault; 7] =
     [Fault::Kill, Fault::Pause, Fault::Drain, Fault::Roll, Fault::Redis, Fault::Store, Fault::Sleep];
 
 #[test]
-#[ignore = "red: after a change among the nodes a session may be told what it missed behind something later"]
 fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
     let size = if std::env::var_os(FULL_RUN).is_some() { FULL } else { QUICK };
     let begin = Instant::now();

@@ -126,6 +126,25 @@ fn a_view_is_installed_when_all_have_consented_and_this_node_has_heard_itself() 
 }
 
 #[test]
+fn who_does_not_come_to_rest_keeps_nobody_from_a_view() {
+    let mut one = One::of(&[1, 2]);
+    let round = one.round();
+    one.did();
+    one.node.stuck(round - 1);
+    assert!(one.did().is_empty(), "that was for another round");
+    one.node.stuck(round);
+    assert_eq!(one.did(), [Action::Stop]);
+    assert!(one.node.proposal(one.now).is_none(), "it is silent, so that the others put it out");
+
+    let mut other = One::of(&[1, 2]);
+    let round = other.round();
+    other.node.prepared(round);
+    other.did();
+    other.node.stuck(round);
+    assert!(other.did().is_empty(), "it had come to rest");
+}
+
+#[test]
 fn a_higher_round_of_the_same_nodes_is_taken_over_and_another_set_is_looked_up() {
     let mut one = One::with_view(&[1, 2]);
     let round = one.round();
