@@ -119,7 +119,6 @@ impl Call {
         let ticket = body.ticket.and_then(|ticket| serde_json::from_str::<String>(ticket.get()).ok());
         self.admit(&ticket.unwrap_or_default()).await
     }
-
 }
 
 impl Worker {

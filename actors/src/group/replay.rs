@@ -100,13 +100,8 @@ impl<G: Group> Replay<G> {
     ) -> Result<Decision<G>, Refusal> {
         self.stamp += 1;
         let fresh = Uuid::from_u128(u128::from(self.stamp));
-        let mut facts = Facts {
-            now: self.now,
-            stamp: self.stamp,
-            fresh,
-            files_kept_s: FILES_KEPT_S,
-            ..Facts::default()
-        };
+        let mut facts =
+            Facts { now: self.now, stamp: self.stamp, fresh, files_kept_s: FILES_KEPT_S, ..Facts::default() };
         let decision = loop {
             match rule(&self.state, &facts) {
                 Ok(decision) => break decision,

@@ -271,12 +271,14 @@ mod tests {
 
     #[test]
     fn what_others_wrote_and_the_caller_has_not_read_is_shown() {
-        let header = json!({"mk_rec_type": "conv", "conversation_id": "c", "read_message_nr": 2, "is_muted": false});
+        let header =
+            json!({"mk_rec_type": "conv", "conversation_id": "c", "read_message_nr": 2, "is_muted": false});
         let own = message(4, json!({"account_id": "me"}));
         let system = message(5, json!({"inbox_nr": -4}));
         let stream = json!([header, message(2, json!({})), message(3, json!({})), own, system]);
         assert_eq!(shown(stream), [3]);
-        let muted = json!({"mk_rec_type": "conv", "conversation_id": "c", "read_message_nr": 2, "is_muted": true});
+        let muted =
+            json!({"mk_rec_type": "conv", "conversation_id": "c", "read_message_nr": 2, "is_muted": true});
         assert!(shown(json!([muted, message(3, json!({}))])).is_empty());
         assert!(taken(json!([message(3, json!({}))])).headers.is_empty());
     }

@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn what_may_begin_a_link_and_what_is_dropped_is_published_as_it_is() {
         let expression = Regex::new(&format!("^(?:{})", link::pattern())).unwrap();
-        for text in ["http://a", "HTTPS://a", "mailto://a", "www.a", "gopher://a", "http:/a", "www", "WWW.a"] {
+        for text in ["http://a", "HTTPS://a", "mailto://a", "www.a", "gopher://a", "http:/a", "www", "WWW.a"]
+        {
             assert_eq!(expression.is_match(text), link::at(text).is_some(), "{text}");
         }
         let dropped = syntax()["drop_chars"].as_str().unwrap().to_owned();

@@ -173,7 +173,8 @@ mod tests {
         replay.ask(ALICE, event("message:set_assignees", assign)).unwrap();
         let told = |decision: &Decision| {
             let effects = decision.effects.iter().map(|(_, effect)| effect);
-            let unheard = effects.filter(|effect| matches!(effect, Effect::Assigned { is_unheard: true, .. }));
+            let unheard =
+                effects.filter(|effect| matches!(effect, Effect::Assigned { is_unheard: true, .. }));
             unheard.count()
         };
         assert_eq!(told(&replay.ask(ALICE, edit(2, "one!")).unwrap()), 0);

@@ -56,7 +56,9 @@ mod tests {
     use crate::organisation::rules::flags::tests::{ORGANISATION, acme};
 
     fn on() -> ClientEvent {
-        ClientEvent::Organisation(Event::EnableDeleteFiles(EnableDeleteFiles { organisation_id: ORGANISATION }))
+        ClientEvent::Organisation(Event::EnableDeleteFiles(EnableDeleteFiles {
+            organisation_id: ORGANISATION,
+        }))
     }
 
     fn off() -> ClientEvent {
