@@ -14,6 +14,8 @@ mod faults;
 mod many;
 #[path = "cluster/once.rs"]
 mod once;
+#[path = "cluster/outage.rs"]
+mod outage;
 #[path = "server/rng.rs"]
 mod rng;
 #[expect(dead_code, reason = "the part about single servers")]

@@ -4,9 +4,10 @@
 //! [`Redis`] and [`Postgres`]. Not here: who connects to which node.
 
 use crate::failure::Failure;
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, SOCKET};
 use crate::redis::Redis;
 use crate::server::Server;
+use crate::valve::Valve;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,11 +18,22 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a node may take to say whether it is ready. One that stands still says nothing.
 const READY_WAIT: Duration = Duration::from_secs(1);
 
+/// What lies between a node and what all of them share.
+#[derive(Debug)]
+pub struct Valves {
+    /// On the way to Redis, and so to the other nodes.
+    pub redis: Valve,
+    /// On the way to the store.
+    pub postgres: Valve,
+}
+
 /// A running cluster. Everything ends when this is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     /// The nodes, in the order in which they were started.
     pub nodes: Vec<Server>,
+    /// By node. None in a cluster without.
+    pub valves: Vec<Valves>,
     /// How they speak to each other.
     pub redis: Redis,
     /// Their store.
@@ -32,19 +44,54 @@ impl Cluster {
     /// Starts so many nodes below `folder`, each with `extra_args`, and waits until all are ready.
     pub fn start(binary: &Path, folder: &Path, count: usize, extra_args: &[&str]) -> Result<Self, Failure> {
         let (postgres, redis) = (Postgres::start()?, Redis::start()?);
-        let (store, link) = (postgres.url(), redis.url());
-        let files = folder.join("files").display().to_string();
-        let shared = ["--store", &store, "--redis", &link, "--files-folder", &files];
-        let args: Vec<&str> = shared.iter().chain(extra_args).copied().collect();
-        let mut cluster = Self { nodes: Vec::with_capacity(count), redis, postgres };
+        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
+        let (store, link) = (cluster.postgres.url(), cluster.redis.url());
         for number in 0..count {
-            // Known before the start: a node that was put out begins again by itself, and is to be found again.
-            let listen = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
-            let data = folder.join(format!("node{number}"));
-            cluster.nodes.push(Server::start_at(binary, &listen, &data, &args)?);
+            cluster.add_node(binary, folder, number, [&store, &link], extra_args)?;
         }
         cluster.await_ready(READY_WAIT * 60)?;
         Ok(cluster)
+    }
+
+    /// The same with valves: each node can be cut off from the others and from the store.
+    pub fn start_with_valves(
+        binary: &Path,
+        folder: &Path,
+        count: usize,
+        extra_args: &[&str],
+    ) -> Result<Self, Failure> {
+        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
+        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
+        for number in 0..count {
+            let socket = folder.join(format!("store{number}"));
+            let valves = Valves {
+                redis: Valve::to_port(cluster.redis.port())?,
+                postgres: Valve::to_socket(&socket, SOCKET, cluster.postgres.folder())?,
+            };
+            let link = format!("redis://127.0.0.1:{}", valves.redis.port());
+            cluster.valves.push(valves);
+            cluster.add_node(binary, folder, number, [&Postgres::url_in(&socket), &link], extra_args)?;
+        }
+        cluster.await_ready(READY_WAIT * 60)?;
+        Ok(cluster)
+    }
+
+    fn add_node(
+        &mut self,
+        binary: &Path,
+        folder: &Path,
+        number: usize,
+        [store, link]: [&str; 2],
+        extra_args: &[&str],
+    ) -> Result<(), Failure> {
+        let files = folder.join("files").display().to_string();
+        let shared = ["--store", store, "--redis", link, "--files-folder", &files];
+        let args: Vec<&str> = shared.iter().chain(extra_args).copied().collect();
+        // Known before the start: a node that was put out begins again by itself, and is to be found again.
+        let listen = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
+        let data = folder.join(format!("node{number}"));
+        self.nodes.push(Server::start_at(binary, &listen, &data, &args)?);
+        Ok(())
     }
 
     /// Where the nodes are.

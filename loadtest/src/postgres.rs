@@ -17,6 +17,9 @@ const START_WAIT: Duration = Duration::from_secs(60);
 /// How often it is looked whether the server is ready.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
+/// The name of its socket.
+pub const SOCKET: &str = ".s.PGSQL.5432";
+
 /// Whom root starts it as, the first of them that there is.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
@@ -75,7 +78,19 @@ impl Postgres {
     /// Where the database is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres:///postgres?user=rill&host={}", self.folder.display())
+        Self::url_in(&self.folder)
+    }
+
+    /// Where it is by a socket in another folder.
+    #[must_use]
+    pub fn url_in(folder: &Path) -> String {
+        format!("postgres:///postgres?user=rill&host={}", folder.display())
+    }
+
+    /// The folder of its socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A part of the database with tables of its own, by a name of letters and digits.

@@ -3,6 +3,7 @@
 //! The binary is the system's, installed from Debian's packages where it is missing. A guardian process ends it and removes the folder should the test be killed. Not here: any use of it.
 
 use crate::failure::Failure;
+use crate::package;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -54,6 +55,12 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on this machine.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Kills it, as `kill -9` does.
@@ -112,24 +119,7 @@ fn serve(folder: &Path, port: u16) -> Result<Child, Failure> {
 fn installed() -> Result<(), String> {
     let is_there =
         || Command::new("redis-server").arg("--version").output().is_ok_and(|it| it.status.success());
-    let mut said = String::new();
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "redis-server"]] {
-        if is_there() {
-            return Ok(());
-        }
-        let mut apt = Command::new("apt-get");
-        apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
-        match apt.env("DEBIAN_FRONTEND", "noninteractive").output() {
-            Ok(output) => said.push_str(&String::from_utf8_lossy(&output.stderr)),
-            Err(error) => said.push_str(&error.to_string()),
-        }
-    }
-    if is_there() {
-        return Ok(());
-    }
-    Err(format!(
-        "redis-server is missing, and apt-get could not install it: do that, then run this again. It said: {said}"
-    ))
+    package::install("redis-server", is_there)
 }
 
 fn answers(port: u16) -> bool {

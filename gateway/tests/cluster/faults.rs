@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rill_loadtest::failure::Failure;
 use rill_loadtest::user::User;
+use rill_loadtest::valve::Valve;
 
 use crate::many::Many;
 use crate::rng::Rng;
@@ -21,7 +22,7 @@ use crate::world::{await_fact, create};
 use writer::{Progress, Surroundings, Writer, shallow_differences};
 
 /// Set to anything for the long run.
-const FULL_RUN: &str = "RILL_FAULTS_FULL";
+pub(crate) const FULL_RUN: &str = "RILL_FAULTS_FULL";
 
 /// Names the only faults that come, separated by commas: to look for the one that breaks something.
 const CHOSEN: &str = "RILL_FAULTS";
@@ -37,6 +38,9 @@ const MEMBERS: usize = 6;
 
 /// So many events are answered between two faults: everybody is back, and something is under way.
 const GOING: u64 = 40;
+
+/// How far a clock goes wrong.
+const HOUR_S: i64 = 3_600;
 
 /// How long the whole may take to be whole again, on a machine that also compiles.
 const HEAL_WAIT: Duration = Duration::from_secs(90);
@@ -71,18 +75,34 @@ enum Fault {
     Redis,
     /// PostgreSQL is.
     Store,
+    /// A node is cut off from Redis, and so from the others, for a while.
+    Unlink,
+    /// A node is cut off from PostgreSQL for a while.
+    Unstore,
+    /// A node's clock goes an hour forwards or backwards, and after a while back.
+    Clock,
     /// Some people do not read for a while.
     Sleep,
 }
 
-const FAULTS: [Fault; 7] =
-    [Fault::Kill, Fault::Pause, Fault::Drain, Fault::Roll, Fault::Redis, Fault::Store, Fault::Sleep];
+const FAULTS: [Fault; 10] = [
+    Fault::Kill,
+    Fault::Pause,
+    Fault::Drain,
+    Fault::Roll,
+    Fault::Redis,
+    Fault::Store,
+    Fault::Unlink,
+    Fault::Unstore,
+    Fault::Clock,
+    Fault::Sleep,
+];
 
 #[test]
 fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
     let size = if std::env::var_os(FULL_RUN).is_some() { FULL } else { QUICK };
     let begin = Instant::now();
-    let mut many = Many::start(NODES);
+    let mut many = Many::start_apart(NODES);
     let mut rng = Rng::printed("faults");
     let people: Vec<User> = (0..size.people).map(|number| many.person(number)).collect();
     for number in 0..size.conversations {
@@ -112,6 +132,8 @@ fn writers(many: &Many, people: &[User], rng: &mut Rng) -> Vec<Writer> {
     let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
     let writer = |(n, user): (usize, &User)| {
         let urls = many.cluster.urls();
+        let is_orderly = chosen().iter().all(|fault| matches!(fault, Fault::Drain | Fault::Roll));
+        let may_end = if is_orderly { may_end_in_order } else { may_end };
         let around = Surroundings { urls, may_end, may_be_unavailable: true, pause_max_ms: 100 };
         Writer::new(n, user.clone(), n % POLLS_EVERY == 2, rng.split(), ids.clone(), around)
     };
@@ -120,9 +142,16 @@ fn writers(many: &Many, people: &[User], rng: &mut Rng) -> Vec<Writer> {
 
 /// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading.
 fn may_end(failure: &Failure) -> bool {
-    let is_away =
-        matches!(failure, Failure::Io(_) | Failure::TimedOut { .. } | Failure::Http { status: 503, .. });
-    is_away || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
+    is_away(failure) || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
+}
+
+/// The same where nodes do nothing but end and start again.
+fn may_end_in_order(failure: &Failure) -> bool {
+    is_away(failure) || failure.close_code() == Some(1012)
+}
+
+fn is_away(failure: &Failure) -> bool {
+    matches!(failure, Failure::Io(_) | Failure::TimedOut { .. } | Failure::Http { status: 503, .. })
 }
 
 /// One writer's life. It ends whatever happens, so nothing in it panics.
@@ -178,8 +207,16 @@ fn await_going(progress: &Progress) {
 
 fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) {
     let place = rng.below(NODES);
+    if fault == Fault::Clock {
+        many.set_clock(place, if rng.below(2) == 0 { HOUR_S } else { -HOUR_S });
+        pause(rng, size.pause_max_s * 1_000);
+        return many.set_clock(place, 0);
+    }
     let cluster = &mut many.cluster;
     match fault {
+        Fault::Clock => {}
+        Fault::Unlink => cut(&cluster.valves[place].redis, rng, size),
+        Fault::Unstore => cut(&cluster.valves[place].postgres, rng, size),
         Fault::Kill => {
             cluster.nodes[place].kill9().unwrap();
             pause(rng, 3_000);
@@ -216,6 +253,12 @@ fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, siz
             await_fact("people who are asleep", HEAL_WAIT, || progress.tired.load(Ordering::Relaxed) == 0);
         }
     }
+}
+
+fn cut(valve: &Valve, rng: &mut Rng, size: &Size) {
+    valve.close();
+    pause(rng, size.pause_max_s * 1_000);
+    valve.open();
 }
 
 /// No guess at when something is done: how long a fault lasts is random on purpose.

@@ -2,9 +2,12 @@
 //!
 //! Not here: faults, and any expectation.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rill_loadtest::cluster::Cluster;
+use rill_loadtest::package;
 use rill_loadtest::user::User;
 use tempfile::TempDir;
 
@@ -13,17 +16,55 @@ use crate::world::{BINARY, NAME, PASSWORD};
 /// What every node is told: to close soon whoever is connected when it ends, and its name.
 const ARGS: [&str; 4] = [NAME[0], NAME[1], "--drain-ms", "1000"];
 
+/// Moves the clocks of whoever is started with it.
+const FAKETIME: &str = "faketime/libfaketime.so.1";
+
+/// Starts a node whose wall clock a file beside its folder moves. How much time passes stays as it is.
+const WITH_CLOCK: &str = r#"#!/bin/sh
+echo +0 > "$5.clock"
+export FAKETIME_TIMESTAMP_FILE="$5.clock" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+LD_PRELOAD="#;
+
 /// Running nodes with folders of their own.
 pub(crate) struct Many {
     pub(crate) cluster: Cluster,
-    _folder: TempDir,
+    folder: TempDir,
+    /// One after the other, beside that with the faults: two cores carry no more nodes than that.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Many {
     pub(crate) fn start(count: usize) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let cluster = Cluster::start(Path::new(BINARY), folder.path(), count, &ARGS).unwrap();
-        Self { cluster, _folder: folder }
+        Self { cluster, folder, _turn: Some(turn) }
+    }
+
+    /// Nodes that can be cut off, and whose clocks can be moved.
+    pub(crate) fn start_apart(count: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let library = || {
+            let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten();
+            libraries.map(|folder| folder.path().join(FAKETIME)).find(|library| library.exists())
+        };
+        package::install("libfaketime", || library().is_some()).unwrap();
+        let script = folder.path().join("node");
+        let library = library().unwrap();
+        std::fs::write(&script, format!("{WITH_CLOCK}{} exec {BINARY} \"$@\"\n", library.display())).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let cluster = Cluster::start_with_valves(&script, folder.path(), count, &ARGS).unwrap();
+        Self { cluster, folder, _turn: None }
+    }
+
+    /// Moves a node's wall clock by so many seconds against the true one.
+    pub(crate) fn set_clock(&self, node: usize, seconds: i64) {
+        let file = self.folder.path().join(format!("node{node}.clock"));
+        let whole = file.with_extension("next");
+        std::fs::write(&whole, format!("{seconds:+}\n")).unwrap();
+        std::fs::rename(whole, file).unwrap();
     }
 
     /// A person who registered at one node, by turns, and is logged in there.
