@@ -26,6 +26,7 @@ use crate::node::{Node, Unreachable};
 use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
 use crate::store::{Aggregate, Epoch, Stamp};
+use crate::watermark::Issued;
 
 pub(crate) mod crossing;
 mod handover;
@@ -51,6 +52,9 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// How far sessions may be told to be.
     fn horizon(&self) -> Stamp;
+
+    /// Something was lost: the nodes are to agree anew.
+    fn renew(&self);
 }
 
 /// Where HTTP calls come in that another node passes on: the sessions of HTTP clients live where their accounts' owners are.
@@ -70,6 +74,10 @@ impl Carrier for Link {
 
     fn horizon(&self) -> Stamp {
         self.horizon()
+    }
+
+    fn renew(&self) {
+        self.renew();
     }
 }
 
@@ -110,7 +118,7 @@ struct Gate {
     view: Option<Arc<View>>,
     /// The one that is to follow.
     next: Option<Arc<View>>,
-    /// Events that nobody has answered are being sent again: whatever comes now waits behind them.
+    /// Events that nobody has answered are being sent again, or are to be: whatever comes now waits behind them.
     is_closed: bool,
 }
 
@@ -165,6 +173,8 @@ pub struct Border {
     tokens: Mutex<Lent<Token>>,
     replies: Mutex<Lent<Waiting>>,
     pending: Pending,
+    /// Stamps of changes of which nobody knows whether they took effect; open until everybody catches up.
+    doubtful: Mutex<Vec<Issued>>,
     /// When an account's owner was last told of its activity.
     noted: DashMap<AccountId, i64>,
 }
@@ -197,6 +207,7 @@ impl Border {
             tokens: Mutex::default(),
             replies: Mutex::default(),
             pending: Pending::default(),
+            doubtful: Mutex::default(),
             noted: DashMap::new(),
         })
     }

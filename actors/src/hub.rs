@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use actix::Addr;
@@ -30,6 +29,7 @@ use crate::piece::Piece;
 use crate::presence::Lane;
 use crate::session::Session;
 use crate::store::{Epoch, Stamp};
+use crate::watermark::Issued;
 
 #[cfg(feature = "broken")]
 mod broken;
@@ -206,8 +206,9 @@ struct Inbox {
     items: Mutex<Vec<Item>>,
     room: Condvar,
     wake: Notify,
-    /// Every session of the worker is to begin a sync.
-    renews: AtomicBool,
+    /// Every session of the worker is to begin a sync: once for each. What is told from then on may pass these stamps, when all
+    /// workers have begun.
+    renews: Mutex<Vec<Arc<[Issued]>>>,
 }
 
 impl Inboxes {
@@ -224,10 +225,11 @@ impl Inboxes {
         let _ = self.border.set(border);
     }
 
-    /// Every session is to catch up from what it was told.
-    pub(crate) fn renew_all(&self) {
+    /// Every session is to catch up from what it was told, which is less than these stamps.
+    pub(crate) fn renew_all(&self, stamps: Vec<Issued>) {
+        let stamps: Arc<[Issued]> = stamps.into();
         for inbox in &self.inboxes {
-            inbox.renews.store(true, Ordering::Release);
+            inbox.renews.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stamps));
             inbox.wake.notify_one();
         }
     }
@@ -309,8 +311,9 @@ impl Inboxes {
         self.inboxes[usize::from(worker)].wake.notified().await;
     }
 
-    fn renews(&self, worker: u16) -> bool {
-        self.inboxes[usize::from(worker)].renews.swap(false, Ordering::AcqRel)
+    fn renewals(&self, worker: u16) -> Vec<Arc<[Issued]>> {
+        let renews = &self.inboxes[usize::from(worker)].renews;
+        std::mem::take(&mut *renews.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -465,9 +468,11 @@ impl Hub {
             self.accept(item);
         }
         self.scratch.items = items;
-        if self.node.inboxes.renews(self.worker) {
+        let renewals = self.node.inboxes.renewals(self.worker);
+        if !renewals.is_empty() {
             self.lanes.values_mut().enumerate().for_each(|(place, queue)| queue.call_to_renew(place));
         }
+        drop(renewals);
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             self.flush(key, horizon);

@@ -13,12 +13,34 @@ use crate::hub::Item;
 use crate::node::Node;
 use crate::piece::Piece;
 use crate::presence::Lane;
-use crate::store::{Aggregate, Append, EffectId, OutboxEntry, RowKey, UniqueKey};
+use crate::store::{Aggregate, Append, AppendError, EffectId, OutboxEntry, RowKey, UniqueKey};
 use crate::watermark::Issued;
 
 /// How many appends of one owner may be under way. Enough to keep the writer's batches full from a single busy
 /// conversation, and so few that a failure throws little away. Full: the owner keeps what comes in its backlog.
 pub const APPENDS_UNDER_WAY_MAX: usize = 256;
+
+/// What has become of an append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is durable.
+    Durable,
+    /// It has no effect, and never will.
+    Refused,
+    /// The engine failed, or the rows are not those in memory: what is so shows only when they are read again.
+    Doubtful,
+}
+
+impl From<&Result<(), AppendError>> for Fate {
+    fn from(outcome: &Result<(), AppendError>) -> Self {
+        match outcome {
+            Ok(()) => Self::Durable,
+            // Whoever has moved the aggregate has told nobody here.
+            Err(AppendError::Fault(_) | AppendError::Moved { .. }) => Self::Doubtful,
+            Err(AppendError::Claimed { .. } | AppendError::Fenced { .. }) => Self::Refused,
+        }
+    }
+}
 
 /// Rows and keys that a decision changes; the journal adds version and stamp.
 #[derive(Debug, Default)]
@@ -135,7 +157,7 @@ impl Journal {
 
     /// Begins an append. `appended` is called from the store's thread when it has succeeded or failed; the owner then
     /// calls [`Journal::appended`] or [`Journal::failed`].
-    pub fn append(&mut self, rows: Rows, departure: Departure, appended: impl FnOnce(bool) + Send + 'static) {
+    pub fn append(&mut self, rows: Rows, departure: Departure, appended: impl FnOnce(Fate) + Send + 'static) {
         let version = self.version + 1;
         let effects = (0_u16..).zip(&rows.outbox).map(|(index, (target, payload))| OutboxEntry {
             id: EffectId { source: self.aggregate, version, index },
@@ -163,7 +185,7 @@ impl Journal {
                 if let Err(error) = &outcome {
                     tracing::error!(?aggregate, %error, "an append failed; its owner loads afresh");
                 }
-                appended(outcome.is_ok());
+                appended(Fate::from(&outcome));
             }),
         );
     }
@@ -185,9 +207,12 @@ impl Journal {
     }
 
     /// An append failed: everything that waits is answered with a fault that is safe to retry. The owner must load
-    /// afresh and make a new journal; answers of appends that still come belong to this one and are ignored.
-    pub fn failed(self) {
+    /// afresh and make a new journal; answers of appends that still come belong to this one and are ignored. Answers with the stamps of
+    /// what may have taken effect all the same.
+    pub fn failed(self) -> Vec<Issued> {
+        let mut stamps = Vec::new();
         for pending in self.pending {
+            stamps.extend(pending.departure.issued.filter(|_| pending.is_open));
             match pending.departure.reply {
                 Reply::Event { lane, frame, index, fault, told, .. } => {
                     self.node.inboxes.put(Item::Answer {
@@ -203,6 +228,7 @@ impl Journal {
                 Reply::None => {}
             }
         }
+        stamps
     }
 }
 

@@ -12,7 +12,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 
 use crate::conversation::Token;
-use crate::journal::{Departure, Journal, Reply, Rows};
+use crate::journal::{Departure, Fate, Journal, Reply, Rows};
 use crate::node::Node;
 use crate::store::Aggregate;
 
@@ -47,7 +47,7 @@ pub(crate) struct Desk<W> {
 #[rtype(result = "()")]
 pub(crate) struct Appended {
     generation: u32,
-    ok: bool,
+    fate: Fate,
 }
 
 /// The aggregate is about to be another node's. The token is dropped when everything that was decided here has left.
@@ -156,21 +156,22 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
             clippy::disallowed_methods,
             reason = "bounded: at most APPENDS_UNDER_WAY_MAX are under way"
         )]
-        desk.journal.append(rows, departure, move |ok| {
-            if !ok || durable.fetch_add(1, Ordering::AcqRel) == 0 {
-                addr.do_send(Appended { generation, ok });
+        desk.journal.append(rows, departure, move |fate| {
+            if fate != Fate::Durable || durable.fetch_add(1, Ordering::AcqRel) == 0 {
+                addr.do_send(Appended { generation, fate });
             }
         });
     }
 
     /// The store has finished appends: what is durable leaves. When one failed, the memory is thrown away and read
-    /// afresh; what waited is answered with a fault that is safe to retry.
+    /// afresh; what waited is answered with a fault that is safe to retry. What took effect all the same was told to nobody: everybody
+    /// catches up.
     fn appended(&mut self, appended: Appended, ctx: &mut Context<Self>) {
         let desk = self.desk();
         if appended.generation != desk.generation {
             return;
         }
-        if appended.ok {
+        if appended.fate == Fate::Durable {
             let durable = desk.durable.swap(0, Ordering::AcqRel);
             desk.node.metrics.appends.add(durable as u64);
             desk.journal.appended(durable);
@@ -181,7 +182,12 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
             desk.durable = Arc::default();
             desk.waits_for_appends = false;
             let fresh = Journal::new(Arc::clone(&desk.node), desk.aggregate, 0);
-            std::mem::replace(&mut desk.journal, fresh).failed();
+            let stamps = std::mem::replace(&mut desk.journal, fresh).failed();
+            if appended.fate == Fate::Doubtful && desk.node.doubt(stamps) {
+                self.depart(ctx);
+                self.stop_when_idle(ctx);
+                return;
+            }
             self.forget();
             self.load(ctx);
         }
@@ -225,16 +231,21 @@ pub(crate) trait Owner: Actor<Context = Context<Self>> + Handler<Appended> {
 
     /// Leaves to another node: what was decided leaves first, and what waits goes there.
     fn hand_over(&mut self, HandOver(token): HandOver, ctx: &mut Context<Self>) {
+        self.depart(ctx);
+        let at_rest = Reply::Order(Box::new(move |_| drop(token)));
+        self.desk().journal.pass(Departure::reply(at_rest));
+        self.stop_when_idle(ctx);
+    }
+
+    /// Leaves, and passes on what waits.
+    fn depart(&mut self, ctx: &mut Context<Self>) {
         self.leave_directory(ctx);
         let desk = self.desk();
         desk.retired = true;
         for work in std::mem::take(&mut desk.backlog) {
             self.pass_on(work);
         }
-        let at_rest = Reply::Order(Box::new(move |_| drop(token)));
-        self.desk().journal.pass(Departure::reply(at_rest));
         self.forget();
-        self.stop_when_idle(ctx);
     }
 
     /// Stays for a while after it has retired, and for as long as an append is under way.

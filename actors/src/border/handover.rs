@@ -11,6 +11,7 @@ use crate::link::View;
 use crate::node::Node;
 use crate::presence::Lane;
 use crate::store::Aggregate;
+use crate::watermark::Issued;
 
 /// Says that everybody who moves has come to rest.
 #[derive(Debug)]
@@ -42,6 +43,16 @@ impl Border {
         let _ended = rested.await;
     }
 
+    /// What became of some appends here is not known, and was told to nobody. Until the nodes have agreed anew nothing is done here
+    /// that could be told before it, and nobody is told these stamps.
+    pub(crate) fn doubt(&self, stamps: Vec<Issued>) {
+        lock(&self.doubtful).extend(stamps);
+        self.change(|gate| gate.is_closed = true);
+        if let Some(carrier) = self.carrier.get() {
+            carrier.renew();
+        }
+    }
+
     /// This node has left: nothing is done here any more, and whoever waits may try again elsewhere.
     pub fn leave(&self) {
         self.change(|gate| *gate = Gate::default());
@@ -68,11 +79,11 @@ impl Border {
         drop(replies);
         self.own.iter().for_each(|lane| lane.fall_behind());
         self.send_again(&node, &view);
-        node.inboxes.renew_all();
+        node.inboxes.renew_all(std::mem::take(&mut lock(&self.doubtful)));
         node.read_outbox();
     }
 
-    fn change(&self, change: impl FnOnce(&mut Gate)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Gate)) {
         change(&mut self.gate.write().unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -24,6 +24,7 @@ use crate::piece::Piece;
 use crate::presence::{Lane, LaneName};
 use crate::session::Submit;
 use crate::store::{Aggregate, Epoch, Stamp};
+use crate::watermark::Watermark;
 
 const ANN: AccountId = AccountId(Uuid::from_u128(1));
 
@@ -66,6 +67,10 @@ impl Carrier for Sent {
 
     fn horizon(&self) -> Stamp {
         0
+    }
+
+    fn renew(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -206,6 +211,24 @@ fn events_are_kept_in_their_order_until_each_is_answered_once() {
     assert_eq!(frames(1), [3]);
     lane.bury();
     assert_eq!(frames(0), [] as [u64; 0], "nobody waits any more");
+}
+
+#[test]
+fn while_nobody_knows_what_was_appended_nothing_is_done_and_nobody_is_told_more() {
+    let one = border(1);
+    let sent = Arc::new(Sent::default());
+    one.open(Arc::clone(&sent) as _);
+    one.change(|gate| gate.view = Some(Arc::new(View { round: 1, nodes: [1].into() })));
+    let here = || matches!(one.place(Aggregate::Account(ANN)), Place::Here);
+    assert!(here());
+    let watermark = Watermark::new(100);
+    one.doubt(vec![watermark.issue(200)]);
+    assert!(!here(), "an answer would tell of what came after it");
+    assert_eq!(sent.0.load(Ordering::Relaxed), 1, "the nodes are asked to agree anew");
+    watermark.tick(300);
+    assert!(watermark.current() < 200);
+    drop(std::mem::take(&mut *super::lock(&one.doubtful)));
+    assert!(watermark.current() >= 300, "everybody catches up from below it");
 }
 
 #[test]

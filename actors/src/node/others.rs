@@ -20,6 +20,7 @@ use crate::owner::HandOver;
 use crate::presence::Lane;
 use crate::session::Submit;
 use crate::store::{Aggregate, OutboxEntry, Stamp};
+use crate::watermark::Issued;
 
 impl Node {
     /// Sends an event to its owner.
@@ -151,6 +152,16 @@ impl Node {
                 turn_away(self, call.lane.clone());
             }
         }
+    }
+
+    /// Appends with these stamps may have taken effect, and were told to nobody: every session is to catch up from below them. Whether
+    /// nothing is done here until the nodes have agreed anew, so that whoever is in doubt may leave.
+    pub(crate) fn doubt(&self, stamps: Vec<Issued>) -> bool {
+        match self.border() {
+            Some(border) => border.doubt(stamps),
+            None => self.inboxes.renew_all(stamps),
+        }
+        self.border().is_some()
     }
 
     /// Sends those owners away whose aggregates are another node's. The token is dropped when all that they decided has left.

@@ -3,7 +3,7 @@
 //! Not here: faults, and any expectation.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rill_loadtest::cluster::Cluster;
@@ -43,19 +43,12 @@ impl Many {
         Self { cluster, folder, _turn: Some(turn) }
     }
 
-    /// Nodes that can be cut off, and whose clocks can be moved.
-    pub(crate) fn start_apart(count: usize) -> Self {
+    /// Nodes that can be cut off, and whose clocks can be moved where that is wanted.
+    pub(crate) fn start_apart(count: usize, with_clocks: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let library = || {
-            let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten();
-            libraries.map(|folder| folder.path().join(FAKETIME)).find(|library| library.exists())
-        };
-        package::install("libfaketime", || library().is_some()).unwrap();
-        let script = folder.path().join("node");
-        let library = library().unwrap();
-        std::fs::write(&script, format!("{WITH_CLOCK}{} exec {BINARY} \"$@\"\n", library.display())).unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let cluster = Cluster::start_with_valves(&script, folder.path(), count, &ARGS).unwrap();
+        let binary =
+            if with_clocks { binary_with_clock(folder.path()) } else { Path::new(BINARY).to_owned() };
+        let cluster = Cluster::start_with_valves(&binary, folder.path(), count, &ARGS).unwrap();
         Self { cluster, folder, _turn: None }
     }
 
@@ -80,4 +73,17 @@ impl Many {
         let panics: Vec<String> = lines.filter(|line| line.contains("panicked at")).collect();
         assert!(panics.is_empty(), "{panics:#?}");
     }
+}
+
+/// Something that starts a node with a clock of its own.
+fn binary_with_clock(folder: &Path) -> PathBuf {
+    let library = || {
+        let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten();
+        libraries.map(|folder| folder.path().join(FAKETIME)).find(|library| library.exists())
+    };
+    package::install("libfaketime", || library().is_some()).unwrap();
+    let (script, library) = (folder.join("node"), library().unwrap());
+    std::fs::write(&script, format!("{WITH_CLOCK}{} exec {BINARY} \"$@\"\n", library.display())).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script
 }
