@@ -53,6 +53,10 @@ pub enum Effect {
         message_id: MessageId,
         /// What it is now.
         state: Assignment,
+        /// The account does not hear the conversation, which it has taken out of its list: it must tell its sessions of the task
+        /// itself, whatever of it changed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_unheard: bool,
         /// The stamp of the change, as in [`Effect::Joined`], but of this one task.
         version: Stamp,
     },
@@ -67,10 +71,20 @@ pub enum Effect {
         /// Who asked for it.
         by: AccountId,
     },
-    /// To a conversation, from itself: a snooze ends. Carried when its time has come, also after a restart, and there is one at
+    /// To a conversation, from the organisation that manages it, or from itself as long as there are more than one decision takes:
+    /// files are kept for a time only.
+    Expire {
+        /// The organisation.
+        organisation_id: OrganisationId,
+        /// What was attached earlier goes; unix seconds.
+        before: i64,
+        /// Messages up to this one have been looked at.
+        above: u64,
+    },
+    /// To an organisation, from itself: it is time to look at what it manages. To a conversation, from itself: a snooze ends. Carried when its time has come, also after a restart, and there is one at
     /// a time for a member: a later one takes its place.
     Ring {
-        /// Whose snooze it is.
+        /// Whose snooze it is; nobody's where an organisation looks.
         viewer: AccountId,
         /// Unix seconds.
         at: i64,

@@ -66,6 +66,8 @@ pub struct Facts {
     pub stamp: Stamp,
     /// The id of what it makes, if it makes something.
     pub fresh: Uuid,
+    /// For how many seconds files are kept where they are not kept for good.
+    pub files_kept_s: i64,
     /// Profiles that were fetched; `None` when there is no such account.
     pub profiles: HashMap<AccountId, Option<Profile>>,
     /// Organisations that were fetched; `None` when there is none.

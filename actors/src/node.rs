@@ -14,6 +14,7 @@ use rill_proto::id::{AccountId, ConversationId, OrganisationId, TeamId};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::account::board::TASKS_MAX;
 use crate::account::login::Logins;
 use crate::alarm::{Alarm, Alarms};
 use crate::blobs::Blobs;
@@ -49,6 +50,10 @@ pub struct Settings {
     pub idle: Duration,
     /// How many bytes of files an account may have.
     pub storage_quota: u64,
+    /// How many tasks may stand on an account's own board.
+    pub tasks_max: usize,
+    /// For how long files are kept in what organisations manage that want them deleted.
+    pub files_kept: Duration,
     /// Anybody may register, so that those who are known by an address only are invited to.
     pub open_registration: bool,
 }
@@ -56,10 +61,19 @@ pub struct Settings {
 /// What an account's files may take: 10 GiB, as clients have always been told.
 pub const STORAGE_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
+/// How long files are kept where they are deleted after a time: ninety days, a quarter in which whoever needs one has fetched it.
+pub const FILES_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 impl Default for Settings {
     fn default() -> Self {
         // A minute: a conversation that is talked in stays, one that is not costs nothing.
-        Self { idle: Duration::from_secs(60), storage_quota: STORAGE_QUOTA_BYTES, open_registration: true }
+        Self {
+            idle: Duration::from_secs(60),
+            storage_quota: STORAGE_QUOTA_BYTES,
+            tasks_max: TASKS_MAX,
+            files_kept: FILES_KEPT,
+            open_registration: true,
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rill_actors::node::STORAGE_QUOTA_BYTES;
+use rill_actors::account::board::TASKS_MAX;
+use rill_actors::node::{FILES_KEPT, STORAGE_QUOTA_BYTES};
 use serde::Deserialize;
 
 macro_rules! settings {
@@ -90,6 +91,10 @@ settings! {
     "RILL_STORAGE_QUOTA_BYTES" storage_quota_bytes: u64 = STORAGE_QUOTA_BYTES;
     /// How many bytes a file may have [default: 1073741824]
     "RILL_FILE_BYTES_MAX" file_bytes_max: u64 = 1024 * 1024 * 1024;
+    /// How many tasks an account's own board may hold, in memory while the account is active [default: 20000]
+    "RILL_BOARD_TASKS_MAX" board_tasks_max: usize = TASKS_MAX;
+    /// Seconds for which files are kept in the conversations of organisations that want them deleted [default: 7776000]
+    "RILL_FILES_KEPT_S" files_kept_s: u64 = FILES_KEPT.as_secs();
     /// Milliseconds between two looks for the bytes of files that nobody has any more [default: 21600000]
     "RILL_FILE_COLLECT_MS" file_collect_ms: u64 = 6 * 60 * 60 * 1000;
     /// Networks that files may be fetched from beside the public internet, comma-separated, as in 10.1.2.0/24 [default: none]
@@ -236,6 +241,9 @@ impl Config {
         }
         if self.file_collect_ms == 0 {
             return invalid("file_collect_ms", "must be above 0");
+        }
+        if self.files_kept_s == 0 {
+            return invalid("files_kept_s", "must be above 0");
         }
         if self.connections_max == 0 {
             return invalid("connections_max", "at least one is needed");

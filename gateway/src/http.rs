@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::credentials;
 use crate::refuse::Refused;
-use crate::worker::{HttpSession, Worker};
+use crate::worker::{HttpSession, Purpose, Worker};
 
 pub(crate) mod account;
 pub(crate) mod avatar;
@@ -36,6 +36,8 @@ pub(crate) mod file;
 pub(crate) mod label;
 pub(crate) mod legacy;
 pub(crate) mod letter;
+pub(crate) mod listen;
+pub(crate) mod markup;
 pub(crate) mod message;
 pub(crate) mod page;
 mod range;
@@ -117,18 +119,23 @@ impl Call {
         let ticket = body.ticket.and_then(|ticket| serde_json::from_str::<String>(ticket.get()).ok());
         self.admit(&ticket.unwrap_or_default()).await
     }
-
-    /// Submits events and waits for the outcome: the body of an `event/store` answer.
-    pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
-        self.worker.store(login, stream).await
-    }
 }
 
 impl Worker {
-    /// See [`Call::store`].
+    /// Submits events and waits for the outcome: the body of an `event/store` answer.
     pub(crate) async fn store(&self, login: &Login, stream: Vec<Submission>) -> Result<Bytes, Refused> {
+        self.store_for(Purpose::Calls, login, stream).await
+    }
+
+    /// [`Worker::store`], through one of the caller's sessions.
+    pub(crate) async fn store_for(
+        &self,
+        purpose: Purpose,
+        login: &Login,
+        stream: Vec<Submission>,
+    ) -> Result<Bytes, Refused> {
         let (reply, answer) = oneshot::channel();
-        self.to_session(login, StoreCall { stream, reply })?;
+        self.to_session_for(purpose, login, StoreCall { stream, reply })?;
         answer.await.map_err(|_| Refusal::unavailable().into())
     }
 
@@ -138,9 +145,23 @@ impl Worker {
         M: actix::Message<Result = ()> + Send + 'static,
         rill_actors::session::Session: actix::Handler<M>,
     {
+        self.to_session_for(Purpose::Calls, login, message)
+    }
+
+    /// Gives a message to one of the caller's sessions.
+    pub(crate) fn to_session_for<M>(
+        &self,
+        purpose: Purpose,
+        login: &Login,
+        message: M,
+    ) -> Result<HttpSession, Refused>
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        rill_actors::session::Session: actix::Handler<M>,
+    {
         let mut message = message;
         for _ in 0..TRIES_MAX {
-            let session = self.http_session(login);
+            let session = self.http_session_for(purpose, login);
             match session.addr.try_send(message) {
                 Ok(()) => return Ok(session),
                 Err(SendError::Full(_)) => break,

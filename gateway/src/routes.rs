@@ -17,6 +17,8 @@ pub(crate) fn all(config: &mut web::ServiceConfig) {
     http::business::routes(config);
     http::letter::routes(config);
     http::event::routes(config);
+    http::listen::routes(config);
+    http::markup::routes(config);
     http::conversation::routes(config);
     http::label::routes(config);
     http::legacy::routes(config);

@@ -164,6 +164,8 @@ async fn run(
     let settings = Settings {
         idle: Duration::from_millis(config.idle_ms),
         storage_quota: config.storage_quota_bytes,
+        tasks_max: config.board_tasks_max,
+        files_kept: Duration::from_secs(config.files_kept_s),
         open_registration: config.open_registration,
     };
     let handles = owners.iter().map(Arbiter::handle).collect();

@@ -70,9 +70,18 @@ pub(crate) enum Stage {
 
 #[derive(Default)]
 struct HttpSessions {
-    by_token: HashMap<Uuid, HttpSession>,
+    by_token: HashMap<(Uuid, Purpose), HttpSession>,
     /// Dead ones are swept out when there are so many.
     sweep_at: usize,
+}
+
+/// What a session of an HTTP client is for: whoever listens for notifications does not take a poll's place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Purpose {
+    /// Its calls and its polls.
+    Calls,
+    /// `account/listen`.
+    Listening,
 }
 
 /// The session of one HTTP client, and its lane.
@@ -212,11 +221,16 @@ impl Worker {
         Some(worker)
     }
 
-    /// The session of an HTTP client; opened here when there is none that lives.
+    /// The session of an HTTP client's calls; opened here when there is none that lives.
     pub(crate) fn http_session(&self, login: &Login) -> HttpSession {
+        self.http_session_for(Purpose::Calls, login)
+    }
+
+    /// One of the sessions of an HTTP client; opened here when there is none that lives.
+    pub(crate) fn http_session_for(&self, purpose: Purpose, login: &Login) -> HttpSession {
         let mut sessions = self.shared.http_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.by_token.get(&login.token).filter(|session| session.addr.connected())
-        {
+        let key = (login.token, purpose);
+        if let Some(session) = sessions.by_token.get(&key).filter(|session| session.addr.connected()) {
             return session.clone();
         }
         if sessions.by_token.len() >= sessions.sweep_at.max(SWEEP_FROM) {
@@ -225,7 +239,7 @@ impl Worker {
         }
         let (addr, lane) = Session::on_http(Arc::clone(&self.shared.node), Rc::clone(&self.hub), login);
         let session = HttpSession { addr, lane };
-        sessions.by_token.insert(login.token, session.clone());
+        sessions.by_token.insert(key, session.clone());
         session
     }
 }

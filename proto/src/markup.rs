@@ -13,12 +13,14 @@ mod inline;
 mod line;
 mod link;
 mod plain;
+mod syntax;
 mod xml;
 
 use std::borrow::Cow;
 
 use inline::Inline;
 pub use plain::plain_text;
+pub use syntax::syntax;
 
 /// A file element to append to a message (§5.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -27,7 +27,7 @@ pub mod record;
 #[cfg(test)]
 mod tests;
 
-/// How many tasks may stand on a board, the conversations' among them: more than anybody has to do, and two megabytes of
+/// How many tasks may stand on a board unless the operator says otherwise, the conversations' among them: more than anybody has to do, and two megabytes of
 /// memory. A private one more is refused; an assigned one more stands on its conversation's board only.
 pub const TASKS_MAX: usize = 20_000;
 

@@ -8,6 +8,7 @@ use rill_proto::id::{AccountId, ConversationId, TeamId};
 
 use super::employment::{Enlistment, Row};
 use super::state::Membership;
+use crate::conversation::glance::Glance;
 use crate::conversation::rows::decode;
 use crate::store::{Aggregate, RowKey, Stamp, Store, StoreFault};
 
@@ -29,6 +30,22 @@ pub async fn memberships(
     }
     found.sort_unstable_by_key(|(id, stamp)| (*stamp, *id));
     Ok(found)
+}
+
+/// How many conversations of an account are unread: those that the label of that name lists.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn unread(store: &dyn Store, account_id: AccountId) -> Result<usize, StoreFault> {
+    let mut unread = 0;
+    for (id, _) in memberships(store, account_id).await? {
+        let here = Aggregate::Conversation(id);
+        let Some(member) = store.row(here, RowKey::Member(account_id)).await? else { continue };
+        let Some(head) = store.row(here, RowKey::Head).await? else { continue };
+        let glance = Glance::of(&decode(&head)?, &decode(&member)?);
+        unread += usize::from(glance.is_unread && !glance.is_deleted);
+    }
+    Ok(unread)
 }
 
 /// The teams that an account is in.

@@ -87,6 +87,7 @@ impl Account {
             secret: self.secret(issued.stamp()),
             invites: self.desk.node.settings.open_registration,
             storage_quota: self.storage_quota(),
+            tasks_max: self.desk.node.settings.tasks_max,
             ..Facts::default()
         };
         (issued, facts)
@@ -153,6 +154,7 @@ impl Account {
             Effect::Assigned { .. } => Step::Tasks(self.records(decision, &NO_TEXTS)),
             Effect::Profile { .. }
             | Effect::Sweep { .. }
+            | Effect::Expire { .. }
             | Effect::Labelled { .. }
             | Effect::Ring { .. }
             | Effect::Attached { .. }

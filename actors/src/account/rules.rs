@@ -90,6 +90,8 @@ pub struct Facts {
     pub fresh: Uuid,
     /// How many bytes of files the account may have.
     pub storage_quota: u64,
+    /// How many tasks may stand on its own board.
+    pub tasks_max: usize,
     /// The name of the login session that asks.
     pub token: Uuid,
     /// What only the installation knows: from it follows what a letter of this change lets its reader do.
@@ -445,12 +447,20 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         Effect::Detached { token, device } => Ok(settings::detached(state, *token, *device)),
         Effect::Alias { news } => alias::hear(state, news, facts),
         Effect::Attached { uploads } => Ok(upload::attached(state, uploads, facts)),
-        Effect::Assigned { conversation_id, message_nr, message_id, state: assignment, version } => {
+        Effect::Assigned {
+            conversation_id,
+            message_nr,
+            message_id,
+            state: assignment,
+            is_unheard,
+            version,
+        } => {
             let said = task::Assigned {
                 conversation_id: *conversation_id,
                 message_nr: *message_nr,
                 message_id: *message_id,
                 state: *assignment,
+                is_unheard: *is_unheard,
                 version: *version,
             };
             Ok(task::assigned(&state.board, said, facts))
@@ -470,6 +480,7 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         | Effect::Labelled { .. }
         | Effect::Named { .. }
         | Effect::Sweep { .. }
+        | Effect::Expire { .. }
         | Effect::Retired { .. }
         | Effect::Staffed { .. }
         | Effect::Placed { .. }

@@ -61,6 +61,11 @@ impl Drawer {
         self.0.get(&message_nr).copied().unwrap_or_default()
     }
 
+    /// The messages above a number that have files, from the oldest up.
+    pub fn above(&self, above: u64) -> impl Iterator<Item = u64> + '_ {
+        self.0.range(above.saturating_add(1)..).map(|(nr, _)| *nr)
+    }
+
     /// Nothing has files.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -41,6 +41,7 @@ mod discharge;
 mod disclosure;
 mod draft;
 pub mod effect;
+mod expire;
 mod files;
 mod flag;
 mod flow;

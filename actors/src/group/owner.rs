@@ -66,7 +66,12 @@ impl<G: Group> Office<G> {
 
     fn start(&mut self, job: Job<G>, ctx: &mut Context<Self>) {
         let issued = self.desk.node.issue();
-        let mut facts = Facts { now: self.desk.node.now_s(), stamp: issued.stamp(), ..Facts::default() };
+        let mut facts = Facts {
+            now: self.desk.node.now_s(),
+            stamp: issued.stamp(),
+            files_kept_s: i64::try_from(self.desk.node.settings.files_kept.as_secs()).unwrap_or(i64::MAX),
+            ..Facts::default()
+        };
         if let Some((caller, request_id)) = job.request() {
             facts.fresh = fresh_id(&self.desk.node, caller, request_id);
         }

@@ -17,6 +17,8 @@ use crate::organisation::sight::Sight as OrganisationSight;
 use crate::store::{Loaded, RowKey, Stamp};
 use crate::team::sight::Sight as TeamSight;
 
+/// For how long files are kept.
+pub(crate) const FILES_KEPT_S: i64 = 900;
 pub(crate) const ALICE: AccountId = AccountId(Uuid::from_u128(1));
 pub(crate) const BOB: AccountId = AccountId(Uuid::from_u128(2));
 pub(crate) const CAROL: AccountId = AccountId(Uuid::from_u128(3));
@@ -98,7 +100,8 @@ impl<G: Group> Replay<G> {
     ) -> Result<Decision<G>, Refusal> {
         self.stamp += 1;
         let fresh = Uuid::from_u128(u128::from(self.stamp));
-        let mut facts = Facts { now: self.now, stamp: self.stamp, fresh, ..Facts::default() };
+        let mut facts =
+            Facts { now: self.now, stamp: self.stamp, fresh, files_kept_s: FILES_KEPT_S, ..Facts::default() };
         let decision = loop {
             match rule(&self.state, &facts) {
                 Ok(decision) => break decision,

@@ -24,6 +24,7 @@ mod close;
 mod draft;
 mod flags;
 mod found;
+mod keeping;
 mod staff;
 
 /// What a rule decided.
@@ -116,11 +117,12 @@ impl Group for State {
             Effect::Managed { what, is_managed, entries, version } => {
                 Ok(changelog::managed(self, *what, *is_managed, entries, *version, facts))
             }
+            Effect::Ring { .. } => Ok(keeping::look(self, facts)),
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
             | Effect::Sweep { .. }
-            | Effect::Ring { .. }
+            | Effect::Expire { .. }
             | Effect::Alias { .. }
             | Effect::Labelled { .. }
             | Effect::Attached { .. }

@@ -93,6 +93,7 @@ impl Group for State {
             Effect::Joined { .. }
             | Effect::Dialog { .. }
             | Effect::Assigned { .. }
+            | Effect::Expire { .. }
             | Effect::Sweep { .. }
             | Effect::Ring { .. }
             | Effect::Alias { .. }

@@ -187,16 +187,27 @@ impl World {
         &self.conversation_ids
     }
 
-    /// What happens before a call: an event, or `POST path {…}`, a call of Alice's that has none.
+    /// What happens before a call.
     pub(crate) fn prepare(&mut self, line: &str) -> Result<(), Failure> {
-        let Some((path, body)) = line.strip_prefix("POST ").and_then(|call| call.split_once(' ')) else {
-            return self.event(line)?.done().map(drop);
+        self.act(line)?.done().map(drop)
+    }
+
+    /// An event, or `POST path {…}`, `bob> POST path {…}`: a call that has none. Its outcome stands in the place of a request record.
+    pub(crate) fn act(&mut self, line: &str) -> Result<Answer, Failure> {
+        let (who, deed) = line.split_once("> ").unwrap_or(("alice", line));
+        let Some((path, body)) = deed.strip_prefix("POST ").and_then(|call| call.split_once(' ')) else {
+            return self.event(line);
         };
         let body =
             serde_json::from_str(&self.names.fill(body)).unwrap_or_else(|error| panic!("{line}: {error}"));
-        let answer = self.person("alice").call(&self.names.fill(path), body)?.ok(path)?;
-        list(&answer.json, "stream").iter().for_each(|record| self.names.learn(record));
-        Ok(())
+        let answer = self.person(who).call(&self.names.fill(path), body)?;
+        let stream = list(&answer.json, "stream");
+        stream.iter().for_each(|record| self.names.learn(record));
+        let mut request = Record::from_iter([("status_code".to_owned(), answer.status.into())]);
+        for key in ["error_id", "error_message"] {
+            request.extend(answer.json.get(key).map(|text| (key.to_owned(), text.clone())));
+        }
+        Ok(Answer { request, stream })
     }
 
     /// An event of a table: `conv:set_topic {…}`, or `bob> conv:set_topic {…}`. A conversation that it does not name is `$c`.

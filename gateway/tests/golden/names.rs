@@ -32,15 +32,17 @@ impl Names {
         self.values.get(word).unwrap_or_else(|| panic!("{word} stands for nothing"))
     }
 
-    /// Names what has a name of its own: sections and labels.
+    /// Names what has a name of its own: sections and labels; the team and the organisation that were told of last.
     pub(crate) fn learn(&mut self, record: &Record) {
         match kind(record) {
             "section" | "my_section" => {
                 self.bind(&format!("$section.{}", text(record, "name")), text(record, "section_id"));
             }
-            "label" if !text(record, "label").is_empty() => {
+            // Each member of a team has a label of its name.
+            "label" if !text(record, "label").is_empty() && !record.contains_key("team_id") => {
                 self.bind(&format!("$label.{}", text(record, "label")), text(record, "label_id"));
             }
+            "team" => self.bind("$team", text(record, "team_id")),
             "org_header" => self.bind("$org", text(record, "organisation_id")),
             _ => {}
         }
@@ -84,7 +86,14 @@ fn general(value: &Value, words: &[(String, &str)]) -> Value {
             let named = words.iter().fold(text.clone(), |text, (value, word)| text.replace(value, word));
             without_ids(&named).into()
         }
-        Value::Array(items) => items.iter().map(|item| general(item, words)).collect(),
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(|item| general(item, words)).collect();
+            // A list of texts is a set (protocol.md §3.1), and that of a team is in the order of ids.
+            if items.iter().all(Value::is_string) {
+                items.sort_by_key(ToString::to_string);
+            }
+            items.into()
+        }
         Value::Object(fields) => {
             let fields = fields.iter().map(|(key, value)| (key.clone(), general(value, words)));
             Value::Object(fields.collect::<Map<_, _>>())

@@ -34,7 +34,7 @@ pub(crate) fn merged(records: &[Record]) -> Vec<Record> {
 }
 
 /// The fields of a kind's key (protocol.md §3.1).
-fn key(kind: &str) -> &'static [&'static str] {
+pub(crate) fn key(kind: &str) -> &'static [&'static str] {
     match kind {
         "activity" => &["conversation_id", "account_id"],
         "contact" | "lastseen" => &["account_id"],

@@ -68,13 +68,8 @@ fn is_left_open(line: &str, live: &Picture) -> bool {
     let is_extra = what == "only in the first picture";
     match kind {
         // What was revised after he left is shown as it is now wherever an ex-member fetches it anew (conversations.md §7).
-        // A task on his own board stays there when he deletes its conversation, of which his client drops everything; it has the task
-        // again when it starts afresh.
         "message" => {
             let (conversation_id, nr) = key.split_once('/').unwrap_or((key, ""));
-            if what == "only in the second picture" && live.conv(conversation_id).is_none() {
-                return true;
-            }
             let is_of_then = what.contains(" in the first picture, ") && !is_member(live, conversation_id);
             is_of_then || (is_extra && was_on_a_board(live, conversation_id, nr.parse().unwrap_or(0)))
         }

@@ -12,6 +12,12 @@ use std::time::Duration;
 /// Owners leave memory as soon as nobody has asked them for so many milliseconds: in the middle of scenarios, wherever they pause.
 const NAP: [&str; 2] = ["--idle-ms", "60"];
 
+/// How many seconds files are kept where an organisation wants them deleted: as long as a scenario can wait.
+const KEPT: [&str; 2] = ["--files-kept-s", "2"];
+
+/// How many tasks a board holds: more than any other scenario puts there.
+const FULL: [&str; 2] = ["--board-tasks-max", "200"];
+
 /// Nodes have one name for all; nobody goes there.
 const NAME: [&str; 2] = ["--public-url", "http://chat.example.org"];
 
@@ -33,7 +39,7 @@ impl Ground {
     /// Starts so many nodes.
     pub(crate) fn start(folder: &Path, nodes: usize) -> Result<Self, Failure> {
         let binary = Path::new(env!("CARGO_BIN_EXE_rill"));
-        let settings = [elsewhere::SETTING, NAP].concat();
+        let settings = [elsewhere::SETTING, NAP, KEPT, FULL].concat();
         let servers = if nodes < 2 {
             Servers::One(Box::new(Server::start(binary, folder, &settings)?))
         } else {

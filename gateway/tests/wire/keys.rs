@@ -114,6 +114,7 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("call_room", "default_call_room"),
     ("managed", "is_managed"),
     ("admins", "admins"),
+    ("pending", "pending"),
     ("muted", "is_muted"),
     ("labels", "labels"),
 ];

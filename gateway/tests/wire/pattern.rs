@@ -142,6 +142,12 @@ impl Names {
                     Err(Complaint::new(format!("no {path}.{key}"), format!("{path}.{key} {value}")))
                 })
             }
+            (Value::Array(wanted), Value::Array(got))
+                if wanted.len() == got.len() && wanted.iter().any(Value::is_object) =>
+            {
+                let mut pairs = wanted.iter().zip(got).enumerate();
+                pairs.try_for_each(|(at, (wanted, got))| self.value(&format!("{path}[{at}]"), wanted, got))
+            }
             (Value::Array(_), Value::Array(_)) => {
                 let filled = self.fill(wanted)?;
                 equal(path, &sorted(&filled), &sorted(got))

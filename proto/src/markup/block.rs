@@ -6,8 +6,9 @@ use super::inline::Inline;
 use super::line::{Line, Place};
 use super::xml;
 
+/// Where the text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+pub(super) enum State {
     Start,
     StartEmpty,
     Para,
@@ -19,8 +20,9 @@ enum State {
     QLong,
 }
 
+/// What a line, or the end, writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Act {
+pub(super) enum Act {
     P,
     EndP,
     Br,
@@ -31,7 +33,8 @@ enum Act {
     EndPre,
 }
 
-type Transition = (Line, &'static [Act], State);
+/// A line that may come, what it writes, and where the text is behind it.
+pub(super) type Transition = (Line, &'static [Act], State);
 
 use Act::{Br, EndP, EndPre, EndQ, P, Q};
 use Line::{Empty, Hr, PreEnd1, PreEnd2, QHeader, Raw, Txt};
@@ -103,9 +106,52 @@ const Q_TAIL: &[Transition] = &[
 
 const Q_LONG: &[Transition] = &[(Txt, &[Br], State::QLong)];
 
+impl Act {
+    /// As the format calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::P => "p",
+            Self::EndP => "/p",
+            Self::Br => "br",
+            Self::Q => "q",
+            Self::EndQ => "/q",
+            Self::Pre => "pre%",
+            Self::EndPre => "/pre%",
+        }
+    }
+}
+
 impl State {
+    /// All of them.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Start,
+        Self::StartEmpty,
+        Self::Para,
+        Self::PTail,
+        Self::Pre,
+        Self::PreTail,
+        Self::Quote,
+        Self::QTail,
+        Self::QLong,
+    ];
+
+    /// As the format calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "START",
+            Self::StartEmpty => "START_EMPTY",
+            Self::Para => "PARA",
+            Self::PTail => "PTAIL",
+            Self::Pre => "PRE",
+            Self::PreTail => "PRE_TAIL",
+            Self::Quote => "QUOTE",
+            Self::QTail => "QTAIL",
+            Self::QLong => "QLONG",
+        }
+    }
+
     /// The lines to try, in this order. The last one takes anything.
-    const fn transitions(self) -> &'static [Transition] {
+    pub(super) const fn transitions(self) -> &'static [Transition] {
         match self {
             Self::Start => START,
             Self::StartEmpty => START_EMPTY,
@@ -119,7 +165,8 @@ impl State {
         }
     }
 
-    const fn end(self) -> &'static [Act] {
+    /// What the end of the text writes.
+    pub(super) const fn end(self) -> &'static [Act] {
         match self {
             Self::Start => &[P, EndP],
             Self::StartEmpty | Self::Para | Self::PreTail => &[EndP],

@@ -42,6 +42,19 @@ const NAMES: [(&str, &[&str]); 25] = [
     ("eandroid", &["android"]),
 ];
 
+/// Everything that may be typed for an emoticon, and its kind.
+pub(super) fn all() -> Vec<(String, &'static str)> {
+    let faces = FACES.iter().flat_map(|(kind, faces)| faces.iter().map(|typed| ((*typed).to_owned(), *kind)));
+    let names = NAMES.iter().flat_map(|(kind, names)| {
+        let variants = |name: &&str| {
+            let capital = name[..1].to_uppercase() + &name[1..];
+            [(*name).to_owned(), capital].map(|name| [format!("({name})"), format!("(({name}))")])
+        };
+        names.iter().flat_map(variants).flatten().map(|typed| (typed, *kind))
+    });
+    faces.chain(names).collect()
+}
+
 /// The emoticon at the start of `rest`: its kind and the bytes typed.
 pub(super) fn at(rest: &str) -> Option<(&'static str, usize)> {
     match rest.as_bytes().first()? {

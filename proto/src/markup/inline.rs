@@ -14,6 +14,9 @@ pub(super) struct Inline<'t> {
     mentioned: HashSet<&'t str>,
 }
 
+/// The markers of text over several words, and the elements that they make.
+pub(super) const STYLES: [(char, &str); 2] = [('*', Style::Bold.tag()), ('_', Style::Italic.tag())];
+
 #[derive(Clone, Copy)]
 enum Style {
     Bold,

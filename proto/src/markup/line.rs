@@ -27,6 +27,57 @@ pub(super) enum Line {
     Raw,
 }
 
+impl Line {
+    /// All of them.
+    pub(super) const ALL: [Self; 10] = [
+        Self::Pre,
+        Self::PreEnd1,
+        Self::PreEnd2,
+        Self::Quote,
+        Self::QHeader,
+        Self::QLong,
+        Self::Hr,
+        Self::Empty,
+        Self::Txt,
+        Self::Raw,
+    ];
+
+    /// As the format calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Pre => "pre",
+            Self::PreEnd1 => "pre_end1",
+            Self::PreEnd2 => "pre_end2",
+            Self::Quote => "quote",
+            Self::QHeader => "qheader",
+            Self::QLong => "qlong",
+            Self::Hr => "hr",
+            Self::Empty => "empty",
+            Self::Txt => "txt",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// An expression that matches where a line of this type begins, as [`Place::is`] decides it.
+    pub(super) const fn pattern(self) -> &'static str {
+        match self {
+            Self::Pre => r"(:::[ \t]*\n)",
+            Self::PreEnd1 => r"(:::)\n\n",
+            Self::PreEnd2 => r"(:::(?:\n|$))",
+            Self::Quote => ">",
+            Self::QHeader => {
+                r"(?:[^\n]*(?:wrote:|writes:|écrit[ \u00A0]:)|Am [^\n]*(?:schrieb|scrieb)[^\n]*:)[ \t]*\n(?:[ \t]*\n){0,2}>"
+            }
+            Self::QLong => {
+                r"-- (?:\n|$)|From: |\*From\*: |-{3,}[ \t]*(?i:forwarded|original)(?i: message)[ \t]*-{3,}[ \t]*(?:\n|$)"
+            }
+            Self::Hr => r"-{3,}(?:\n|$)",
+            Self::Empty => r"[ \t]*(?:\n|$)",
+            Self::Txt | Self::Raw => "",
+        }
+    }
+}
+
 const FENCE: &str = ":::";
 
 /// What ends the line before a quoted answer. French typography has a no-break space before the colon.

@@ -3,10 +3,19 @@
 use super::effort;
 
 /// The schemes that make a link, all in the form `scheme://…`.
-const SCHEMES: [&str; 6] = ["https", "http", "ftp", "itms-services", "skype", "mailto"];
+pub(super) const SCHEMES: [&str; 6] = ["https", "http", "ftp", "itms-services", "skype", "mailto"];
 
 /// Trailing characters that belong to the sentence and not to the link.
-const STRIPPED: [char; 6] = ['.', '!', '?', ';', ',', '-'];
+pub(super) const STRIPPED: [char; 6] = ['.', '!', '?', ';', ',', '-'];
+
+/// What stands round a description, right behind its link.
+pub(super) const DESCRIPTION_BEGIN: &str = "<<";
+pub(super) const DESCRIPTION_END: &str = ">>";
+
+/// An expression that matches where a link may begin.
+pub(super) fn pattern() -> String {
+    format!(r"(?:(?i:{})://|www\.)\S", SCHEMES.join("|"))
+}
 
 /// The length in bytes of the link at the start of `rest`. The caller sees to it that no word is running.
 pub(super) fn at(rest: &str) -> Option<usize> {
@@ -90,11 +99,11 @@ pub(super) struct Descriptions {
 impl Descriptions {
     /// The text of the `<<text>>` at the start of `rest`, if it has any.
     pub(super) fn at<'t>(&mut self, rest: &'t str) -> Option<&'t str> {
-        let inside = rest.strip_prefix("<<")?;
+        let inside = rest.strip_prefix(DESCRIPTION_BEGIN)?;
         if self.is_exhausted {
             return None;
         }
-        let end = inside.find(">>");
+        let end = inside.find(DESCRIPTION_END);
         effort::examined(end.unwrap_or(inside.len()));
         self.is_exhausted = end.is_none();
         // A blank description would make a link that nobody can see.

@@ -22,11 +22,23 @@ pub(super) const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0
 impl Replay {
     /// What a conversation says of one of its tasks; the higher the version the later.
     pub(super) fn hear(&mut self, message_nr: u64, state: Assignment, version: Stamp) -> Decision {
+        self.hear_as(message_nr, state, version, false)
+    }
+
+    /// The same of a conversation that the account has taken out of its list.
+    pub(super) fn hear_as(
+        &mut self,
+        message_nr: u64,
+        state: Assignment,
+        version: Stamp,
+        is_unheard: bool,
+    ) -> Decision {
         self.apply(&Effect::Assigned {
             conversation_id: CONVERSATION,
             message_nr,
             message_id: of_conversation(message_nr),
             state,
+            is_unheard,
             version,
         })
     }

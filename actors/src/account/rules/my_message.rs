@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::board::Draft;
 use super::{Decision, Facts, Judged, Need, Stop};
-use crate::account::board::{Board, CANNED_MAX, TASKS_MAX, Task, Text, What};
+use crate::account::board::{Board, CANNED_MAX, Task, Text, What};
 use crate::account::state::State;
 use crate::account::upload;
 use crate::file::body::{render, with_files};
@@ -138,10 +138,9 @@ fn make(
 }
 
 fn add_todo(state: &State, event: &my_message::AddTodo, facts: &Facts) -> Judged<Decision> {
-    if state.board.tasks_standing() >= TASKS_MAX {
-        return Err(
-            Refusal::no_permission(format!("Your board holds {TASKS_MAX} tasks, no more fit.")).into()
-        );
+    if state.board.tasks_standing() >= facts.tasks_max {
+        let what = format!("Your board holds {} tasks, no more fit.", facts.tasks_max);
+        return Err(Refusal::no_permission(what).into());
     }
     let what = What::Private { is_done: false, store_time: facts.stamp };
     make(state, what, (&event.message, None), event.attachment_urls.as_deref(), facts)

@@ -48,7 +48,8 @@ pub(in crate::account) fn known(id: AccountId, name: &str) -> State {
 }
 
 pub(in crate::account) fn facts() -> Facts {
-    Facts { now: 1_000, stamp: 1_000, token: HERE, invites: true, ..Facts::default() }
+    let tasks_max = crate::account::board::TASKS_MAX;
+    Facts { now: 1_000, stamp: 1_000, token: HERE, invites: true, tasks_max, ..Facts::default() }
 }
 
 /// What the letters of a change follow from.
@@ -251,6 +252,7 @@ pub(in crate::account) fn effects(decision: &Decision) -> Vec<String> {
             | Effect::Assigned { .. }
             | Effect::Stored { .. }
             | Effect::Sweep { .. }
+            | Effect::Expire { .. }
             | Effect::Ring { .. }
             | Effect::Attached { .. }
             | Effect::Employed(_)

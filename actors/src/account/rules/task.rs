@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::board::{Draft, section};
 use super::my_message::about;
 use super::{Decision, Facts};
-use crate::account::board::{Board, Place, TASKS_MAX, Task, What};
+use crate::account::board::{Board, Place, Task, What};
 use crate::effect::Assignment;
 use crate::store::Stamp;
 use crate::weight::Weight;
@@ -117,12 +117,13 @@ pub(super) struct Assigned {
     pub(super) message_nr: u64,
     pub(super) message_id: MessageId,
     pub(super) state: Assignment,
+    pub(super) is_unheard: bool,
     pub(super) version: Stamp,
 }
 
 /// A task is put on the board, follows its conversation's archive, or goes. Its owner's own places are kept otherwise.
 pub(super) fn assigned(board: &Board, said: Assigned, facts: &Facts) -> Decision {
-    let Assigned { conversation_id, message_nr, message_id: id, state, version } = said;
+    let Assigned { conversation_id, message_nr, message_id: id, state, is_unheard, version } = said;
     let known = board.task(id);
     let before = match known.map(|known| known.what) {
         None => Assignment::Gone,
@@ -141,7 +142,11 @@ pub(super) fn assigned(board: &Board, said: Assigned, facts: &Facts) -> Decision
     match (state, task.place) {
         (Assignment::Gone, None) => draft.put_task_silently(id, task),
         (Assignment::Gone, Some(_)) => draft.put_task(id, Task { place: None, from: None, ..task }),
-        (_, None) if board.tasks_standing() >= TASKS_MAX => draft.put_task_silently(id, task),
+        (_, None) if board.tasks_standing() >= facts.tasks_max => draft.put_task_silently(id, task),
+        // Whatever of it changed, nobody else tells the account's sessions.
+        (_, Some(_)) if is_unheard && was_archived == (state == Assignment::ArchivedInConversation) => {
+            draft.put_task(id, task);
+        }
         (Assignment::ArchivedInConversation, _) => {
             draft.put_task_silently(id, task.clone());
             draft.archive(id, &task);
@@ -168,6 +173,24 @@ mod tests {
     use crate::account::board::record::Told;
     use crate::account::rules::board_replay::*;
     use crate::effect::Assignment;
+
+    #[test]
+    fn a_task_of_a_conversation_that_is_not_heard_is_told_again() {
+        let mut replay = Replay::alice();
+        let task = Told::Task(of_conversation(3));
+        assert_eq!(replay.hear(3, Assignment::Todo, 1).board, std::slice::from_ref(&task));
+        assert!(replay.hear(3, Assignment::Done, 2).board.is_empty(), "the conversation says so");
+        for (state, version) in [
+            (Assignment::Done, 3),
+            (Assignment::ArchivedInConversation, 4),
+            (Assignment::ArchivedInConversation, 5),
+            (Assignment::Todo, 6),
+        ] {
+            let told = replay.hear_as(3, state, version, true).board;
+            assert_eq!(told, std::slice::from_ref(&task), "{state:?}");
+        }
+        assert!(replay.hear_as(3, Assignment::Todo, 6, true).board.is_empty(), "it was said already");
+    }
 
     #[test]
     fn a_task_is_put_first_behind_another_or_last() {

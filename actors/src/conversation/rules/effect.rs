@@ -3,7 +3,7 @@
 use rill_proto::id::AccountId;
 
 use crate::conversation::rules::{
-    Decision, Facts, Judged, alert, discharge, label, managed, profile, section, team,
+    Decision, Facts, Judged, alert, discharge, expire, label, managed, profile, section, team,
 };
 use crate::conversation::state::State;
 use crate::effect::Effect;
@@ -23,6 +23,9 @@ pub fn apply(state: &State, effect: &Effect, facts: &Facts) -> Judged<Decision> 
         }
         Effect::Labelled { viewer, label_id, name } => {
             label::labelled(state, *viewer, *label_id, name.as_deref(), facts)
+        }
+        Effect::Expire { organisation_id, before, above } => {
+            expire::expire(state, *organisation_id, *before, *above, facts)
         }
         Effect::Ring { viewer, at } => alert::ring(state, *viewer, *at, facts),
         Effect::Staffed { roster, by } => team::staffed(state, roster, *by, facts),
@@ -79,6 +82,7 @@ pub fn asker(effect: &Effect) -> Option<AccountId> {
         | Effect::Founded { .. }
         | Effect::Answered { .. }
         | Effect::Managed { .. }
+        | Effect::Expire { .. }
         | Effect::Fetch(_) => None,
     }
 }

@@ -462,6 +462,7 @@ pub(super) fn effects(decision: &Decision) -> Vec<String> {
         match effect {
             Effect::Ring { viewer, at } => format!("itself rings for {} at {at}", name(viewer)),
             Effect::Sweep { what, .. } => format!("itself sweeps on {what:?}"),
+            Effect::Expire { above, .. } => format!("itself drops files above {above}"),
             Effect::Joined { by, .. } => format!("{} joined by {}", name(target), name(by)),
             Effect::Dialog { with, is_dialog, .. } => {
                 format!("{} dialog {} {is_dialog}", name(target), name(with))

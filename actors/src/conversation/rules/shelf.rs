@@ -52,6 +52,10 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
     member.delete_message_nr = Some(top);
     member.delete_inbox_nr = last_inbox_nr;
     member.is_deleted = true;
+    if member.is_present() {
+        // His clients drop everything of it, and his tasks stay on his own board.
+        draft.tell_tasks(caller, true);
+    }
     draft.finish(None)
 }
 
@@ -59,8 +63,9 @@ pub(super) fn delete(state: &State, caller: AccountId, facts: &Facts) -> Judged<
 mod tests {
     use rill_proto::refusal::Refusal;
 
-    use crate::conversation::rules::Reach;
     use crate::conversation::rules::replay::*;
+    use crate::conversation::rules::{Decision, Reach};
+    use crate::effect::Effect;
 
     fn is_hidden(replay: &Replay) -> bool {
         replay.state.members[&BOB].is_hidden(replay.head())
@@ -158,6 +163,28 @@ mod tests {
         assert!(!replay.state.members[&BOB].hears(), "what he does himself says nothing either");
         replay.post(BOB, "two");
         assert!(replay.state.members[&BOB].hears());
+    }
+
+    #[test]
+    fn his_tasks_are_told_to_who_has_it_no_longer_in_his_list() {
+        let mut replay = Replay::with(&[BOB]);
+        let nr = replay.post(ALICE, "one");
+        let assign = serde_json::json!({ "message_nr": nr, "assignee_ids": [BOB, ALICE] });
+        replay.ask(ALICE, event("message:set_assignees", assign)).unwrap();
+        let told = |decision: &Decision| {
+            let effects = decision.effects.iter().map(|(_, effect)| effect);
+            let unheard =
+                effects.filter(|effect| matches!(effect, Effect::Assigned { is_unheard: true, .. }));
+            unheard.count()
+        };
+        assert_eq!(told(&replay.ask(ALICE, edit(2, "one!")).unwrap()), 0);
+        let horizon = replay.stamp;
+        assert_eq!(told(&replay.ask(BOB, delete_conv()).unwrap()), 1);
+        assert_eq!(lines(&replay.catch_up(BOB, horizon)), ["conv Update", "message 2"]);
+        assert_eq!(told(&replay.ask(ALICE, edit(2, "one!!")).unwrap()), 1);
+        assert_eq!(told(&replay.turn(ALICE, "set_done", nr).unwrap()), 1);
+        replay.post(ALICE, "two");
+        assert_eq!(told(&replay.ask(ALICE, edit(2, "one?")).unwrap()), 0, "he hears again");
     }
 
     #[test]

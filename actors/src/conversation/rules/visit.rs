@@ -23,6 +23,10 @@ const INIT_AFTER: usize = 5;
 /// holds in memory, so that it always knows whether there were more.
 const CATCH_UP_SLOTS_MAX: usize = 50;
 
+/// How many of his tasks somebody is shown behind the word that a conversation is gone from his list. Each is read on its own, and
+/// hardly anybody has as many in one that he does not want to see.
+const OWN_TASKS_MAX: usize = 100;
+
 /// What a session that has applied everything up to `horizon` must be told; nothing when nothing concerns it.
 ///
 /// # Errors
@@ -34,8 +38,16 @@ pub fn catch_up(state: &State, viewer: AccountId, horizon: Stamp, facts: &Facts)
     if member.is_deleted {
         // A client that has it is told that it is gone, and one that does not have it nothing.
         let is_news = horizon > 0 && member.stamp > horizon;
-        let gone = Header { keys: Keys::Update, fw: None, bw: None, is_reset: false };
-        return Ok(is_news.then_some(News::Header(gone)).into_iter().collect());
+        if !is_news {
+            return Ok(Vec::new());
+        }
+        let mut news = vec![News::Header(Header { keys: Keys::Update, fw: None, bw: None, is_reset: false })];
+        if member.is_unheard() {
+            // A client drops them with the rest, and they stand on his own board.
+            let tasks = state.board.tasks_of(viewer).map(|(nr, _)| nr).take(OWN_TASKS_MAX);
+            news.extend(sync::shown(state, viewer, tasks, facts)?);
+        }
+        return Ok(news);
     }
     let top = member.top(head);
     let missed = missed(state, top, horizon);

@@ -17,6 +17,12 @@ impl Member {
         self.is_present() && !self.is_deleted
     }
 
+    /// Is a member now, and has taken the conversation out of his list: he is told of his tasks in it alone.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        self.is_present() && self.is_deleted
+    }
+
     /// Put away, with nothing newer in it.
     #[must_use]
     pub fn is_hidden(&self, head: &Head) -> bool {

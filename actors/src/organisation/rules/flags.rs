@@ -8,7 +8,7 @@ use rill_proto::refusal::Refusal;
 use serde_json::json;
 
 use super::draft::Draft;
-use super::{Decision, administered, shown};
+use super::{Decision, administered, keeping, shown};
 use crate::group::Facts;
 use crate::organisation::state::State;
 
@@ -65,6 +65,9 @@ pub(super) fn switch(
     } else {
         draft.head.flags.remove(&flag);
         draft.log("configure_org", json!({ "disable_flag": flag }));
+    }
+    if is_on && flag == Flag::DeleteFiles {
+        draft.effects.push(keeping::alarm(state, facts.now));
     }
     draft.concerns_all = binds_accounts(flag);
     Ok(draft.finish())

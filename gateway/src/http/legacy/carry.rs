@@ -25,6 +25,7 @@ use super::{Blank, Given, Row};
 use crate::http::enrolment::grant;
 use crate::http::{Call, json as answer, order};
 use crate::refuse::Refused;
+use crate::worker::Purpose;
 
 /// What all events' names begin with.
 const URN: &str = "urn:fleep:client:";
@@ -92,6 +93,8 @@ pub(crate) struct Legacy<'a> {
     pub(crate) login: Login,
     /// What makes a retry safe; the caller need not give one.
     client_req_id: Option<RequestId>,
+    /// Through which of the caller's sessions its events go.
+    pub(crate) purpose: Purpose,
 }
 
 /// What the events so far came to.
@@ -169,7 +172,8 @@ impl<'a> Legacy<'a> {
     /// Checks who asks.
     pub(crate) async fn admit(call: &'a Call, given: &Given) -> Result<Self, Refused> {
         let login = call.admit(given.text("ticket")?.unwrap_or_default()).await?;
-        Ok(Self { call, login, client_req_id: given.id("client_req_id")?.map(RequestId) })
+        let client_req_id = given.id("client_req_id")?.map(RequestId);
+        Ok(Self { call, login, client_req_id, purpose: Purpose::Calls })
     }
 
     /// Who asks.
@@ -291,7 +295,7 @@ impl<'a> Legacy<'a> {
     }
 
     async fn store(&self, submissions: Vec<Submission>) -> Result<Answer, Refused> {
-        let body = self.call.store(&self.login, submissions).await?;
+        let body = self.call.worker.store_for(self.purpose, &self.login, submissions).await?;
         serde_json::from_slice(&body)
             .map_err(|error| Refused::fault("an answer is not of its own form", error))
     }

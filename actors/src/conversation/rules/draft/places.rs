@@ -134,15 +134,24 @@ impl Draft<'_> {
         self.effects.extend(effects);
     }
 
-    /// What changes for the assignees by the new places; who is no member has been told that he has none.
+    /// What changes for the assignees by the new places, and, for those who do not hear the conversation, by revisions; who is no
+    /// member has been told that he has none.
     pub(super) fn assignments(&self) -> Vec<(Aggregate, Effect)> {
         let mut effects = Vec::new();
+        let revised: BTreeSet<u64> = self.told.iter().filter_map(|(nr, slot)| slot.map(|_| *nr)).collect();
+        for nr in revised.into_iter().filter(|nr| !self.places.contains_key(nr)) {
+            let place = self.state.board.get(nr);
+            let unheard = assignees(place).filter(|id| self.member(*id).is_some_and(Member::is_unheard));
+            effects.extend(unheard.map(|id| self.assigned(id, nr, self.assignment_of(id, place))));
+        }
         for (nr, after) in &self.places {
             let (before, after) = (self.state.board.get(*nr), after.as_ref());
             let concerned: BTreeSet<AccountId> = [before, after].into_iter().flat_map(assignees).collect();
             for account_id in concerned {
                 let state = |place| self.assignment_of(account_id, place);
-                if state(before) != state(after) && self.member(account_id).is_some_and(Member::is_present) {
+                let is_news = state(before) != state(after)
+                    || (after.is_some() && self.member(account_id).is_some_and(Member::is_unheard));
+                if is_news && self.member(account_id).is_some_and(Member::is_present) {
                     effects.push(self.assigned(account_id, *nr, state(after)));
                 }
             }
@@ -169,6 +178,7 @@ impl Draft<'_> {
             message_nr,
             message_id: self.state.message_id(message_nr),
             state,
+            is_unheard: self.member(account_id).is_some_and(Member::is_unheard),
             version: self.facts.stamp,
         };
         (Aggregate::Account(account_id), effect)
