@@ -4,7 +4,7 @@
 
 use crate::{BINARY, harness};
 use rill_loadtest::command::Verdict;
-use rill_loadtest::report::{Figure, Report};
+use rill_loadtest::report::Report;
 
 /// Figures that may lack a value: they are refused when the load itself was late.
 const MAY_LACK: [&str; 2] = ["p99", "the same against 4 ×"];
@@ -36,9 +36,6 @@ pub(crate) fn a_short_suite_measures_everything_and_verifies_it() {
         assert!(may_lack || figure.value.is_some(), "{} has no value: {}", figure.name, figure.note);
         assert!(markdown.contains(&figure.name), "{} is not written down", figure.name);
     }
-    let reads = report.figures.iter().find(|figure| figure.name.starts_with("store reads per session"));
-    // A count and no time: accounts that were in memory just now know their logins.
-    assert_eq!(reads.and_then(Figure::is_met), Some(true), "{reads:?}");
     let barred = report.figures.iter().filter(|figure| figure.bar.is_some()).count();
     assert_eq!(barred, 19, "each row of what is promised has its figures");
 }
