@@ -225,6 +225,15 @@ impl Line {
         Self { lane, queue, shelf }
     }
 
+    /// A socket's, which has been told everything up to 100, and the number of that sync.
+    fn live(place: &Place) -> (Self, u32) {
+        let mut line = Self::new(place, Kind::Socket);
+        let number = line.queue.sync(0);
+        line.queue.live(number, 100);
+        line.flush(100);
+        (line, number)
+    }
+
     /// The frames that leave under a watermark.
     fn flush(&mut self, watermark: Stamp) -> Vec<serde_json::Value> {
         self.queue.flush(watermark, &mut Vec::new(), &mut Vec::new());
@@ -268,10 +277,7 @@ fn when_the_nodes_agree_anew_the_horizon_stands_until_the_session_has_caught_up(
     let folder = tempfile::tempdir().unwrap();
     actix::System::new().block_on(async {
         let place = Place::open(folder.path(), AccountId(Uuid::nil()));
-        let mut line = Line::new(&place, Kind::Socket);
-        let number = line.queue.sync(0);
-        line.queue.live(number, 100);
-        line.flush(100);
+        let (mut line, number) = Line::live(&place);
         assert_eq!(line.told(200), 200);
 
         line.lane.fall_behind();
@@ -300,10 +306,7 @@ fn what_is_held_for_an_answer_is_let_go_when_the_nodes_agree_anew() {
     let folder = tempfile::tempdir().unwrap();
     actix::System::new().block_on(async {
         let place = Place::open(folder.path(), AccountId(Uuid::nil()));
-        let mut line = Line::new(&place, Kind::Socket);
-        let number = line.queue.sync(0);
-        line.queue.live(number, 100);
-        line.flush(100);
+        let (mut line, _) = Line::live(&place);
         let answer = |line: &mut Line, index, text: &'static str| {
             line.queue.answer(7, index, Bytes::from(text), vec![Piece::Shared(Bytes::from("\"news\""))]);
         };

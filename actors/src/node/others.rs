@@ -157,11 +157,12 @@ impl Node {
     /// Appends with these stamps may have taken effect, and were told to nobody: every session is to catch up from below them. Whether
     /// nothing is done here until the nodes have agreed anew, so that whoever is in doubt may leave.
     pub(crate) fn doubt(&self, stamps: Vec<Issued>) -> bool {
-        match self.border() {
-            Some(border) => border.doubt(stamps),
-            None => self.inboxes.renew_all(stamps),
-        }
-        self.border().is_some()
+        let Some(border) = self.border() else {
+            self.inboxes.renew_all(stamps);
+            return false;
+        };
+        border.doubt(stamps);
+        true
     }
 
     /// Sends those owners away whose aggregates are another node's. The token is dropped when all that they decided has left.

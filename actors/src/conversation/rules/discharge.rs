@@ -47,7 +47,6 @@ pub(super) fn discharged(
 
 #[cfg(test)]
 mod tests {
-    use rill_proto::event::{ClientEvent, conv};
     use rill_proto::id::{AccountId, OrganisationId};
     use uuid::Uuid;
 
@@ -56,15 +55,9 @@ mod tests {
     use crate::conversation::state::{MessageKind, Standing};
     use crate::effect::{Effect, Fate};
 
-    const ACME: OrganisationId = OrganisationId(Uuid::from_u128(0x0F));
-
     /// Begun as a managed one by Alice, with Bob; Bob is an admin as well.
     fn managed() -> Replay {
-        let mut replay = Replay::nothing();
-        let alice = replay.profiles.get_mut(&ALICE).unwrap();
-        (alice.organisation_id, alice.organisation_name) = (Some(ACME), Some("Acme".to_owned()));
-        let founding = conv::Create { is_managed: true, ..founding("Plans", &[BOB, CHARLIE]) };
-        replay.ask(ALICE, ClientEvent::Conv(conv::Event::Create(founding))).unwrap();
+        let mut replay = Replay::managed(&[BOB, CHARLIE]);
         replay.post(BOB, "hello");
         replay.ask(ALICE, event("conv:add_admins", serde_json::json!({ "account_ids": [BOB] }))).unwrap();
         replay

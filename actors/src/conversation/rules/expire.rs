@@ -60,7 +60,7 @@ pub(super) fn expire(
 
 #[cfg(test)]
 mod tests {
-    use rill_proto::event::{ClientEvent, conv};
+    use rill_proto::event::ClientEvent;
     use rill_proto::id::OrganisationId;
     use uuid::Uuid;
 
@@ -70,15 +70,9 @@ mod tests {
     use crate::conversation::rules::replay::*;
     use crate::effect::Effect;
 
-    const ACME: OrganisationId = OrganisationId(Uuid::from_u128(0x0F));
-
     /// Begun as a managed one by Alice, with Bob.
     fn managed() -> Replay {
-        let mut replay = Replay::nothing();
-        let alice = replay.profiles.get_mut(&ALICE).unwrap();
-        (alice.organisation_id, alice.organisation_name) = (Some(ACME), Some("Acme".to_owned()));
-        let founding = conv::Create { is_managed: true, ..founding("Plans", &[BOB]) };
-        replay.ask(ALICE, ClientEvent::Conv(conv::Event::Create(founding))).unwrap();
+        let mut replay = Replay::managed(&[BOB]);
         replay.slots_max = MESSAGES as u64;
         replay
     }

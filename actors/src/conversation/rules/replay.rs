@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rill_proto::classificator::{AccountStatus, ConvType, InitMode, MessageState};
-use rill_proto::event::ClientEvent;
+use rill_proto::event::{ClientEvent, conv};
 use rill_proto::id::{AccountId, ConversationId, LabelId, OrganisationId, SectionId, TeamId};
 use rill_proto::refusal::Refusal;
 use serde_json::Value;
@@ -54,6 +54,7 @@ pub(super) const NAMES: [(AccountId, &str); 5] =
     [(ALICE, "alice"), (BOB, "bob"), (CHARLIE, "charlie"), (DON, "don"), (JIL, "jil")];
 /// Exists, but its owner closed it.
 pub(super) const CLOSED: AccountId = account(8);
+pub(super) const ACME: OrganisationId = OrganisationId(Uuid::from_u128(0x0F));
 /// Does not exist.
 pub(super) const NOBODY: AccountId = account(9);
 
@@ -137,6 +138,16 @@ impl Replay {
     pub(super) fn with(others: &[AccountId]) -> Self {
         let mut replay = Self::nothing();
         replay.ask(ALICE, create("", others)).unwrap();
+        replay
+    }
+
+    /// Begun as a managed one by Alice, who is of Acme.
+    pub(super) fn managed(others: &[AccountId]) -> Self {
+        let mut replay = Self::nothing();
+        let alice = replay.profiles.get_mut(&ALICE).unwrap();
+        (alice.organisation_id, alice.organisation_name) = (Some(ACME), Some("Acme".to_owned()));
+        let founding = conv::Create { is_managed: true, ..founding("Plans", others) };
+        replay.ask(ALICE, ClientEvent::Conv(conv::Event::Create(founding))).unwrap();
         replay
     }
 
