@@ -24,8 +24,19 @@ const FAULTS: [(&str, Guilt); 4] = [
 ];
 
 /// Some 50,000 records on a slow machine: the fault strikes at least twice.
-const LOAD: [&str; 9] =
-    ["rooms", "--rooms", "10", "--members", "10", "--saturate", "--measure", "4", "--plain"];
+const LOAD: [&str; 11] = [
+    "rooms",
+    "--rooms",
+    "10",
+    "--members",
+    "10",
+    "--saturate",
+    "--warm-up",
+    "0.3",
+    "--measure",
+    "4",
+    "--plain",
+];
 
 pub(crate) fn a_server_that_breaks_a_promise_is_convicted() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,8 +10,8 @@ use rill_loadtest::report::Report;
 const MAY_LACK: [&str; 2] = ["p99", "the same against 4 ×"];
 
 /// Runs of the short suite: idle, burst, two saturations with two floors each, pairs, half rate, storm, two hot rooms, growth in
-/// conversations and in messages, one node and two, eight conversations without anybody on a node.
-const RUNS: usize = 29;
+/// conversations and in messages, one node and two. Behind them come conversations without anybody on a node, until one is not that node's.
+const RUNS: usize = 19;
 
 pub(crate) fn a_short_suite_measures_everything_and_verifies_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +23,7 @@ pub(crate) fn a_short_suite_measures_everything_and_verifies_it() {
     let report = Report::read(json.as_ref()).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!(verdict, Verdict::Clean);
-    assert_eq!(report.outcomes.len(), RUNS);
+    assert!(report.outcomes.len() > RUNS, "{} runs", report.outcomes.len());
     for outcome in &report.outcomes {
         assert!(outcome.is_clean(), "{} against {}", outcome.scenario.name, outcome.target);
         assert!(outcome.scenario.name == "idle" || outcome.tally.counts.deliveries > 0);

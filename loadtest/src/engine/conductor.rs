@@ -31,6 +31,9 @@ const START_LEAD_US: u64 = 150_000;
 /// Nothing may have come for so long before a run counts as settled: what is doubled or late follows within milliseconds.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// The same before a load begins, whose warm-up takes what follows.
+const CALM: Duration = Duration::from_millis(100);
+
 /// What a node's counters begin with that tell of its dealings with the others.
 const OF_LINK: &str = "rill_link_";
 
@@ -327,7 +330,7 @@ impl<'a> Conductor<'a> {
         if self.scenario.has_activity() {
             self.order(&Order::Activate);
         }
-        self.quiet();
+        self.quiet(CALM);
         Ok(())
     }
 
@@ -338,7 +341,6 @@ impl<'a> Conductor<'a> {
         if !is_created || self.snapshot().created < conversations {
             return Err(self.broken("all conversations created"));
         }
-        self.quiet();
         Ok(())
     }
 
@@ -352,10 +354,10 @@ impl<'a> Conductor<'a> {
         Failure::timed_out(format!("{what} ({progress:?})\n{said}"), stall)
     }
 
-    /// Waits until nothing has come for a little while.
-    pub(super) fn quiet(&mut self) {
+    /// Waits until nothing has come for so long.
+    fn quiet(&mut self, for_so_long: Duration) {
         let (mut last, mut changed) = (0, Instant::now());
-        while changed.elapsed() < QUIET {
+        while changed.elapsed() < for_so_long {
             let now = self.snapshot().bytes;
             if now != last {
                 (last, changed) = (now, Instant::now());
@@ -458,14 +460,14 @@ impl<'a> Conductor<'a> {
         let online = self.scenario.online() as u64;
         if self.scenario.slow > 0 || self.scenario.churn > 0.0 {
             // Whoever was let go, or was away just now, comes back; what is on its way to him from before comes first.
-            self.quiet();
+            self.quiet(QUIET);
             self.order(&Order::Connect);
             self.order(&Order::Cease);
         }
         let is_settled =
             self.wait(|now, lag| now.pending == 0 && lag == Some(0) && now.live + now.lost >= online);
         if is_settled {
-            self.quiet();
+            self.quiet(QUIET);
         }
         is_settled
     }

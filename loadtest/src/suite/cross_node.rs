@@ -22,15 +22,20 @@ const MESSAGES: f64 = 10_000.0;
 /// How often both are loaded in turn.
 const TURNS: usize = 2;
 
-/// Conversations that are tried one after the other while a node has nobody. Each belongs to either node with the same chance, so that one
-/// in 256 suites finds none that belongs to the other node.
-const ALONE: usize = 8;
+/// Conversations that are tried at most while a node has nobody, one after the other. Each belongs to either node with the same chance, so
+/// that one in 4,096 suites finds none that belongs to the other node.
+const ALONE: usize = 12;
 
 /// Messages of such a conversation that its writer keeps unanswered.
 const ALONE_IN_FLIGHT: usize = 4;
 
 /// What a node counts that is told something by another one.
 const LETTERS: &str = "node 2: rill_link_letters_received_total";
+
+/// The letters that the second node got in that run.
+fn heard(outcome: &Outcome) -> Option<f64> {
+    outcome.figures.get(LETTERS).copied()
+}
 
 pub(super) fn measure(suite: &mut Suite) -> Result<(), Failure> {
     if suite.aim.is_some() {
@@ -163,12 +168,15 @@ fn costs(suite: &mut Suite, one: &Cluster, two: &Cluster) -> Result<(), Failure>
     Ok(())
 }
 
-/// Conversations one after the other whose members are all on the first node. Of those that belong to the second it has to hear; of the
-/// others it must hear nothing.
+/// Conversations one after the other whose members are all on the first node, until enough of them belong to it. Of those that belong to
+/// the second it has to hear; of the others it must hear nothing.
 fn alone(suite: &mut Suite, two: &Cluster) -> Result<(), Failure> {
     let aim = Aim { readers_url: None, ..aim(two) };
-    let mut runs = Vec::new();
+    let (mut own, mut others) = (Vec::new(), Vec::new());
     for nr in 1..=ALONE {
+        if others.len() >= suite.size.rounds {
+            break;
+        }
         let scenario = Scenario {
             name: format!("node-without-members-{nr}"),
             conversations: 1,
@@ -179,15 +187,12 @@ fn alone(suite: &mut Suite, two: &Cluster) -> Result<(), Failure> {
             measure_s: suite.size.measure_s.min(1.0),
             ..Scenario::bundled("rooms")?
         };
-        runs.push(suite.load_at(&scenario, &aim)?);
+        let outcome = suite.load_at(&scenario, &aim)?;
+        // A conversation of its own tells it of each message; the window and the look at the counters differ by a few.
+        let is_own = heard(&outcome).is_some_and(|letters| letters * 2.0 >= outcome.window.answered as f64);
+        if is_own { own.push(outcome) } else { others.push(outcome) }
     }
-    let heard = |outcome: &Outcome| outcome.figures.get(LETTERS).copied();
-    // A conversation of its own tells it of each message; the window and the look at the counters differ by a few.
-    let is_own = |outcome: &&Outcome| {
-        heard(outcome).is_some_and(|letters| letters * 2.0 >= outcome.window.answered as f64)
-    };
-    let (own, others): (Vec<&Outcome>, Vec<&Outcome>) = runs.iter().partition(is_own);
-    let sum = |of: &[&Outcome]| of.iter().filter_map(|outcome| heard(outcome)).sum::<f64>();
+    let sum = |of: &[Outcome]| of.iter().filter_map(heard).sum::<f64>();
     let messages: u64 = others.iter().map(|outcome| outcome.window.answered).sum();
     let value = others.iter().all(|outcome| heard(outcome).is_some()) && !others.is_empty();
     let note = format!(
@@ -195,7 +200,7 @@ fn alone(suite: &mut Suite, two: &Cluster) -> Result<(), Failure> {
         others.len(),
         own.len(),
         sum(&own),
-        caveat(&runs.iter().collect::<Vec<_>>())
+        caveat(&own.iter().chain(&others).collect::<Vec<_>>())
     );
     suite.tell(&name_of(ALONE_NAME), value.then(|| sum(&others)), "letters", Some(Bar::AtMost(0.0)), note);
     Ok(())

@@ -52,7 +52,7 @@ fn conversations(suite: &mut Suite) -> Result<(), Failure> {
     let (mut small, _) = grown(suite, few)?;
     let (mut large, stored) = grown(suite, many)?;
     let mut pairs = Vec::new();
-    for _ in 0..TURNS {
+    for _ in 0..suite.size.rounds.min(TURNS) {
         let with_few = suite.workshop.against_this(&scenario, &mut small)?;
         let with_few = suite.keep(named(with_few, few))?;
         let with_many = suite.workshop.against_this(&scenario, &mut large)?;
