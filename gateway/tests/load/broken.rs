@@ -24,19 +24,7 @@ const FAULTS: [(&str, Guilt); 4] = [
 ];
 
 /// Some 50,000 records on a slow machine: the fault strikes at least twice.
-const LOAD: [&str; 11] = [
-    "rooms",
-    "--rooms",
-    "10",
-    "--members",
-    "10",
-    "--saturate",
-    "--warm-up",
-    "0.3",
-    "--measure",
-    "4",
-    "--plain",
-];
+const LOAD: &str = "rooms --rooms 10 --members 10 --saturate --warm-up 0.3 --measure 4 --plain";
 
 pub(crate) fn a_server_that_breaks_a_promise_is_convicted() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +44,7 @@ fn load(folder: &TempDir, broken: &Path, fault: &str) -> Counts {
     let json = folder.path().join(format!("{fault}.json"));
     let (json, server) = (json.to_str().unwrap(), server.to_str().unwrap());
     let where_to = ["--target", "server", "--stall", "5", "--json", json, "--server", server];
-    let verdict = harness(&[LOAD.as_slice(), &where_to].concat());
+    let verdict = harness(&LOAD.split(' ').chain(where_to).collect::<Vec<_>>());
     let wanted = if fault.is_empty() { Verdict::Clean } else { Verdict::NotClean };
     assert_eq!(verdict, wanted, "with fault {fault:?}");
     Report::read(json.as_ref()).unwrap().outcomes[0].tally.counts.clone()
