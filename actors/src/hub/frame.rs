@@ -9,7 +9,7 @@ use rill_proto::record::conv::View;
 
 use super::lane::PUSH_BYTES_MAX;
 use crate::conversation::audience::Template;
-use crate::piece::{self, Piece, Viewer};
+use crate::piece::{Piece, Viewer};
 use crate::store::Stamp;
 
 /// Room in front of each frame: the longest header that a WebSocket server writes (RFC 6455 §5.2). So the frame is written where it was
@@ -91,7 +91,7 @@ impl Composer<'_> {
     #[cfg(not(feature = "broken"))]
     fn header(&mut self, shared: &Bytes, view: &View, viewer: &Viewer<'_>) {
         self.next_record();
-        piece::write_header(shared, view, viewer, self.bytes);
+        crate::piece::write_header(shared, view, viewer, self.bytes);
     }
 
     #[cfg(feature = "broken")]
