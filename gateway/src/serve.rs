@@ -306,8 +306,10 @@ fn announce(shared: &Shared, address: SocketAddr) {
     say(&mut std::io::stdout(), &format!("listening on {url}"));
     let mut err = std::io::stderr();
     say(&mut err, &format!("Open {url}/ in a browser, or type in two other terminals:"));
+    // As it was called itself: what was built just now is on nobody's path.
+    let program = std::env::args().next().unwrap_or_else(|| "rill".to_owned());
     for (name, email) in [("Ada", "ada@example.org"), ("Bob", "bob@example.org")] {
-        say(&mut err, &format!("  rill chat --url {url} --register --email {email} --name {name}"));
+        say(&mut err, &format!("  {program} chat --url {url} --register --email {email} --name {name}"));
     }
     if shared.config.open_registration {
         say(&mut err, "Anybody who reaches this address may register; --open-registration false ends that.");

@@ -1,5 +1,6 @@
-//! `adapters.txt`, and `business.txt` of what organisations manage: every older call beside the events that it stands for. In two equal worlds, one where the call is made and
-//! one where the events are submitted, everybody is told the same and everything is the same afterwards.
+//! `adapters.txt`, and `business.txt` of what organisations manage: every older call beside the events that it stands for. In two
+//! equal worlds, one where the call is made and one where the events are submitted, everybody is told the same and everything is
+//! the same afterwards. `teams.txt` has the calls on teams, beside events and the simpler calls that each comes to.
 //!
 //! Not here: what the events do.
 
@@ -37,6 +38,11 @@ fn an_older_call_is_its_events() {
 #[test]
 fn a_call_for_an_organisation_is_its_events() {
     play("business.txt");
+}
+
+#[test]
+fn a_call_on_a_team_is_simpler_calls_and_events() {
+    play("teams.txt");
 }
 
 fn play(name: &str) {

@@ -3,7 +3,7 @@
 //!
 //! Not here: which record is compared with which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rill_loadtest::record::{Record, kind, text};
 use serde_json::{Map, Value};
@@ -19,6 +19,8 @@ const STAMPS: std::ops::Range<f64> = 1.6e15..3.0e15;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     values: BTreeMap<String, String>,
+    /// Teams and organisations that were told of: telling of one again does not make it the last.
+    told_of: BTreeSet<String>,
 }
 
 impl Names {
@@ -32,7 +34,7 @@ impl Names {
         self.values.get(word).unwrap_or_else(|| panic!("{word} stands for nothing"))
     }
 
-    /// Names what has a name of its own: sections and labels; the team and the organisation that were told of last.
+    /// Names what has a name of its own: sections and labels; the newest team and the newest organisation.
     pub(crate) fn learn(&mut self, record: &Record) {
         match kind(record) {
             "section" | "my_section" => {
@@ -42,9 +44,15 @@ impl Names {
             "label" if !text(record, "label").is_empty() && !record.contains_key("team_id") => {
                 self.bind(&format!("$label.{}", text(record, "label")), text(record, "label_id"));
             }
-            "team" => self.bind("$team", text(record, "team_id")),
-            "org_header" => self.bind("$org", text(record, "organisation_id")),
+            "team" => self.bind_new("$team", text(record, "team_id")),
+            "org_header" => self.bind_new("$org", text(record, "organisation_id")),
             _ => {}
+        }
+    }
+
+    fn bind_new(&mut self, word: &str, id: &str) {
+        if self.told_of.insert(id.to_owned()) {
+            self.bind(word, id);
         }
     }
 
