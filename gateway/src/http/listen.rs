@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use rill_actors::account::memberships::unread;
+use rill_actors::node::Node;
 use rill_actors::session::{POLL_WAIT, PollCall};
 use rill_proto::compact;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::legacy::{Legacy, Stopped};
@@ -29,6 +30,9 @@ const MESSAGES_MAX: usize = 20;
 
 /// How long a call may take when it does not want to wait: what was missed is read from the store.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether everything so far has been told: nodes tell each other four times a second.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The paths of this family.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
@@ -51,13 +55,23 @@ async fn listen(call: Call) -> Result<HttpResponse, Refused> {
         tell(&legacy, news).await
     } else {
         // It begins now: what is unread is counted, not told.
-        let horizon = i64::try_from(shared.node.horizon()).unwrap_or(i64::MAX);
+        let horizon = beginning(&shared.node).await;
         tell(&legacy, News { horizon, is_changed: true, ..News::default() }).await
     };
     match told {
         Ok(body) => Ok(answer(body.to_string())),
         Err(stopped) => stopped.into_response(),
     }
+}
+
+/// A horizon that everything lies below that was answered before: else what is counted now would be told once more.
+async fn beginning(node: &Node) -> i64 {
+    let now = node.issue().stamp();
+    let deadline = Instant::now() + CATCH_UP_WAIT;
+    while node.horizon() < now && Instant::now() < deadline {
+        sleep(LOOK_INTERVAL).await;
+    }
+    i64::try_from(node.horizon()).unwrap_or(i64::MAX)
 }
 
 /// What an answer to a poll has.
