@@ -43,14 +43,8 @@ pub struct Cluster {
 impl Cluster {
     /// Starts so many nodes below `folder`, each with `extra_args`, and waits until all are ready.
     pub fn start(binary: &Path, folder: &Path, count: usize, extra_args: &[&str]) -> Result<Self, Failure> {
-        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
-        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
-        let (store, link) = (cluster.postgres.url(), cluster.redis.url());
-        for number in 0..count {
-            cluster.add_node(binary, folder, number, [&store, &link], extra_args)?;
-        }
-        cluster.await_ready(READY_WAIT * 60)?;
-        Ok(cluster)
+        let direct = |cluster: &mut Self, _| Ok([cluster.postgres.url(), cluster.redis.url()]);
+        Self::begin(binary, folder, count, extra_args, direct)
     }
 
     /// The same with valves: each node can be cut off from the others and from the store.
@@ -60,9 +54,7 @@ impl Cluster {
         count: usize,
         extra_args: &[&str],
     ) -> Result<Self, Failure> {
-        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
-        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
-        for number in 0..count {
+        let by_valves = |cluster: &mut Self, number| {
             let socket = folder.join(format!("store{number}"));
             let valves = Valves {
                 redis: Valve::to_port(cluster.redis.port())?,
@@ -70,7 +62,24 @@ impl Cluster {
             };
             let link = format!("redis://127.0.0.1:{}", valves.redis.port());
             cluster.valves.push(valves);
-            cluster.add_node(binary, folder, number, [&Postgres::url_in(&socket), &link], extra_args)?;
+            Ok([Postgres::url_in(&socket), link])
+        };
+        Self::begin(binary, folder, count, extra_args, by_valves)
+    }
+
+    /// Starts them; `ways` makes each node's way to the store and to the others.
+    fn begin(
+        binary: &Path,
+        folder: &Path,
+        count: usize,
+        extra_args: &[&str],
+        ways: impl Fn(&mut Self, usize) -> Result<[String; 2], Failure>,
+    ) -> Result<Self, Failure> {
+        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
+        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
+        for number in 0..count {
+            let ways = ways(&mut cluster, number)?;
+            cluster.add_node(binary, folder, number, &ways, extra_args)?;
         }
         cluster.await_ready(READY_WAIT * 60)?;
         Ok(cluster)
@@ -81,7 +90,7 @@ impl Cluster {
         binary: &Path,
         folder: &Path,
         number: usize,
-        [store, link]: [&str; 2],
+        [store, link]: &[String; 2],
         extra_args: &[&str],
     ) -> Result<(), Failure> {
         let files = folder.join("files").display().to_string();

@@ -8,6 +8,7 @@
 
 pub mod cluster;
 pub mod command;
+mod daemon;
 pub mod engine;
 pub mod failure;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod picture;
 pub mod poll;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod record;
 pub mod redis;
 pub mod report;

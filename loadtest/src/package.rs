@@ -29,3 +29,8 @@ pub fn install(package: &str, is_there: impl Fn() -> bool) -> Result<(), String>
         "{package} is missing, and apt-get could not install it: do that, then run this again. It said: {said}"
     ))
 }
+
+/// Whether a program is there, which says so when it is asked in this way.
+pub fn runs(program: &str, question: &str) -> bool {
+    Command::new(program).arg(question).output().is_ok_and(|output| output.status.success())
+}

@@ -2,12 +2,14 @@
 //!
 //! Not here: faults, and any expectation.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rill_loadtest::cluster::Cluster;
-use rill_loadtest::package;
+use rill_loadtest::proxy::Proxy;
 use rill_loadtest::user::User;
 use tempfile::TempDir;
 
@@ -16,18 +18,19 @@ use crate::world::{BINARY, NAME, PASSWORD};
 /// What every node is told: to close soon whoever is connected when it ends, and its name.
 const ARGS: [&str; 4] = [NAME[0], NAME[1], "--drain-ms", "1000"];
 
-/// Moves the clocks of whoever is started with it.
-const FAKETIME: &str = "faketime/libfaketime.so.1";
+/// What moves the clocks of whoever is started with it.
+const CLOCK: &str = include_str!("clock.c");
 
 /// Starts a node whose wall clock a file beside its folder moves. How much time passes stays as it is.
 const WITH_CLOCK: &str = r#"#!/bin/sh
-echo +0 > "$5.clock"
-export FAKETIME_TIMESTAMP_FILE="$5.clock" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
-LD_PRELOAD="#;
+[ -e "$5.clock" ] || head -c 8 /dev/zero >"$5.clock"
+RILL_TEST_CLOCK="$5.clock" LD_PRELOAD="#;
 
 /// Running nodes with folders of their own.
 pub(crate) struct Many {
     pub(crate) cluster: Cluster,
+    /// In front of the nodes, where there is one.
+    proxy: Option<Proxy>,
     folder: TempDir,
     /// One after the other, beside that with the faults: two cores carry no more nodes than that.
     _turn: Option<MutexGuard<'static, ()>>,
@@ -40,24 +43,29 @@ impl Many {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let cluster = Cluster::start(Path::new(BINARY), folder.path(), count, &ARGS).unwrap();
-        Self { cluster, folder, _turn: Some(turn) }
+        Self { cluster, proxy: None, folder, _turn: Some(turn) }
     }
 
-    /// Nodes that can be cut off, and whose clocks can be moved where that is wanted.
-    pub(crate) fn start_apart(count: usize, with_clocks: bool) -> Self {
+    /// Nodes behind a proxy that can be cut off, and whose clocks can be moved.
+    pub(crate) fn start_apart(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let binary =
-            if with_clocks { binary_with_clock(folder.path()) } else { Path::new(BINARY).to_owned() };
+        let binary = binary_with_clock(folder.path());
         let cluster = Cluster::start_with_valves(&binary, folder.path(), count, &ARGS).unwrap();
-        Self { cluster, folder, _turn: None }
+        let proxy = Some(Proxy::start(&cluster.nodes).unwrap());
+        Self { cluster, proxy, folder, _turn: None }
+    }
+
+    /// Where clients come.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.proxy.as_ref().map_or_else(|| self.cluster.urls(), |proxy| vec![proxy.url()])
     }
 
     /// Moves a node's wall clock by so many seconds against the true one.
     pub(crate) fn set_clock(&self, node: usize, seconds: i64) {
         let file = self.folder.path().join(format!("node{node}.clock"));
-        let whole = file.with_extension("next");
-        std::fs::write(&whole, format!("{seconds:+}\n")).unwrap();
-        std::fs::rename(whole, file).unwrap();
+        // In its place, since it is mapped; eight bytes are written as one.
+        let file = OpenOptions::new().write(true).open(file).unwrap();
+        file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
     }
 
     /// A person who registered at one node, by turns, and is logged in there.
@@ -77,12 +85,12 @@ impl Many {
 
 /// Something that starts a node with a clock of its own.
 fn binary_with_clock(folder: &Path) -> PathBuf {
-    let library = || {
-        let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten();
-        libraries.map(|folder| folder.path().join(FAKETIME)).find(|library| library.exists())
-    };
-    package::install("libfaketime", || library().is_some()).unwrap();
-    let (script, library) = (folder.join("node"), library().unwrap());
+    let [source, library, script] = ["clock.c", "clock.so", "node"].map(|name| folder.join(name));
+    std::fs::write(&source, CLOCK).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).args([&library, &source]);
+    let compiled = compiler.output().unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     std::fs::write(&script, format!("{WITH_CLOCK}{} exec {BINARY} \"$@\"\n", library.display())).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     script
