@@ -326,6 +326,7 @@ impl<'a> Conductor<'a> {
             self.await_live()?;
             self.begin_phase("creating");
             self.create()?;
+            self.await_joined()?;
         }
         if self.scenario.has_activity() {
             self.order(&Order::Activate);
@@ -342,6 +343,16 @@ impl<'a> Conductor<'a> {
             return Err(self.broken("all conversations created"));
         }
         Ok(())
+    }
+
+    /// Waits until everybody who is online was shown his conversations: whoever comes to one that goes on already is shown its end only.
+    fn await_joined(&mut self) -> Result<(), Failure> {
+        let members = |conversation| self.scenario.online_members(conversation).count() as u64;
+        let joined: u64 = (0..self.scenario.conversations).map(members).sum();
+        if self.wait(|now, _| now.joined >= joined) {
+            return Ok(());
+        }
+        Err(self.broken("all members shown their conversations"))
     }
 
     /// Why a run cannot be carried out, with what the generators met.

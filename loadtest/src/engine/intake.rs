@@ -179,6 +179,7 @@ impl Generator {
         }
         seat.views.push(View::new(room));
         self.rooms.all[room as usize].members_here += 1;
+        self.shared.progress.joined.fetch_add(1, Ordering::Relaxed);
         Some(seat.views.len() - 1)
     }
 

@@ -186,6 +186,7 @@ macro_rules! progress {
 
         /// What they were at one moment.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Snapshot {
             $(#[doc = $doc] pub $name: u64,)+
         }
@@ -213,6 +214,8 @@ progress! {
     let_go,
     #[doc = "Conversations created."]
     created,
+    #[doc = "Sessions that were shown a conversation, over all conversations."]
+    joined,
     #[doc = "Events sent."]
     sent,
     #[doc = "Events answered, with success or without."]
