@@ -192,8 +192,9 @@ async fn run(
     }
     shutdown::end_within(Duration::from_millis(u64::from(shared.config.drain_ms)) + CALLS_WAIT + STORE_WAIT);
     if is_superseded && cluster.is_some() {
-        shutdown::break_off(&shared, &handle).await;
-        return Err(ServeError::PutOut);
+        // Whoever asked it to end meanwhile does not want that it begins again.
+        let is_asked = shutdown::break_off(&shared, &handle, &mut signals).await;
+        return if is_asked { Ok(()) } else { Err(ServeError::PutOut) };
     }
     shutdown::drain(&shared, &handle, signals, cluster.as_ref()).await;
     ended(serving, owners).await;

@@ -78,13 +78,15 @@ pub(crate) async fn drain(
     }
 }
 
-/// Sends clients away and stops serving without waiting for anybody: nothing that this server could still do would last.
-pub(crate) async fn break_off(shared: &Arc<Shared>, server: &ServerHandle) {
+/// Sends clients away and stops serving without waiting for anybody: nothing that this server could still do would last. Answers whether
+/// it was asked to end before that was done.
+pub(crate) async fn break_off(shared: &Arc<Shared>, server: &ServerHandle, signals: &mut Signals) -> bool {
     tracing::info!(sockets = shared.seats.taken(), "breaking off");
     shared.enter(Stage::Draining);
     actix_rt::time::sleep(GOODBYES_WAIT).await;
     shared.enter(Stage::Stopping);
     server.stop(false).await;
+    actix_rt::time::timeout(Duration::ZERO, signals.wait()).await.is_ok()
 }
 
 /// Ends the process with success when the given time has passed, whatever still runs: every answered event is on disk,

@@ -3,6 +3,7 @@
 //! `RILL_FAULTS_FULL=40` makes forty rounds of it, to be run by themselves (`--test-threads 1 outage`). Not here: faults while everybody writes (`faults`).
 
 use std::collections::VecDeque;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rill_loadtest::session::{Event, Session};
@@ -163,6 +164,28 @@ fn a_node_that_stood_still_past_its_end_writes_nothing_when_it_goes_on() {
     }
     assert_numbers(&mut elsewhere, written, 4);
     assert_numbers(&mut elsewhere, left_alone, 3);
+    many.assert_no_panics();
+}
+
+#[test]
+fn a_node_that_is_asked_to_end_when_it_was_put_out_ends_and_does_not_begin_again() {
+    let mut many = Many::start(3);
+    let mut elsewhere = many.person(1).connect(0).unwrap();
+    let rooms = rooms(&mut elsewhere);
+    let late = &mut many.cluster.nodes[0];
+    late.signal("STOP").unwrap();
+    // All are answered when the others have put it out.
+    post_to_all(&mut elsewhere, &rooms, "it is gone");
+    let pid = late.pid().to_string();
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // It is asked before it goes on; both come to it at once then.
+            std::thread::sleep(AGAIN_AFTER);
+            Command::new("kill").args(["-CONT", &pid]).status().unwrap()
+        });
+        late.terminate().unwrap()
+    });
+    assert!(ended.success(), "{ended}");
     many.assert_no_panics();
 }
 
