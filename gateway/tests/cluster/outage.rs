@@ -3,7 +3,7 @@
 //! `RILL_FAULTS_FULL=40` makes forty rounds of it, to be run by themselves (`--test-threads 1 outage`). Not here: faults while everybody writes (`faults`).
 
 use std::collections::VecDeque;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rill_loadtest::session::{Event, Session};
@@ -27,6 +27,9 @@ const HEAL_WAIT: Duration = Duration::from_secs(60);
 
 /// What a server says that cannot carry out something just now.
 const UNAVAILABLE: u64 = 503;
+
+/// What a process is asked to end with.
+const SIGTERM: i32 = 15;
 
 /// The pause before that is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -176,16 +179,13 @@ fn a_node_that_is_asked_to_end_when_it_was_put_out_ends_and_does_not_begin_again
     late.signal("STOP").unwrap();
     // All are answered when the others have put it out.
     post_to_all(&mut elsewhere, &rooms, "it is gone");
-    let pid = late.pid().to_string();
-    let ended = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // It is asked before it goes on; both come to it at once then.
-            std::thread::sleep(AGAIN_AFTER);
-            Command::new("kill").args(["-CONT", &pid]).status().unwrap()
-        });
-        late.terminate().unwrap()
-    });
-    assert!(ended.success(), "{ended}");
+    late.signal("CONT").unwrap();
+    let log = late.log_path();
+    let is_going = || std::fs::read_to_string(log).unwrap().contains("breaking off");
+    await_fact("word that it breaks off", HEAL_WAIT, is_going);
+    let ended = late.terminate().unwrap();
+    // Between the one and the other that it becomes, the signal ends it by itself.
+    assert!(ended.success() || ended.signal() == Some(SIGTERM), "{ended}");
     many.assert_no_panics();
 }
 
