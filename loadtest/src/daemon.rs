@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a start may take on a machine that also compiles. It is a matter of milliseconds.
-const START_WAIT: Duration = Duration::from_secs(30);
+/// How long a start may take, recovery after a kill included, on a machine that also compiles.
+const START_WAIT: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether the server is ready.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -41,9 +41,7 @@ impl Daemon {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("rill-{name}-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        let mut guardian = Command::new("sh");
-        guardian.args(["-c", GUARDIAN]).arg(&folder).stdin(Stdio::piped()).process_group(0);
-        let guardian = guardian.spawn()?;
+        let guardian = guard(GUARDIAN, &folder)?;
         let server = serve(name, &folder, command(&folder)?, is_ready)?;
         Ok(Self { name, folder, server, guardian })
     }
@@ -80,16 +78,33 @@ impl Drop for Daemon {
     }
 }
 
-fn serve(
-    name: &str,
-    folder: &Path,
-    mut command: Command,
-    is_ready: impl Fn() -> bool,
-) -> Result<Child, Failure> {
+fn serve(name: &str, folder: &Path, command: Command, is_ready: impl Fn() -> bool) -> Result<Child, Failure> {
+    let server = launch(command, folder)?;
+    std::fs::write(folder.join("pid"), server.id().to_string())?;
+    await_ready(name, folder, server, is_ready)
+}
+
+/// Starts what runs `script` with the folder as `$0`: it reads a line, which never comes, until this process is gone.
+pub(crate) fn guard(script: &str, folder: &Path) -> Result<Child, Failure> {
+    let mut guardian = Command::new("sh");
+    guardian.args(["-c", script]).arg(folder).stdin(Stdio::piped()).process_group(0);
+    Ok(guardian.spawn()?)
+}
+
+/// Starts a server that writes to the log in its folder.
+pub(crate) fn launch(mut command: Command, folder: &Path) -> Result<Child, Failure> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-    let mut server = command.spawn()?;
-    std::fs::write(folder.join("pid"), server.id().to_string())?;
+    Ok(command.spawn()?)
+}
+
+/// Waits until a server that was launched is ready.
+pub(crate) fn await_ready(
+    name: &str,
+    folder: &Path,
+    mut server: Child,
+    is_ready: impl Fn() -> bool,
+) -> Result<Child, Failure> {
     let start = Instant::now();
     while !is_ready() {
         let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();

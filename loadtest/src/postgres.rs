@@ -3,18 +3,16 @@
 //! The binaries are the system's. PostgreSQL refuses to run as root, so root gives it to `postgres` or `nobody`. A guardian
 //! process ends it and removes the folder should the test be killed. Not here: any use of the database but `psql`.
 
+use crate::daemon::{await_ready, guard, launch};
 use crate::failure::Failure;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a start may take, recovery after a kill included, on a machine that also compiles.
-const START_WAIT: Duration = Duration::from_secs(60);
-
-/// How often it is looked whether the server is ready.
+/// How often it is looked whether what was killed is gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The name of its socket.
@@ -52,9 +50,7 @@ impl Postgres {
         if let Some((uid, gid)) = user {
             chown(&folder, Some(uid), Some(gid))?;
         }
-        let mut guardian = Command::new("sh");
-        guardian.args(["-c", GUARDIAN]).arg(&folder).stdin(Stdio::piped()).process_group(0);
-        let guardian = guardian.spawn()?;
+        let guardian = guard(GUARDIAN, &folder)?;
         let data = folder.join("data");
         let mut initdb = as_user(&bin.join("initdb"), user);
         initdb.arg("-D").arg(&data).args([
@@ -214,29 +210,15 @@ fn as_user(program: &Path, user: Option<(u32, u32)>) -> Command {
 
 fn serve(bin: &Path, folder: &Path, user: Option<(u32, u32)>) -> Result<Child, Failure> {
     let data = folder.join("data");
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
     let mut command = as_user(&bin.join("postgres"), user);
     command.arg("-D").arg(&data).arg("-k").arg(folder).args(["-c", "listen_addresses="]).current_dir(folder);
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     // Left over from a server that was killed: it must not pass for the new one's.
     drop(std::fs::remove_file(data.join("postmaster.pid")));
-    let mut server = command.spawn()?;
-    let start = Instant::now();
-    loop {
+    let is_ready = || {
         let state = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-        if state.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
-            return Ok(server);
-        }
-        let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        if let Some(status) = server.try_wait()? {
-            return Err(Failure::Process(format!("PostgreSQL ended with {status}:\n{}", log())));
-        }
-        if start.elapsed() > START_WAIT {
-            drop(server.kill());
-            return Err(Failure::timed_out(format!("PostgreSQL; its log:\n{}", log()), START_WAIT));
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-    }
+        state.lines().nth(7).is_some_and(|state| state.trim() == "ready")
+    };
+    await_ready("PostgreSQL", folder, launch(command, folder)?, is_ready)
 }
 
 #[cfg(test)]

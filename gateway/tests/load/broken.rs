@@ -23,7 +23,7 @@ const FAULTS: [(&str, Guilt); 4] = [
     ("miscount", |counts| counts.drifts),
 ];
 
-/// Some 50,000 records on a slow machine: the fault strikes at least twice.
+/// Some 35,000 records on a slow machine: the fault strikes at least twice.
 const LOAD: &str = "rooms --rooms 10 --members 10 --saturate --warm-up 0.3 --measure 4 --plain";
 
 pub(crate) fn a_server_that_breaks_a_promise_is_convicted() {

@@ -28,8 +28,8 @@ const UNACKNOWLEDGED_WAIT: Duration = Duration::from_secs(5);
 ///
 /// Every statement finds its rows by their keys. A plan that was made while a table was small would read all of it, and
 /// stay when it has grown: so such plans are ruled out. The table of one row has no other, and its plan looks so dear that PostgreSQL
-/// would compile it each time, for a tenth of a second and more: it is not to compile anything. A node that stands still in the middle of a transaction must not hold
-/// its locks for ever, and nobody waits longer than the callers do.
+/// would compile it each time, for a tenth of a second and more: it is not to compile anything. A node that stands still in the middle
+/// of a transaction must not hold its locks for ever, and nobody waits longer than the callers do.
 const SETTINGS: &str = "
     SET synchronous_commit = on;
     SET statement_timeout = '10s';
