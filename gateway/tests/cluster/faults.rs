@@ -21,7 +21,7 @@ use rill_loadtest::failure::Failure;
 use rill_loadtest::user::User;
 use rill_loadtest::valve::Valve;
 
-use crate::many::Many;
+use crate::many::{Many, end};
 use crate::rng::Rng;
 use crate::world::{await_fact, create};
 use writer::{Progress, Surroundings, Writer, shallow_differences};
@@ -243,12 +243,12 @@ fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, siz
             cluster.nodes[place].signal("CONT").unwrap();
         }
         Fault::Drain => {
-            assert!(cluster.nodes[place].terminate().unwrap().success());
+            end(&mut cluster.nodes[place]);
             cluster.nodes[place].restart().unwrap();
         }
         Fault::Roll => {
             for place in 0..NODES {
-                assert!(cluster.nodes[place].terminate().unwrap().success());
+                end(&mut cluster.nodes[place]);
                 cluster.nodes[place].restart().unwrap();
                 cluster.await_ready(HEAL_WAIT).unwrap();
             }

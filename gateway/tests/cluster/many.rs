@@ -4,12 +4,14 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rill_loadtest::cluster::Cluster;
 use rill_loadtest::proxy::Proxy;
+use rill_loadtest::server::Server;
 use rill_loadtest::user::User;
 use tempfile::TempDir;
 
@@ -25,6 +27,9 @@ const CLOCK: &str = include_str!("clock.c");
 const WITH_CLOCK: &str = r#"#!/bin/sh
 [ -e "$5.clock" ] || head -c 8 /dev/zero >"$5.clock"
 RILL_TEST_CLOCK="$5.clock" LD_PRELOAD="#;
+
+/// What a process is asked to end with.
+const SIGTERM: i32 = 15;
 
 /// Running nodes with folders of their own.
 pub(crate) struct Many {
@@ -81,6 +86,14 @@ impl Many {
         let panics: Vec<String> = lines.filter(|line| line.contains("panicked at")).collect();
         assert!(panics.is_empty(), "{panics:#?}");
     }
+}
+
+/// Asks a node to end, and waits until it has.
+pub(crate) fn end(node: &mut Server) {
+    let ended = node.terminate().unwrap();
+    // A node that stood still may learn only now that it was put out. Between the one and the other that it becomes, the signal ends
+    // it by itself.
+    assert!(ended.success() || ended.signal() == Some(SIGTERM), "{ended}");
 }
 
 /// Something that starts a node with a clock of its own.

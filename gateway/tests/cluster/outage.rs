@@ -3,14 +3,13 @@
 //! `RILL_FAULTS_FULL=40` makes forty rounds of it, to be run by themselves (`--test-threads 1 outage`). Not here: faults while everybody writes (`faults`).
 
 use std::collections::VecDeque;
-use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rill_loadtest::session::{Event, Session};
 use rill_loadtest::socket::Socket;
 
 use crate::faults::FULL_RUN;
-use crate::many::Many;
+use crate::many::{Many, end};
 use crate::world::{assert_like_a_fresh_sync, await_fact, create, percentile, post, text_of};
 
 /// Conversations: about a third is each node's.
@@ -27,9 +26,6 @@ const HEAL_WAIT: Duration = Duration::from_secs(60);
 
 /// What a server says that cannot carry out something just now.
 const UNAVAILABLE: u64 = 503;
-
-/// What a process is asked to end with.
-const SIGTERM: i32 = 15;
 
 /// The pause before that is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -183,9 +179,7 @@ fn a_node_that_is_asked_to_end_when_it_was_put_out_ends_and_does_not_begin_again
     let log = late.log_path();
     let is_going = || std::fs::read_to_string(log).unwrap().contains("breaking off");
     await_fact("word that it breaks off", HEAL_WAIT, is_going);
-    let ended = late.terminate().unwrap();
-    // Between the one and the other that it becomes, the signal ends it by itself.
-    assert!(ended.success() || ended.signal() == Some(SIGTERM), "{ended}");
+    end(late);
     many.assert_no_panics();
 }
 
