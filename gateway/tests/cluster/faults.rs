@@ -1,19 +1,16 @@
 //! Everybody writes on three nodes behind HAProxy while faults come one after the other: nothing that was answered is lost, doubled or
 //! out of place, and everybody's picture is whole in the end.
 //!
-//! Whoever polls stays at a node while it answers: where each call goes to another one, the answer to an event now and then comes before
-//! what precedes it, which a later poll brings.
-//!
-//! The order of the faults is drawn; `RILL_TEST_SEED` draws it again. `RILL_FAULTS=Store,Unstore` names those that come in place of the
-//! ones that come by themselves: where PostgreSQL goes away, the run is still red now and then. `RILL_FAULTS_FULL=4` makes the long run
-//! of it, with 60 people and each fault four times. Not here: one writer, and the accounts that are drawn up in the end, which the crash
-//! runs of one server have as well.
+//! What is drawn is drawn from `RILL_TEST_SEED`. `RILL_FAULTS=Store,Unstore` names the only faults that come. `RILL_FAULTS_FULL=4` makes
+//! the long run of it, with 60 people and each fault four times. Not here: one writer, and the accounts that are drawn up in the end,
+//! which the crash runs of one server have as well.
 
 #[path = "../server/crash/audit.rs"]
 mod audit;
 #[path = "../server/crash/writer.rs"]
 mod writer;
 
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -78,11 +75,11 @@ enum Fault {
     Roll,
     /// Redis is killed and started again.
     Redis,
-    /// PostgreSQL is. Only where it is asked for.
+    /// PostgreSQL is.
     Store,
     /// A node is cut off from Redis, and so from the others, for a while.
     Unlink,
-    /// A node is cut off from PostgreSQL for a while. Only where it is asked for.
+    /// A node is cut off from PostgreSQL for a while.
     Unstore,
     /// A node's clock goes an hour forwards or backwards, and after a while back.
     Clock,
@@ -129,8 +126,16 @@ fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
         injected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     await_equal_pictures(&mut writers);
-    audit::draw_up(&mut writers).assert_clean(&format!("faults: {injected} injected"), begin);
+    audit::draw_up(&mut writers).assert_clean(&format!("faults at {}: {injected} injected", commit()), begin);
     many.assert_no_panics();
+}
+
+/// What is tested, as far as this is a checkout.
+fn commit() -> String {
+    let described = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let described = described.ok().filter(|output| output.status.success());
+    let text = described.and_then(|output| String::from_utf8(output.stdout).ok());
+    text.map_or_else(|| "no commit".to_owned(), |text| format!("commit {}", text.trim()))
 }
 
 fn size() -> Size {
@@ -143,18 +148,19 @@ fn writers(many: &Many, people: &[User], rng: &mut Rng) -> Vec<Writer> {
     let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
     let writer = |(n, user): (usize, &User)| {
         let polls = n % POLLS_EVERY == 2;
-        let urls = if polls { many.cluster.urls() } else { many.urls() };
         let is_orderly = chosen().iter().all(|fault| matches!(fault, Fault::Drain | Fault::Roll));
         let may_end = if is_orderly { may_end_in_order } else { may_end };
-        let around = Surroundings { urls, may_end, may_be_unavailable: true, pause_max_ms: 100 };
+        let around = Surroundings { urls: many.urls(), may_end, may_be_unavailable: true, pause_max_ms: 100 };
         Writer::new(n, user.clone(), polls, rng.split(), ids.clone(), around)
     };
     people.iter().enumerate().map(writer).collect()
 }
 
-/// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading.
+/// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading. Whoever had just
+/// asked for one is told by the proxy that the node is gone.
 fn may_end(failure: &Failure) -> bool {
-    is_away(failure) || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
+    let is_dead = matches!(failure, Failure::Http { status: 502, .. });
+    is_dead || is_away(failure) || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
 }
 
 /// The same where nodes do nothing but end and start again.
@@ -204,10 +210,7 @@ fn disturb(many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) -> 
 }
 
 fn chosen() -> Vec<Fault> {
-    let Ok(names) = std::env::var(CHOSEN) else {
-        let comes_by_itself = |fault: &Fault| !matches!(fault, Fault::Store | Fault::Unstore);
-        return FAULTS.into_iter().filter(comes_by_itself).collect();
-    };
+    let Ok(names) = std::env::var(CHOSEN) else { return FAULTS.into() };
     let chosen = |fault: &Fault| names.split(',').any(|name| name == format!("{fault:?}"));
     let chosen: Vec<Fault> = FAULTS.into_iter().filter(chosen).collect();
     assert!(!chosen.is_empty(), "{CHOSEN} is to name some of {FAULTS:?}");
