@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A poll is answered within 75 s; what takes longer than this is lost.
 pub const POLL_WAIT: Duration = Duration::from_secs(80);
 
-/// Chunks of an initial sync after which it counts as endless: ten conversations each are more than any test has.
+/// Answers after which a sync counts as endless: with ten conversations each they would be more than any test has.
 const SYNC_CHUNKS_MAX: usize = 100_000;
 
 /// A long-poll session of a user, with the picture of what came by it.
@@ -31,19 +31,7 @@ impl PollSession {
 
     /// Polls until the horizon is above 0 and the progress complete: the initial sync or the catch-up, as one batch to the picture.
     pub fn poll_sync(&mut self) -> Result<(), Failure> {
-        self.picture.begin_batch();
-        for _ in 0..SYNC_CHUNKS_MAX {
-            let before = self.picture.horizon();
-            let (records, progress) = self.poll_once(false, POLL_WAIT)?;
-            if self.picture.horizon() > 0 && progress >= 1.0 {
-                self.picture.end_batch();
-                return Ok(());
-            }
-            if self.picture.horizon() == before && records.is_empty() {
-                return Err(Failure::Broken(format!("the initial sync stands still at horizon {before}")));
-            }
-        }
-        Err(Failure::Broken(format!("the initial sync did not end within {SYNC_CHUNKS_MAX} polls")))
+        self.poll_within(false, POLL_WAIT).map(drop)
     }
 
     /// One call of `account/poll`; with `wait` the server answers when something is new, or after up to 75 s.
@@ -57,25 +45,25 @@ impl PollSession {
         self.picture
     }
 
+    /// One answer, or all of a sync, which the server begins anew where the session has moved to another node. One that breaks off
+    /// half-way is no batch yet: whoever asks again is told the rest.
     fn poll_within(&mut self, wait: bool, within: Duration) -> Result<Vec<Record>, Failure> {
         self.picture.begin_batch();
-        let answer = self.poll_to_the_end(wait, within);
-        self.picture.end_batch();
-        answer
-    }
-
-    /// One answer, or all of a sync, which the server begins anew where the session has moved to another node.
-    fn poll_to_the_end(&mut self, wait: bool, within: Duration) -> Result<Vec<Record>, Failure> {
         let (mut records, mut progress) = self.poll_once(wait, within)?;
-        while progress < 1.0 {
+        for _ in 0..SYNC_CHUNKS_MAX {
+            if self.picture.horizon() > 0 && progress.is_none_or(|progress| progress >= 1.0) {
+                self.picture.end_batch();
+                return Ok(records);
+            }
             let (more, now) = self.poll_once(false, POLL_WAIT)?;
             records.extend(more);
-            progress = now;
+            // An answer that says nothing of it, since its session has just ended, does not end the sync.
+            progress = now.or(progress);
         }
-        Ok(records)
+        Err(Failure::Broken(format!("a sync did not end within {SYNC_CHUNKS_MAX} polls")))
     }
 
-    fn poll_once(&mut self, wait: bool, within: Duration) -> Result<(Vec<Record>, f64), Failure> {
+    fn poll_once(&mut self, wait: bool, within: Duration) -> Result<(Vec<Record>, Option<f64>), Failure> {
         let path = "/api/account/poll";
         let body = json!({"event_horizon": self.picture.horizon(), "wait": wait});
         let answer = self.user.http_post_within(path, body, within)?.ok(path)?;
@@ -92,8 +80,7 @@ impl PollSession {
             self.picture.begin_connection();
         }
         self.picture.apply_all(&records, Some(horizon));
-        // An answer outside of a sync does not say how far the sync is.
-        Ok((records, progress.unwrap_or(1.0)))
+        Ok((records, progress))
     }
 }
 

@@ -292,7 +292,15 @@ fn await_equal_pictures(writers: &mut [Writer]) {
             scope.spawn(|| {
                 let start = Instant::now();
                 loop {
-                    let lines = shallow_differences(writer);
+                    let lines = match shallow_differences(writer) {
+                        Ok(lines) => lines,
+                        // A node may only now find out that it was put out.
+                        Err(failure) => {
+                            writer.hang_up(&failure);
+                            writer.come_back();
+                            vec![failure.to_string()]
+                        }
+                    };
                     if lines.is_empty() {
                         return;
                     }

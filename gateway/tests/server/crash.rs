@@ -88,7 +88,7 @@ fn live(writer: &mut Writer, rounds: &Rounds) {
         writer.come_to_rest();
         rounds.barrier.wait();
         // All that was asked for has been answered to everybody: now the pictures must be equal.
-        let lines = shallow_differences(writer);
+        let lines = shallow_differences(writer).unwrap_or_else(|failure| vec![failure.to_string()]);
         let name = writer.name();
         writer.violations.extend(lines.into_iter().map(|line| format!("{name} after round {round}: {line}")));
     }

@@ -177,7 +177,7 @@ impl Writer {
         }
     }
 
-    fn hang_up(&mut self, failure: &Failure) {
+    pub(super) fn hang_up(&mut self, failure: &Failure) {
         if !(self.around.may_end)(failure) {
             self.violations.push(format!("{}: {failure}", self.name()));
         }
@@ -390,20 +390,15 @@ pub(super) fn is_dropped_activity(line: &str) -> bool {
 }
 
 /// What a writer's picture and a fresh sync do not agree on, as far as both hold it.
-pub(super) fn shallow_differences(writer: &mut Writer) -> Vec<String> {
-    let Some(session) = writer.session() else { return Vec::new() };
-    let compared = session.settle().and_then(|()| session.user().connect(0)).and_then(|fresh| {
-        // What came while the fresh sync was under way is in it as well.
-        session.settle()?;
-        Ok(session.picture().difference(fresh.picture()))
-    });
-    match compared {
-        // A sync brings only the newest messages; the whole conversations are compared in the end.
-        Ok(mut lines) => {
-            lines.retain(|line| !is_dropped_activity(line));
-            let is_window = |line: &String| line.starts_with("message ") && line.contains(": only in the ");
-            lines.into_iter().filter(|line| !is_window(line)).collect()
-        }
-        Err(failure) => vec![failure.to_string()],
-    }
+pub(super) fn shallow_differences(writer: &mut Writer) -> Result<Vec<String>, Failure> {
+    let Some(session) = writer.session() else { return Ok(Vec::new()) };
+    session.settle()?;
+    let fresh = session.user().connect(0)?;
+    // What came while the fresh sync was under way is in it as well.
+    session.settle()?;
+    let mut lines = session.picture().difference(fresh.picture());
+    // A sync brings only the newest messages; the whole conversations are compared in the end.
+    let is_window = |line: &String| line.starts_with("message ") && line.contains(": only in the ");
+    lines.retain(|line| !is_dropped_activity(line) && !is_window(line));
+    Ok(lines)
 }
