@@ -211,13 +211,15 @@ pub(super) fn upgraded(bytes: &[u8]) -> Result<Option<usize>, Ended> {
     Err(Ended::Broken(format!("the upgrade was refused: {quoted}")))
 }
 
-/// Begins a connection. To a server on this machine each 20,000 sessions have a source address of their own.
+/// Begins a connection. To a server on this machine each 20,000 sessions have a source address of their own. The first of them have the
+/// one that the system gives them: where it is asked for an address and any port, it looks through all that were closed a minute ago.
 fn begin(server: SocketAddr, session: usize) -> io::Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if let IpAddr::V4(address) = server.ip()
         && address.is_loopback()
+        && session >= CONNECTIONS_PER_ADDRESS
     {
         let last = u8::try_from(session / CONNECTIONS_PER_ADDRESS + 1).unwrap_or(u8::MAX);
         let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
