@@ -22,7 +22,8 @@ pub struct Size {
     pub(super) measure_s: f64,
     /// Sessions whose memory is measured.
     pub(super) sessions: usize,
-    /// Seconds for which they are held, before and after their burst.
+    /// Seconds for which they are held, at first and after their burst: the owners of accounts and conversations leave memory after a
+    /// minute without work, and a quarter of it until that is looked at.
     pub(super) hold_s: f64,
     /// Members of the one room.
     pub(super) room: usize,
@@ -57,7 +58,7 @@ impl Size {
             warm_up_s: 3.0,
             measure_s: 8.0,
             sessions: sessions.max(BURST_ROOM),
-            hold_s: 10.0,
+            hold_s: 80.0,
             room: 100,
             rooms: 200,
             pairs: 500,

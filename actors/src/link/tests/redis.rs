@@ -10,6 +10,8 @@ use rill_loadtest::postgres::Postgres as Database;
 use rill_loadtest::redis::Redis;
 use tokio::runtime::Builder;
 
+use crate::link::membership::BEAT_EVERY;
+use crate::link::task::FRAMES_APART;
 use crate::link::{Config, Link, Receiver, View};
 use crate::store::postgres::Postgres;
 use crate::store::{Epoch, Store};
@@ -134,6 +136,26 @@ fn a_url_that_says_nothing_useful_is_refused_without_its_password() {
         let error = block_on(started).unwrap_err().to_string();
         assert!(!error.contains("geheim"), "{error}");
     }
+}
+
+#[test]
+fn letters_that_come_soon_after_others_leave_together() {
+    const LETTERS: u64 = 200;
+    let (database, redis) = (Database::start().unwrap(), Redis::start().unwrap());
+    let [here, there] = [(); 2].map(|()| Node::join(&database, &redis));
+    until_settled(&[&here, &there]);
+    let sent = || here.link.metrics().link_frames_sent.get();
+    let (before, begun) = (sent(), Instant::now());
+    for number in 0..LETTERS {
+        here.send(number..number + 1);
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    let round = here.link.view().round;
+    until("every letter", || there.got(&here, round).len() as u64 == LETTERS);
+    // With each beat goes what waits, and the first waits for nobody.
+    let [apart, beats] = [FRAMES_APART, BEAT_EVERY].map(|every| begun.elapsed().div_duration_f64(every));
+    let (frames, most) = (sent() - before, apart + beats + 2.0);
+    assert!(frames as f64 <= most, "{frames} frames, and no more than {most} may leave so soon");
 }
 
 #[test]

@@ -5,7 +5,9 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
+use fjall::compaction::Leveled;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
 use super::journal;
@@ -19,7 +21,15 @@ pub(super) const BLOCK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// after a crash; four of them can wait for the disk at worst.
 const BUSY_MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// The same for keyspaces that see little.
+/// So many flushed memtables are merged at once into what is stored. Whoever is busy writes the same few rows again and again, which lie
+/// all over the keyspace: little is left of a memtable, and merging it means rewriting the whole first level. The engine slows writers
+/// down from 20 on.
+const FLUSHES_MERGED: u8 = 12;
+
+/// One file of a level; as many of them as flushes are merged make the first level, which is rewritten then.
+const FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The same as of a busy one for keyspaces that see little.
 const QUIET_MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Journals on disk before the engine flushes what they are kept for. All of them are replayed when it starts, at some
@@ -76,10 +86,13 @@ impl Space {
 
     fn options(self) -> KeyspaceCreateOptions {
         let memtable_bytes = match self {
-            Self::Rows | Self::Slots => BUSY_MEMTABLE_BYTES,
-            Self::Meta | Self::Uniques | Self::RequestTimes | Self::Outbox => QUIET_MEMTABLE_BYTES,
+            Self::Rows | Self::Slots | Self::Uniques => BUSY_MEMTABLE_BYTES,
+            Self::Meta | Self::RequestTimes | Self::Outbox => QUIET_MEMTABLE_BYTES,
         };
-        KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes)
+        let merging = Leveled::default().with_l0_threshold(FLUSHES_MERGED).with_table_target_size(FILE_BYTES);
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(memtable_bytes)
+            .compaction_strategy(Arc::new(merging))
     }
 }
 
