@@ -57,10 +57,14 @@ struct Size {
     pairs: usize,
     /// How long a node stands still at most.
     pause_max_s: usize,
+    /// How long a writer waits between two frames at most: in the long run everybody is compared with all that was written.
+    write_pause_max_ms: usize,
 }
 
-const QUICK: Size = Size { people: 12, conversations: 6, each: 1, pairs: 1, pause_max_s: 4 };
-const FULL: Size = Size { people: 60, conversations: 30, each: 1, pairs: 1, pause_max_s: 30 };
+const QUICK: Size =
+    Size { people: 12, conversations: 6, each: 1, pairs: 1, pause_max_s: 4, write_pause_max_ms: 100 };
+const FULL: Size =
+    Size { people: 60, conversations: 30, each: 1, pairs: 1, pause_max_s: 30, write_pause_max_ms: 2_000 };
 
 /// What happens to the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +116,7 @@ fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
         let founder = &people[number * 2 % size.people];
         create(&mut founder.connect(0).unwrap(), &format!("Conversation {number}"), &members);
     }
-    let mut writers = writers(&many, &people, &mut rng);
+    let mut writers = writers(&many, &people, &size, &mut rng);
     let progress = Progress::default();
     let injected = std::thread::scope(|scope| {
         for writer in &mut writers {
@@ -144,13 +148,18 @@ fn size() -> Size {
     Size { each, pairs: each, ..FULL }
 }
 
-fn writers(many: &Many, people: &[User], rng: &mut Rng) -> Vec<Writer> {
+fn writers(many: &Many, people: &[User], size: &Size, rng: &mut Rng) -> Vec<Writer> {
     let ids: Vec<String> = people.iter().map(|user| user.account_id.clone()).collect();
     let writer = |(n, user): (usize, &User)| {
         let polls = n % POLLS_EVERY == 2;
         let is_orderly = chosen().iter().all(|fault| matches!(fault, Fault::Drain | Fault::Roll));
         let may_end = if is_orderly { may_end_in_order } else { may_end };
-        let around = Surroundings { urls: many.urls(), may_end, may_be_unavailable: true, pause_max_ms: 100 };
+        let around = Surroundings {
+            urls: many.urls(),
+            may_end,
+            may_be_unavailable: true,
+            pause_max_ms: size.write_pause_max_ms,
+        };
         Writer::new(n, user.clone(), polls, rng.split(), ids.clone(), around)
     };
     people.iter().enumerate().map(writer).collect()
