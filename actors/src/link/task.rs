@@ -350,8 +350,11 @@ impl Task {
         let is_due =
             self.beat_due || self.last_beat.is_none_or(|last| now.duration_since(last) >= BEAT_EVERY);
         if !is_due {
-            self.is_held = now < self.letters_from && self.outbox().has_news();
-            if self.is_held || !self.outbox().has_news() {
+            if !self.outbox().has_news() {
+                return;
+            }
+            self.is_held = now < self.letters_from;
+            if self.is_held {
                 return;
             }
         }
