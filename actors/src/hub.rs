@@ -439,6 +439,13 @@ impl Hub {
         self.lanes.get(&lane.key()).is_some_and(Queue::is_syncing)
     }
 
+    /// A poll that waits is not to wait any longer: in the middle of a sync it is told how far that is.
+    pub fn tell_progress(&mut self, lane: &Lane) {
+        if let Some(queue) = self.lanes.get_mut(&lane.key()) {
+            queue.tell_progress();
+        }
+    }
+
     /// The sink of a lane can take frames again.
     pub fn ready(&mut self, lane: &Lane) {
         // Not the watermark alone: what lies in the inbox may be older than it, and would be missed by who leaves now.

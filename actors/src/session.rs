@@ -311,6 +311,14 @@ impl Session {
         }
     }
 
+    /// Answers the poll that waits.
+    fn give_up(&self) {
+        self.hub.borrow_mut().tell_progress(&self.lane);
+        if let Some(http) = &self.http {
+            http.borrow_mut().give_up();
+        }
+    }
+
     fn accept(&mut self, number: u64, stream: Vec<Submission>) {
         self.frames.push_back(Frame { number, events: stream.into() });
         self.go_on();
@@ -499,7 +507,10 @@ impl Handler<PollCall> for Session {
     fn handle(&mut self, call: PollCall, ctx: &mut Self::Context) {
         self.last_call = Instant::now();
         let Some(http) = self.http.clone() else { return };
-        let in_step = self.hub.borrow().expected_horizon(&self.lane) == Some(call.horizon);
+        let expected = self.hub.borrow().expected_horizon(&self.lane);
+        // What it expects says nothing any more once the nodes agree anew.
+        let in_step = expected == Some(call.horizon) && !self.lane.is_behind();
+        self.give_up();
         if !in_step {
             self.listen(u64::try_from(call.horizon).unwrap_or(0), call.skip_hidden);
         }
@@ -514,9 +525,9 @@ impl Handler<PollCall> for Session {
             return;
         }
         if call.wait || syncing {
-            self.poll_timer = Some(ctx.run_later(POLL_WAIT, move |_, _| http.borrow_mut().give_up()));
+            self.poll_timer = Some(ctx.run_later(POLL_WAIT, |session, _| session.give_up()));
         } else {
-            http.borrow_mut().give_up();
+            self.give_up();
         }
     }
 }

@@ -57,8 +57,7 @@ impl PollSession {
             }
             let (more, now) = self.poll_once(false, POLL_WAIT)?;
             records.extend(more);
-            // An answer that says nothing of it, since its session has just ended, does not end the sync.
-            progress = now.or(progress);
+            progress = now;
         }
         Err(Failure::Broken(format!("a sync did not end within {SYNC_CHUNKS_MAX} polls")))
     }

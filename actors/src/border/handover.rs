@@ -97,7 +97,7 @@ impl Border {
     pub(crate) fn resume(&self, node: &Arc<Node>, lane: &Lane) {
         for submit in self.pending.of(lane) {
             let fault = submit.answer(Err(&Refusal::unavailable()));
-            if node.submit(submit).is_err() {
+            if node.submit_again(submit).is_err() {
                 node.inboxes.put(fault);
             }
         }

@@ -40,14 +40,18 @@ impl Tail {
 
 /// Writes records into frames. A frame is `{"stream":[…],"requests":[…],"event_horizon":n}`, the requests in answers only.
 pub(super) struct Composer<'a> {
-    pub(super) bytes: &'a mut Vec<u8>,
+    bytes: &'a mut Vec<u8>,
     pub(super) frames: &'a mut Vec<Range<usize>>,
-    pub(super) start: Option<usize>,
-    pub(super) records: usize,
+    start: Option<usize>,
+    records: usize,
     pub(super) in_answer: bool,
 }
 
-impl Composer<'_> {
+impl<'a> Composer<'a> {
+    pub(super) fn new(bytes: &'a mut Vec<u8>, frames: &'a mut Vec<Range<usize>>) -> Self {
+        Self { bytes, frames, start: None, records: 0, in_answer: false }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.start.is_some()
     }

@@ -139,8 +139,13 @@ impl Queue {
     }
 
     /// Something may be missing from now on: the horizon stands, and the session is asked to begin a sync, one after the other so
-    /// that not all of them read the store at once.
+    /// that not all of them read the store at once. Whoever polls may meet another node's session of his next, and come back with a
+    /// horizon that says nothing of this one: here his next poll begins anew.
     pub(super) fn call_to_renew(&mut self, place: usize) {
+        if self.kind == Kind::Http {
+            self.end(CloseCode::Overloaded, "the nodes agree anew");
+            return self.level(self.lane.sync());
+        }
         match self.phase {
             Phase::Live if !self.ended => {
                 self.phase = Phase::Syncing { base: self.horizon, progress: 0.0, chunk: 0, is_quiet: true };
@@ -361,11 +366,31 @@ impl Queue {
         self.session.do_send(renew);
     }
 
+    /// The client must come again. Over HTTP there is no connection that could end: his next poll catches up, unless he may not ask
+    /// any more.
     pub(super) fn end(&mut self, code: CloseCode, reason: &str) {
-        if !self.ended {
-            self.ended = true;
-            self.clear();
-            self.sink.close(code, reason);
+        if self.ended {
+            return;
+        }
+        self.tell_progress();
+        self.fall_silent();
+        self.ended = self.kind == Kind::Socket || code == CloseCode::Policy;
+        self.sink.close(code, reason);
+    }
+
+    fn fall_silent(&mut self) {
+        self.clear();
+        self.phase = Phase::Silent;
+    }
+
+    /// Whoever polls in the middle of a sync and is not to wait any longer is told how far it is: that there is nothing new would look
+    /// like its end.
+    pub(super) fn tell_progress(&mut self) {
+        if self.kind == Kind::Http && self.is_syncing() && self.sink.is_ready() {
+            let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+            let tail = self.tail(None);
+            Composer::new(&mut bytes, &mut frames).finish(&[], &tail);
+            self.sink.send(&mut bytes, &frames);
         }
     }
 
@@ -430,10 +455,7 @@ impl Queue {
     fn overflow(&mut self) {
         match self.kind {
             Kind::Socket => self.end(CloseCode::TooFast, "slow reader: the queue of this session is full"),
-            Kind::Http => {
-                self.clear();
-                self.phase = Phase::Silent;
-            }
+            Kind::Http => self.fall_silent(),
         }
     }
 
@@ -476,7 +498,7 @@ impl Queue {
     fn compose(&mut self, watermark: Stamp, bytes: &mut Vec<u8>, frames: &mut Vec<Range<usize>>) {
         let held = self.held_from();
         self.skip_the_middle(held);
-        let mut frame = Composer { bytes, frames, start: None, records: 0, in_answer: false };
+        let mut frame = Composer::new(bytes, frames);
         // An HTTP response is one frame; what does not fit into it waits for the next poll.
         while self.left < held && (self.kind == Kind::Socket || frame.frames.is_empty()) {
             let Some(entry) = self.entries.pop_front() else {

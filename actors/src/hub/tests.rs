@@ -273,6 +273,40 @@ fn no_two_answers_to_polls_tell_the_same_horizon_and_none_tells_too_much() {
 }
 
 #[test]
+fn a_poll_that_is_told_to_come_again_begins_anew_and_is_not_told_that_a_sync_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let mut line = Line::new(&place, Kind::Http);
+        let number = line.queue.sync(0);
+        line.queue.tell_progress();
+        let part = line.flush(100);
+        assert_eq!(part, [serde_json::json!({"stream": [], "event_horizon": -1, "sync_progress": 0.0})]);
+        assert_eq!(line.queue.expected_horizon(), Some(-1), "the next one goes on");
+        line.queue.live(number, 100);
+        line.flush(100);
+        assert!(line.queue.expected_horizon().is_some());
+
+        // Another node's session may tell the next horizon, and this one would take it for its own.
+        line.lane.fall_behind();
+        line.queue.call_to_renew(0);
+        assert!(!line.lane.is_behind(), "it has nothing to catch up with");
+        assert_eq!(line.queue.expected_horizon(), None);
+        for code in [CloseCode::Overloaded, CloseCode::Fault, CloseCode::TooFast] {
+            line.queue.end(code, "");
+            assert_eq!(line.queue.expected_horizon(), None);
+            let number = line.queue.sync(100);
+            line.queue.live(number, 200);
+            assert_eq!(line.flush(200).len(), 1, "whoever comes again after {code:?} is told");
+        }
+        line.queue.end(CloseCode::Policy, "");
+        let number = line.queue.sync(100);
+        line.queue.live(number, 200);
+        assert_eq!(line.flush(200).len(), 0, "a login that has ended is told nothing");
+    });
+}
+
+#[test]
 fn when_the_nodes_agree_anew_the_horizon_stands_until_the_session_has_caught_up() {
     let folder = tempfile::tempdir().unwrap();
     actix::System::new().block_on(async {

@@ -31,6 +31,12 @@ impl Node {
         if let Some(border) = self.border() {
             border.keep(&submit);
         }
+        self.submit_again(submit)
+    }
+
+    /// The same with one that may have been sent before. If its answer comes just now, it is answered already: what comes of this one
+    /// is not waited for.
+    pub(crate) fn submit_again(self: &Arc<Self>, submit: Submit) -> Result<(), Unreachable> {
         match self.owner_of(&submit) {
             Aggregate::Conversation(id) => self.to_conversation(id, submit),
             Aggregate::Account(id) => self.to_account(id, submit),

@@ -22,9 +22,7 @@ impl Responses {
         self.answers.insert(frame, reply);
     }
 
-    /// A poll waits; one that waited before is sent away with nothing new.
     pub(super) fn wait(&mut self, horizon: i64, reply: oneshot::Sender<Bytes>) {
-        self.give_up();
         self.poll = Some((horizon, reply));
     }
 
@@ -76,10 +74,10 @@ impl Sink for HttpSink {
     fn close(&mut self, code: CloseCode, _: &str) {
         let mut responses = self.responses.borrow_mut();
         match code {
-            // Whose login has ended is not told that there is nothing new: who answers him finds that out.
-            CloseCode::Policy => drop(responses.poll.take()),
-            CloseCode::Fault | CloseCode::Draining | CloseCode::Overloaded | CloseCode::TooFast => {
-                responses.give_up();
+            CloseCode::Draining => responses.give_up(),
+            // Nobody knows whether there is something new: who answers him asks again, and finds out whether he still may.
+            CloseCode::Policy | CloseCode::Fault | CloseCode::Overloaded | CloseCode::TooFast => {
+                drop(responses.poll.take());
             }
         }
     }

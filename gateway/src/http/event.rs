@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use rill_actors::session::PollCall;
 use rill_proto::envelope::{EventStore, Poll};
 use rill_proto::refusal::Refusal;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 use super::{Call, json};
 use crate::cluster;
@@ -54,17 +56,47 @@ async fn poll(call: Call) -> Result<HttpResponse, Refused> {
         return Err(Refused::unavailable("This server is about to stop."));
     }
     let _waiting = Arc::clone(&shared.polls);
-    let answer = match shared.node.border() {
-        None => Some(wait(&call.worker, &login, &call.text).await?),
-        Some(_) => cluster::call(&shared.node, &login, &call.text, true).await,
-    };
-    match answer.filter(|answer| !answer.is_empty()) {
-        Some(answer) => Ok(json(with_constants(&answer))),
-        // The session has ended. Unless the login has as well, the next poll catches up from the same horizon.
-        None => {
-            call.admit(&body.ticket).await?;
-            Ok(json(nothing_new(body.event_horizon)))
+    let mut answer = ask(&call, &login, &call.text).await?;
+    let until = Instant::now() + LOST_WAIT;
+    // Nobody knows whether there is something new: it is begun anew from the same horizon, unless the login has ended.
+    while answer.is_empty() {
+        call.admit(&body.ticket).await?;
+        if shared.is_draining() {
+            answer = to_begin_anew(body.event_horizon).into();
+            break;
         }
+        if Instant::now() > until {
+            return Err(Refused::unavailable("The nodes of this server do not agree just now."));
+        }
+        sleep(AGAIN_INTERVAL).await;
+        answer = ask(&call, &login, &at_once(&body)).await?;
+    }
+    Ok(json(with_constants(&answer)))
+}
+
+/// How long a poll is begun anew whose session was lost: another node has it after a takeover. Then the caller has to come again.
+const LOST_WAIT: Duration = Duration::from_secs(10);
+
+/// How soon.
+const AGAIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same poll by somebody who does not wait: his time may have gone by already.
+fn at_once(poll: &Poll) -> String {
+    serde_json::json!({"event_horizon": poll.event_horizon, "wait": false, "poll_flags": poll.poll_flags})
+        .to_string()
+}
+
+/// The answer to a poll whose session is lost while its node is on its way out: the next one begins a sync elsewhere.
+fn to_begin_anew(horizon: i64) -> String {
+    format!(r#"{{"stream":[],"event_horizon":{horizon},"sync_progress":0.00}}"#)
+}
+
+/// What a poll is answered with, wherever its session is; nothing when that has been lost.
+async fn ask(call: &Call, login: &Login, text: &str) -> Result<Bytes, Refused> {
+    let node = &call.worker.shared.node;
+    match node.border() {
+        None => wait(&call.worker, login, text).await,
+        Some(_) => Ok(cluster::call(node, login, text, true).await.unwrap_or_default()),
     }
 }
 
@@ -83,22 +115,4 @@ const CONSTANTS: &[u8] = br#","limit_time":0,"static_version":"1"}"#;
 
 fn with_constants(answer: &Bytes) -> Vec<u8> {
     [answer.strip_suffix(b"}").unwrap_or(answer), CONSTANTS].concat()
-}
-
-fn nothing_new(horizon: i64) -> Vec<u8> {
-    with_constants(&format!(r#"{{"stream":[],"event_horizon":{horizon}}}"#).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nothing_new;
-
-    #[test]
-    fn an_empty_poll_has_all_of_its_fields() {
-        let body: serde_json::Value = serde_json::from_slice(&nothing_new(-3)).unwrap();
-        assert_eq!(
-            body,
-            serde_json::json!({"stream": [], "event_horizon": -3, "limit_time": 0, "static_version": "1"})
-        );
-    }
 }
