@@ -24,8 +24,9 @@ use crate::watermark::Watermark;
 const TICK: Duration = Duration::from_millis(25);
 
 /// Letters that come within this of others that have just left wait, and leave together: a frame costs each of two nodes and Redis some
-/// fifty microseconds, whatever is in it. Whoever comes after a silence does not wait; the others do so for less than a disk takes.
-pub(super) const FRAMES_APART: Duration = Duration::from_millis(2);
+/// fifty microseconds, whatever is in it. Whoever comes after a silence does not wait; the others do so for half as long as a screen shows
+/// one picture.
+pub(super) const FRAMES_APART: Duration = Duration::from_millis(8);
 
 /// How many bytes go out at once, about: some frames, so that several batches are under way.
 const BATCH_BYTES: usize = 4 * FRAME_BYTES_MAX;
