@@ -2,10 +2,14 @@
 //!
 //! Not here: making the stored conversations ([`super::fill`]).
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use super::saturation::FIVE;
 use super::{Suite, caveat, fill, median};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::process::Usage;
 use crate::report::Bar;
 use crate::scenario::{Pace, Scenario};
 use crate::server::Server;
@@ -18,6 +22,12 @@ const TURNS: usize = 2;
 
 /// Conversations in which messages are stored before.
 const LONG_CONVERSATIONS: usize = 20;
+
+/// A server has come to rest that used less than this of a core for so long: what was stored has been merged, which is part of what storing
+/// it costs. It is not waited for longer than that.
+const AT_REST: f64 = 0.05;
+const LOOKED_AT: Duration = Duration::from_secs(2);
+const REST_WAIT: Duration = Duration::from_secs(60);
 
 /// A conversation leaves memory soon while they are made by the hundred thousand.
 const FILL_ARGS: [&str; 2] = ["--idle-ms", "2000"];
@@ -86,13 +96,28 @@ fn conversations(suite: &mut Suite) -> Result<(), Failure> {
 fn grown(suite: &Suite, conversations: usize) -> Result<(Server, usize), Failure> {
     let mut server = suite.workshop.server(&FILL_ARGS)?;
     let made = fill::fill(&server.url(), suite.workshop.accounts(), conversations, suite.size.fill_s)?;
+    await_rest(&server)?;
     // A fresh process, so that the store's buffers for what was just written are not what is measured.
     let status = server.terminate()?;
     if !status.success() {
         return Err(Failure::Process(format!("ended with {status}")));
     }
     server.restart()?;
+    await_rest(&server)?;
     Ok((server, made))
+}
+
+fn await_rest(server: &Server) -> Result<(), Failure> {
+    let begun = Instant::now();
+    while begun.elapsed() < REST_WAIT {
+        let before = Usage::of(server.pid())?.cpu_s();
+        sleep(LOOKED_AT);
+        let used = Usage::of(server.pid())?.cpu_s() - before;
+        if used < AT_REST * LOOKED_AT.as_secs_f64() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// With what was stored in the name of the run.
