@@ -8,7 +8,7 @@ use crate::postgres::{Postgres, SOCKET};
 use crate::redis::Redis;
 use crate::server::Server;
 use crate::valve::Valve;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,23 @@ pub struct Valves {
     pub postgres: Valve,
 }
 
+/// Where a node is that may be cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Where it is to listen; known before the start, since one that was put out begins again by itself, and is to be found again.
+    pub listen: SocketAddr,
+    /// Where it finds its valves.
+    pub valves: IpAddr,
+}
+
+impl Site {
+    /// On this machine's loopback.
+    pub fn loopback() -> Result<Self, Failure> {
+        let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        Ok(Self { listen, valves: listen.ip() })
+    }
+}
+
 /// A running cluster. Everything ends when this is dropped.
 #[derive(Debug)]
 pub struct Cluster {
@@ -43,43 +60,45 @@ pub struct Cluster {
 impl Cluster {
     /// Starts so many nodes below `folder`, each with `extra_args`, and waits until all are ready.
     pub fn start(binary: &Path, folder: &Path, count: usize, extra_args: &[&str]) -> Result<Self, Failure> {
+        let sites = (0..count).map(|_| Site::loopback()).collect::<Result<Vec<_>, _>>()?;
         let direct = |cluster: &mut Self, _| Ok([cluster.postgres.url(), cluster.redis.url()]);
-        Self::begin(binary, folder, count, extra_args, direct)
+        Self::begin(binary, folder, &sites, extra_args, direct)
     }
 
-    /// The same with valves: each node can be cut off from the others and from the store.
+    /// The same with valves, a node at each site: each can be cut off from the others and from the store.
     pub fn start_with_valves(
         binary: &Path,
         folder: &Path,
-        count: usize,
+        sites: &[Site],
         extra_args: &[&str],
     ) -> Result<Self, Failure> {
-        let by_valves = |cluster: &mut Self, number| {
-            let socket = folder.join(format!("store{number}"));
+        let by_valves = |cluster: &mut Self, Site { valves: from, .. }| {
             let valves = Valves {
-                redis: Valve::to_port(cluster.redis.port())?,
-                postgres: Valve::to_socket(&socket, SOCKET, cluster.postgres.folder())?,
+                redis: Valve::to_port(from, cluster.redis.port())?,
+                postgres: Valve::to_socket(from, cluster.postgres.folder().join(SOCKET))?,
             };
-            let link = format!("redis://127.0.0.1:{}", valves.redis.port());
+            let link = format!("redis://{from}:{}", valves.redis.port());
+            let store = Postgres::url_at(from, valves.postgres.port());
             cluster.valves.push(valves);
-            Ok([Postgres::url_in(&socket), link])
+            Ok([store, link])
         };
-        Self::begin(binary, folder, count, extra_args, by_valves)
+        Self::begin(binary, folder, sites, extra_args, by_valves)
     }
 
     /// Starts them; `ways` makes each node's way to the store and to the others.
     fn begin(
         binary: &Path,
         folder: &Path,
-        count: usize,
+        sites: &[Site],
         extra_args: &[&str],
-        ways: impl Fn(&mut Self, usize) -> Result<[String; 2], Failure>,
+        ways: impl Fn(&mut Self, Site) -> Result<[String; 2], Failure>,
     ) -> Result<Self, Failure> {
         let (postgres, redis) = (Postgres::start()?, Redis::start()?);
-        let mut cluster = Self { nodes: Vec::with_capacity(count), valves: Vec::new(), redis, postgres };
-        for number in 0..count {
-            let ways = ways(&mut cluster, number)?;
-            cluster.add_node(binary, folder, number, &ways, extra_args)?;
+        let mut cluster =
+            Self { nodes: Vec::with_capacity(sites.len()), valves: Vec::new(), redis, postgres };
+        for site in sites {
+            let ways = ways(&mut cluster, *site)?;
+            cluster.add_node(binary, folder, *site, &ways, extra_args)?;
         }
         cluster.await_ready(READY_WAIT * 60)?;
         Ok(cluster)
@@ -89,17 +108,15 @@ impl Cluster {
         &mut self,
         binary: &Path,
         folder: &Path,
-        number: usize,
+        site: Site,
         [store, link]: &[String; 2],
         extra_args: &[&str],
     ) -> Result<(), Failure> {
         let files = folder.join("files").display().to_string();
         let shared = ["--store", store, "--redis", link, "--files-folder", &files];
         let args: Vec<&str> = shared.iter().chain(extra_args).copied().collect();
-        // Known before the start: a node that was put out begins again by itself, and is to be found again.
-        let listen = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
-        let data = folder.join(format!("node{number}"));
-        self.nodes.push(Server::start_at(binary, &listen, &data, &args)?);
+        let data = folder.join(format!("node{}", self.nodes.len()));
+        self.nodes.push(Server::start_at(binary, &site.listen.to_string(), &data, &args)?);
         Ok(())
     }
 

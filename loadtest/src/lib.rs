@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod floor;
 pub mod machine;
 pub mod metrics;
+pub mod namespace;
 pub mod outcome;
 pub mod package;
 pub mod picture;

@@ -5,6 +5,7 @@
 
 use crate::daemon::{await_ready, guard, launch};
 use crate::failure::Failure;
+use std::net::IpAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -74,13 +75,13 @@ impl Postgres {
     /// Where the database is.
     #[must_use]
     pub fn url(&self) -> String {
-        Self::url_in(&self.folder)
+        format!("postgres:///postgres?user=rill&host={}", self.folder.display())
     }
 
-    /// Where it is by a socket in another folder.
+    /// Where it is by a way that begins at a port.
     #[must_use]
-    pub fn url_in(folder: &Path) -> String {
-        format!("postgres:///postgres?user=rill&host={}", folder.display())
+    pub fn url_at(address: IpAddr, port: u16) -> String {
+        format!("postgres://rill@{address}:{port}/postgres")
     }
 
     /// The folder of its socket.

@@ -227,7 +227,19 @@ impl Socket {
     }
 
     fn send(&mut self, message: Message) -> Result<(), Failure> {
-        self.web.send(message).map_err(|error| broke(error, "room to write", WRITE_WAIT))
+        let Err(error) = self.web.send(message) else { return Ok(()) };
+        let failure = broke(error, "room to write", WRITE_WAIT);
+        if failure.is_time_out() {
+            return Err(failure);
+        }
+        // Before it hung up the server may have said why, which nobody has read yet. What it told before that is told again.
+        self.web.get_ref().set_read_timeout(Some(WRITE_WAIT))?;
+        while let Ok(message) = self.web.read() {
+            if let Message::Close(frame) = message {
+                return Err(closed(frame));
+            }
+        }
+        Err(failure)
     }
 
     fn read_frame(&mut self, timeout: Duration) -> Result<Frame, Failure> {

@@ -5,9 +5,9 @@
 
 use crate::failure::Failure;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How much passes at once.
@@ -71,24 +71,26 @@ impl Line for UnixStream {
 }
 
 impl Valve {
-    /// The way to a port of this machine, open.
-    pub fn to_port(upstream: u16) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    /// The way from an address of this machine to one of its ports, open.
+    pub fn to_port(from: IpAddr, upstream: u16) -> Result<Self, Failure> {
+        Self::begin(from, move || TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)))
+    }
+
+    /// The way from an address of this machine to a Unix socket, open.
+    pub fn to_socket(from: IpAddr, upstream: PathBuf) -> Result<Self, Failure> {
+        Self::begin(from, move || UnixStream::connect(&upstream))
+    }
+
+    fn begin<F: Line>(
+        from: IpAddr,
+        connect: impl Fn() -> io::Result<F> + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((from, 0))?;
         let port = listener.local_addr()?.port();
-        let connect = move || TcpStream::connect(("127.0.0.1", upstream));
-        Ok(Self { gate: serve(move || listener.accept().map(|(line, _)| line), connect)?, port })
+        Ok(Self { gate: serve(listener, connect)?, port })
     }
 
-    /// The way to a socket in a folder, open, by a socket of that name in another folder, which is made.
-    pub fn to_socket(folder: &Path, name: &str, upstream: &Path) -> Result<Self, Failure> {
-        std::fs::create_dir_all(folder)?;
-        let listener = UnixListener::bind(folder.join(name))?;
-        let upstream: PathBuf = upstream.join(name);
-        let connect = move || UnixStream::connect(&upstream);
-        Ok(Self { gate: serve(move || listener.accept().map(|(line, _)| line), connect)?, port: 0 })
-    }
-
-    /// Where the way to a port begins.
+    /// The port where the way begins.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -112,14 +114,14 @@ impl Drop for Valve {
 }
 
 /// Takes connections and carries on what they say.
-fn serve<L: Line>(
-    accept: impl Fn() -> io::Result<L> + Send + 'static,
-    connect: impl Fn() -> io::Result<L> + Send + Sync + 'static,
+fn serve<F: Line>(
+    listener: TcpListener,
+    connect: impl Fn() -> io::Result<F> + Send + Sync + 'static,
 ) -> Result<Arc<Gate>, Failure> {
     let gate = Arc::new(Gate::default());
     let (shared, connect) = (Arc::clone(&gate), Arc::new(connect));
     std::thread::Builder::new().name("valve".to_owned()).spawn(move || {
-        while let Ok(near) = accept() {
+        while let Ok((near, _)) = listener.accept() {
             let (gate, connect) = (Arc::clone(&shared), Arc::clone(&connect));
             std::thread::spawn(move || {
                 gate.wait();
@@ -131,7 +133,7 @@ fn serve<L: Line>(
     Ok(gate)
 }
 
-fn carry_both<L: Line>(near: L, far: L, gate: &Arc<Gate>) -> io::Result<()> {
+fn carry_both<N: Line, F: Line>(near: N, far: F, gate: &Arc<Gate>) -> io::Result<()> {
     let (near_again, far_again, back) = (near.other_handle()?, far.other_handle()?, Arc::clone(gate));
     std::thread::spawn(move || carry(far_again, near_again, &back));
     carry(near, far, gate);
@@ -139,7 +141,7 @@ fn carry_both<L: Line>(near: L, far: L, gate: &Arc<Gate>) -> io::Result<()> {
 }
 
 /// Carries on what one end says, its end included.
-fn carry<L: Line>(mut from: L, mut to: L, gate: &Gate) {
+fn carry<F: Line, T: Line>(mut from: F, mut to: T, gate: &Gate) {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let read = from.read(&mut piece).unwrap_or(0);
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn nothing_passes_a_closed_valve_and_what_waited_passes_an_open_one() {
         let server = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let valve = Valve::to_port(server.local_addr().unwrap().port()).unwrap();
+        let valve = Valve::to_port(Ipv4Addr::LOCALHOST.into(), server.local_addr().unwrap().port()).unwrap();
         let mut near = TcpStream::connect(("127.0.0.1", valve.port())).unwrap();
         let (mut far, _) = server.accept().unwrap();
         near.write_all(b"one").unwrap();

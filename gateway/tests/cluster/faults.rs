@@ -11,7 +11,7 @@ mod audit;
 mod writer;
 
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rill_loadtest::failure::Failure;
@@ -38,7 +38,7 @@ const POLLS_EVERY: usize = 4;
 /// How many of the people are in each conversation.
 const MEMBERS: usize = 6;
 
-/// So many events are answered between two faults: everybody is back, and something is under way.
+/// So many events are answered between two faults, after everybody has come back: something is under way.
 const GOING: u64 = 40;
 
 /// How far a clock goes wrong.
@@ -57,14 +57,22 @@ struct Size {
     pairs: usize,
     /// How long a node stands still at most.
     pause_max_s: usize,
-    /// How long a writer waits between two frames at most: in the long run everybody is compared with all that was written.
+    /// How long a writer waits between two frames at most: what is written in the long run is compared with as well.
     write_pause_max_ms: usize,
 }
 
 const QUICK: Size =
     Size { people: 12, conversations: 6, each: 1, pairs: 1, pause_max_s: 4, write_pause_max_ms: 100 };
 const FULL: Size =
-    Size { people: 60, conversations: 30, each: 1, pairs: 1, pause_max_s: 30, write_pause_max_ms: 2_000 };
+    Size { people: 60, conversations: 30, each: 1, pairs: 1, pause_max_s: 30, write_pause_max_ms: 8_000 };
+
+/// How it goes.
+#[derive(Default)]
+struct Course {
+    progress: Progress,
+    /// So many people have lost their connections and are on their way back.
+    away: AtomicUsize,
+}
 
 /// What happens to the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,13 +93,15 @@ enum Fault {
     Unlink,
     /// A node is cut off from PostgreSQL for a while.
     Unstore,
+    /// A node's cable is pulled, and plugged in again after a while.
+    Cable,
     /// A node's clock goes an hour forwards or backwards, and after a while back.
     Clock,
     /// Some people do not read for a while.
     Sleep,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 11] = [
     Fault::Kill,
     Fault::Pause,
     Fault::Drain,
@@ -100,6 +110,7 @@ const FAULTS: [Fault; 10] = [
     Fault::Store,
     Fault::Unlink,
     Fault::Unstore,
+    Fault::Cable,
     Fault::Clock,
     Fault::Sleep,
 ];
@@ -117,16 +128,16 @@ fn no_fault_of_a_cluster_loses_doubles_or_misplaces_an_answered_event() {
         create(&mut founder.connect(0).unwrap(), &format!("Conversation {number}"), &members);
     }
     let mut writers = writers(&many, &people, &size, &mut rng);
-    let progress = Progress::default();
+    let course = Course::default();
     let injected = std::thread::scope(|scope| {
         for writer in &mut writers {
-            scope.spawn(|| live(writer, &progress));
+            scope.spawn(|| live(writer, &course));
         }
         let injected = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            disturb(&mut many, &progress, &mut rng, &size)
+            disturb(&mut many, &course, &mut rng, &size)
         }));
         // Or the writers would go on for ever.
-        progress.is_over.store(true, Ordering::Relaxed);
+        course.progress.is_over.store(true, Ordering::Relaxed);
         injected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     await_equal_pictures(&mut writers);
@@ -165,11 +176,9 @@ fn writers(many: &Many, people: &[User], size: &Size, rng: &mut Rng) -> Vec<Writ
     people.iter().enumerate().map(writer).collect()
 }
 
-/// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading. Whoever had just
-/// asked for one is told by the proxy that the node is gone.
+/// How a connection may end in a cluster: with its node, because its node ends, or because its client was not reading.
 fn may_end(failure: &Failure) -> bool {
-    let is_dead = matches!(failure, Failure::Http { status: 502, .. });
-    is_dead || is_away(failure) || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
+    is_away(failure) || matches!(failure.close_code(), Some(1006 | 1012 | 1013 | 4429))
 }
 
 /// The same where nodes do nothing but end and start again.
@@ -177,23 +186,27 @@ fn may_end_in_order(failure: &Failure) -> bool {
     is_away(failure) || failure.close_code() == Some(1012)
 }
 
+/// Nobody is there just now who could be asked. The proxy says so of a node that is gone while it is asked, when it knows of no other one
+/// that is ready yet.
 fn is_away(failure: &Failure) -> bool {
-    matches!(failure, Failure::Io(_) | Failure::TimedOut { .. } | Failure::Http { status: 503, .. })
+    matches!(failure, Failure::Io(_) | Failure::TimedOut { .. } | Failure::Http { status: 502 | 503, .. })
 }
 
 /// One writer's life. It ends whatever happens, so nothing in it panics.
-fn live(writer: &mut Writer, progress: &Progress) {
+fn live(writer: &mut Writer, Course { progress, away }: &Course) {
     while !progress.is_over.load(Ordering::Relaxed) {
         writer.write_until_it_breaks(progress);
         if !progress.is_over.load(Ordering::Relaxed) {
+            away.fetch_add(1, Ordering::Relaxed);
             writer.come_back();
+            away.fetch_sub(1, Ordering::Relaxed);
         }
     }
     writer.come_to_rest();
 }
 
 /// Injects one fault after the other. Answers how many.
-fn disturb(many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) -> usize {
+fn disturb(many: &mut Many, course: &Course, rng: &mut Rng, size: &Size) -> usize {
     let chosen = chosen();
     let mut faults: Vec<Vec<Fault>> = Vec::new();
     for _ in 0..size.each {
@@ -204,17 +217,17 @@ fn disturb(many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) -> 
     }
     let mut count = 0;
     for faults in faults {
-        await_going(progress);
+        await_going(course);
         let start = Instant::now();
         for fault in &faults {
-            inject(*fault, many, progress, rng, size);
+            inject(*fault, many, &course.progress, rng, size);
         }
         let injected = start.elapsed();
         many.cluster.await_ready(HEAL_WAIT).unwrap();
         println!("faults: {faults:?} took {injected:.1?}, all ready after {:.1?}", start.elapsed());
         count += faults.len();
     }
-    await_going(progress);
+    await_going(course);
     count
 }
 
@@ -226,22 +239,27 @@ fn chosen() -> Vec<Fault> {
     chosen
 }
 
-fn await_going(progress: &Progress) {
+fn await_going(Course { progress, away }: &Course) {
     let answered = || progress.answered.load(Ordering::Relaxed);
+    await_fact("everybody back", HEAL_WAIT, || away.load(Ordering::Relaxed) == 0);
     let before = answered();
     await_fact("events that are answered", HEAL_WAIT, || answered() >= before + GOING);
 }
 
 fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, size: &Size) {
     let place = rng.below(NODES);
-    if fault == Fault::Clock {
-        many.set_clock(place, if rng.below(2) == 0 { HOUR_S } else { -HOUR_S });
-        pause(rng, size.pause_max_s * 1_000);
-        return many.set_clock(place, 0);
-    }
     let cluster = &mut many.cluster;
     match fault {
-        Fault::Clock => {}
+        Fault::Clock => {
+            many.set_clock(place, if rng.below(2) == 0 { HOUR_S } else { -HOUR_S });
+            pause(rng, size.pause_max_s * 1_000);
+            many.set_clock(place, 0);
+        }
+        Fault::Cable => {
+            many.pull(place);
+            pause(rng, size.pause_max_s * 1_000);
+            many.plug_in(place);
+        }
         Fault::Unlink => cut(&cluster.valves[place].redis, rng, size),
         Fault::Unstore => cut(&cluster.valves[place].postgres, rng, size),
         Fault::Kill => {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rill_loadtest::cluster::Cluster;
+use rill_loadtest::cluster::{Cluster, Site};
+use rill_loadtest::namespace::Namespace;
 use rill_loadtest::proxy::Proxy;
 use rill_loadtest::server::Server;
 use rill_loadtest::user::User;
@@ -23,10 +24,14 @@ const ARGS: [&str; 4] = [NAME[0], NAME[1], "--drain-ms", "1000"];
 /// What moves the clocks of whoever is started with it.
 const CLOCK: &str = include_str!("clock.c");
 
-/// Starts a node whose wall clock a file beside its folder moves. How much time passes stays as it is.
-const WITH_CLOCK: &str = r#"#!/bin/sh
+/// Starts a node whose wall clock a file beside its folder moves, in the network namespace that another one enters. How much time passes
+/// stays as it is.
+const APART: &str = r#"#!/bin/sh
 [ -e "$5.clock" ] || head -c 8 /dev/zero >"$5.clock"
-RILL_TEST_CLOCK="$5.clock" LD_PRELOAD="#;
+exec $(cat "$5.enter") env RILL_TEST_CLOCK="$5.clock" LD_PRELOAD="#;
+
+/// Where a node listens in a namespace of its own.
+const PORT: u16 = 8080;
 
 /// What a process is asked to end with.
 const SIGTERM: i32 = 15;
@@ -36,6 +41,8 @@ pub(crate) struct Many {
     pub(crate) cluster: Cluster,
     /// In front of the nodes, where there is one.
     proxy: Option<Proxy>,
+    /// By node, where this process may make them.
+    namespaces: Option<Vec<Namespace>>,
     folder: TempDir,
     /// One after the other, beside that with the faults: two cores carry no more nodes than that.
     _turn: Option<MutexGuard<'static, ()>>,
@@ -48,16 +55,59 @@ impl Many {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let cluster = Cluster::start(Path::new(BINARY), folder.path(), count, &ARGS).unwrap();
-        Self { cluster, proxy: None, folder, _turn: Some(turn) }
+        Self { cluster, proxy: None, namespaces: None, folder, _turn: Some(turn) }
     }
 
-    /// Nodes behind a proxy that can be cut off, and whose clocks can be moved.
+    /// Nodes behind a proxy that can be cut off, and whose clocks can be moved. Each has a network namespace of its own; where this process
+    /// may not make them, all are on the loopback.
     pub(crate) fn start_apart(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let binary = binary_with_clock(folder.path());
-        let cluster = Cluster::start_with_valves(&binary, folder.path(), count, &ARGS).unwrap();
+        let made = (0..count).map(|_| Namespace::make()).collect::<Result<Vec<_>, _>>();
+        let namespaces = match made {
+            Ok(namespaces) => Some(namespaces),
+            Err(failure) => {
+                println!(
+                    "no network namespaces can be made here, so that valves stand in for cables: {failure}"
+                );
+                None
+            }
+        };
+        let sites: Vec<Site> = (0..count)
+            .map(|node| {
+                let namespace = namespaces.as_ref().map(|namespaces| &namespaces[node]);
+                let enter = namespace.map(Namespace::enter).unwrap_or_default();
+                std::fs::write(folder.path().join(format!("node{node}.enter")), enter).unwrap();
+                let apart =
+                    |of: &Namespace| Site { listen: (of.there(), PORT).into(), valves: of.here().into() };
+                namespace.map_or_else(|| Site::loopback().unwrap(), apart)
+            })
+            .collect();
+        let binary = binary_apart(folder.path());
+        let cluster = Cluster::start_with_valves(&binary, folder.path(), &sites, &ARGS).unwrap();
         let proxy = Some(Proxy::start(&cluster.nodes).unwrap());
-        Self { cluster, proxy, folder, _turn: None }
+        Self { cluster, proxy, namespaces, folder, _turn: None }
+    }
+
+    /// A node's cable is pulled: it reaches nobody, and nobody reaches it.
+    pub(crate) fn pull(&self, node: usize) {
+        match &self.namespaces {
+            Some(namespaces) => namespaces[node].pull().unwrap(),
+            None => {
+                self.cluster.valves[node].redis.close();
+                self.cluster.valves[node].postgres.close();
+            }
+        }
+    }
+
+    /// And plugged in again.
+    pub(crate) fn plug_in(&self, node: usize) {
+        match &self.namespaces {
+            Some(namespaces) => namespaces[node].plug_in().unwrap(),
+            None => {
+                self.cluster.valves[node].redis.open();
+                self.cluster.valves[node].postgres.open();
+            }
+        }
     }
 
     /// Where clients come.
@@ -96,15 +146,15 @@ pub(crate) fn end(node: &mut Server) {
     assert!(ended.success() || ended.signal() == Some(SIGTERM), "{ended}");
 }
 
-/// Something that starts a node with a clock of its own.
-fn binary_with_clock(folder: &Path) -> PathBuf {
+/// Something that starts a node with a clock and a network of its own.
+fn binary_apart(folder: &Path) -> PathBuf {
     let [source, library, script] = ["clock.c", "clock.so", "node"].map(|name| folder.join(name));
     std::fs::write(&source, CLOCK).unwrap();
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).args([&library, &source]);
     let compiled = compiler.output().unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    std::fs::write(&script, format!("{WITH_CLOCK}{} exec {BINARY} \"$@\"\n", library.display())).unwrap();
+    std::fs::write(&script, format!("{APART}{} {BINARY} \"$@\"\n", library.display())).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     script
 }

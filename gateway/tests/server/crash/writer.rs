@@ -163,16 +163,26 @@ impl Writer {
                 Line::Poll(_) => self.write_and_poll(),
                 Line::Down(_) => return,
             };
-            match outcome {
-                Ok(count) => {
-                    progress.answered.fetch_add(count, Ordering::Relaxed);
-                    let pause = self.rng.below(self.around.pause_max_ms + 1) as u64;
-                    std::thread::sleep(Duration::from_millis(pause));
-                }
-                Err(failure) => {
-                    self.hang_up(&failure);
-                    return;
-                }
+            let rested = outcome.and_then(|count| {
+                progress.answered.fetch_add(count, Ordering::Relaxed);
+                self.rest()
+            });
+            if let Err(failure) = rested {
+                self.hang_up(&failure);
+                return;
+            }
+        }
+    }
+
+    /// A while without writing. Who has a socket reads meanwhile.
+    fn rest(&mut self) -> Result<(), Failure> {
+        let end = Instant::now() + Duration::from_millis(self.rng.below(self.around.pause_max_ms + 1) as u64);
+        loop {
+            let rest = end.saturating_duration_since(Instant::now());
+            match &mut self.line {
+                _ if rest.is_zero() => return Ok(()),
+                Line::Socket(socket) => drop(socket.receive(rest)?),
+                Line::Poll(_) | Line::Down(_) => std::thread::sleep(rest),
             }
         }
     }
