@@ -27,6 +27,20 @@ pub struct Valves {
     pub postgres: Valve,
 }
 
+impl Valves {
+    /// Nothing passes any more.
+    pub fn close(&self) {
+        self.redis.close();
+        self.postgres.close();
+    }
+
+    /// Everything passes.
+    pub fn open(&self) {
+        self.redis.open();
+        self.postgres.open();
+    }
+}
+
 /// Where a node is that may be cut off.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {

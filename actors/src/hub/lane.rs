@@ -139,8 +139,8 @@ impl Queue {
     }
 
     /// Something may be missing from now on: the horizon stands, and the session is asked to begin a sync, one after the other so
-    /// that not all of them read the store at once. Whoever polls may meet another node's session of his next, and come back with a
-    /// horizon that says nothing of this one: here his next poll begins anew.
+    /// that not all of them read the store at once. A client that polls may have a session on another node next, and come back with a
+    /// horizon of that one, which says nothing of what was told here: so his next poll here begins anew.
     pub(super) fn call_to_renew(&mut self, place: usize) {
         if self.kind == Kind::Http {
             self.end(CloseCode::Overloaded, "the nodes agree anew");
@@ -372,7 +372,10 @@ impl Queue {
         if self.ended {
             return;
         }
-        self.tell_progress();
+        // With another code nobody is answered: who holds the call begins it anew.
+        if code == CloseCode::Draining {
+            self.tell_progress();
+        }
         self.fall_silent();
         self.ended = self.kind == Kind::Socket || code == CloseCode::Policy;
         self.sink.close(code, reason);

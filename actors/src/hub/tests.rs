@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use rill_proto::event::ClientEvent;
-use rill_proto::id::{AccountId, ConversationId};
+use rill_proto::id::{AccountId, ConversationId, RequestId};
 use rill_proto::refusal::Refusal;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::file::fetch::{Busy, Done, Fetch, Order};
 use crate::letter::Letter;
 use crate::node::{Node, Settings};
 use crate::outside::{Mail, Outcome, Outside, Passwords, Undelivered};
+use crate::session::Submit;
 use crate::store::embedded::Embedded;
 
 /// Takes frames when it is told to.
@@ -303,6 +304,27 @@ fn a_poll_that_is_told_to_come_again_begins_anew_and_is_not_told_that_a_sync_has
         let number = line.queue.sync(100);
         line.queue.live(number, 200);
         assert_eq!(line.flush(200).len(), 0, "a login that has ended is told nothing");
+    });
+}
+
+#[test]
+fn an_event_that_is_answered_while_it_is_sent_again_is_answered_once() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let place = Place::open(folder.path(), AccountId(Uuid::nil()));
+        let border = place.node.join();
+        let params = serde_json::value::to_raw_value(&serde_json::json!({
+            "conversation_id": Uuid::from_u128(9), "message": "hello"
+        }));
+        let params = params.unwrap();
+        let event = ClientEvent::decode("urn:fleep:client:message:add_plain", &params).unwrap();
+        let (lane, request_id) = (place.lane.clone(), RequestId(Uuid::from_u128(5)));
+        let submit = Submit { lane, frame: 1, index: 0, request_id, event };
+        let answer = || submit.answer(Err(&Refusal::unavailable()));
+        place.node.submit(submit.clone()).unwrap();
+        assert!(border.let_in(answer()).is_some());
+        place.node.submit_again(submit.clone()).unwrap();
+        assert!(border.let_in(answer()).is_none(), "nobody waits for it any more");
     });
 }
 

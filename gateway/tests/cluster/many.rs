@@ -92,10 +92,7 @@ impl Many {
     pub(crate) fn pull(&self, node: usize) {
         match &self.namespaces {
             Some(namespaces) => namespaces[node].pull().unwrap(),
-            None => {
-                self.cluster.valves[node].redis.close();
-                self.cluster.valves[node].postgres.close();
-            }
+            None => self.cluster.valves[node].close(),
         }
     }
 
@@ -103,10 +100,7 @@ impl Many {
     pub(crate) fn plug_in(&self, node: usize) {
         match &self.namespaces {
             Some(namespaces) => namespaces[node].plug_in().unwrap(),
-            None => {
-                self.cluster.valves[node].redis.open();
-                self.cluster.valves[node].postgres.open();
-            }
+            None => self.cluster.valves[node].open(),
         }
     }
 
