@@ -112,6 +112,30 @@ impl Server {
         Err(Failure::Process(format!("{} did not take SIG{name}: {status}", self.pid())))
     }
 
+    /// Stops it by SIGSTOP and waits until all of its threads stand still: on a busy machine some of them go on for a while.
+    pub fn stand_still(&self) -> Result<(), Failure> {
+        self.signal("STOP")?;
+        let start = Instant::now();
+        while !self.is_still()? {
+            if start.elapsed() > END_WAIT {
+                return Err(Failure::timed_out("threads that stand still", END_WAIT));
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        Ok(())
+    }
+
+    fn is_still(&self) -> Result<bool, Failure> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+            // The state follows the name, which stands in brackets.
+            if !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('T') {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Starts it again on the same data and the same port, after it was killed or has ended. One that still runs is killed first.
     pub fn restart(&mut self) -> Result<(), Failure> {
         if self.child.try_wait()?.is_none() {

@@ -268,7 +268,7 @@ fn inject(fault: Fault, many: &mut Many, progress: &Progress, rng: &mut Rng, siz
             cluster.nodes[place].restart().unwrap();
         }
         Fault::Pause => {
-            cluster.nodes[place].signal("STOP").unwrap();
+            cluster.nodes[place].stand_still().unwrap();
             pause(rng, size.pause_max_s * 1_000);
             cluster.nodes[place].signal("CONT").unwrap();
         }
